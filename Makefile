@@ -1,0 +1,68 @@
+# Every target is safe to repeat. `make help` lists them.
+SHELL := /bin/bash -eu -o pipefail
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Bytecode is compiled once at install; without it dbt and Airflow start seconds slower.
+unexport PYTHONDONTWRITEBYTECODE
+INSTALLED := $(VENV)/.installed
+MANIFEST := dbt/target/manifest.json
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
+
+.PHONY: help setup run up down status test lint format lock manifest clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) $(MANIFEST) ## Install everything this project needs into .venv (hash-locked)
+
+$(INSTALLED): requirements/dev.txt requirements/uv.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+		f"Python 3.11 to 3.13 is needed, $(PYTHON) is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked requirements into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode --quiet requirements/dev.txt requirements/uv.txt
+	@touch $@
+
+# Cosmos draws the DAG from the manifest; parsing needs no database.
+manifest: $(MANIFEST) ## Build dbt's manifest, from which the DAG is drawn
+$(MANIFEST): $(INSTALLED) $(shell find dbt -name '*.sql' -not -path '*/target/*' -o -name '*.yml' -not -path '*/target/*')
+	@cd dbt && dbt --quiet parse --profiles-dir .
+	@touch $@
+
+run: setup ## Run the main job on the local stack (API=https://... | POSTS=137 SEED=7 | DAY=2026-01-31)
+	@python -m scripts.local run $(if $(DAY),--day $(DAY)) $(if $(API),--api $(API)) \
+		$(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED))
+
+up: setup ## Start the local stack and leave it running
+	@python -m scripts.local up $(if $(API),--api $(API)) $(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED))
+
+status: $(INSTALLED) ## Show what runs, where it listens and which alerts arrived
+	@python -m scripts.local status
+
+down: $(INSTALLED) ## Stop the local stack (PURGE=1 deletes its state too)
+	@python -m scripts.local down $(if $(PURGE),--purge)
+
+test: setup ## Run the tests
+	@python -m pytest $(PYTEST_ARGS)
+
+lint: setup ## Run every linter
+	@ruff format --check .
+	@ruff check .
+	@mypy
+
+format: $(INSTALLED) ## Rewrite the sources as the linters want them
+	@ruff format .
+	@ruff check --fix .
+
+lock: $(INSTALLED) ## Resolve the requirements anew and lock them with hashes
+	@$(LOCK) requirements/uv.in --output-file requirements/uv.txt
+	@$(LOCK) requirements/dev.in --output-file requirements/dev.txt
+	@$(LOCK) requirements/runtime.in --constraint requirements/dev.txt --output-file requirements/runtime.txt
+
+clean: ## Delete the virtual environment and what tools left behind (not the stack's state)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dbt/target

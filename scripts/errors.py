@@ -1,0 +1,17 @@
+"""Errors named by what the caller can do about them; every message says what, where and what next."""
+
+
+class PipelineError(Exception):
+    """Base of every error this project raises on purpose; its text is one line, free of secrets."""
+
+
+class ConfigurationError(PipelineError):
+    """A setting or connection is missing or wrong: mend it; retrying changes nothing."""
+
+
+class RefusedError(PipelineError):
+    """The data breaks its contract: the same input is refused again, so look at its source."""
+
+
+class UnavailableError(PipelineError):
+    """The other side did not answer as it should right now: the same call may succeed later."""

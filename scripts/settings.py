@@ -1,0 +1,209 @@
+"""The one module that knows the environment. Invariant: nothing else of ours reads os.environ.
+
+Two kinds of setting, by when they are read:
+
+* `Deployment`: from the environment, when a DAG file is parsed or a command starts.
+* `RunSettings`: what one run uses; in Airflow the JSON Variable ``pipeline`` over these defaults,
+  by hand the environment variable ``PIPELINE_RUN_SETTINGS``, in the same JSON.
+
+Airflow's Connections become `Endpoint` values; by hand they are read from the same
+``AIRFLOW_CONN_*`` variables that Airflow reads, or from the plain names beside them.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from scripts.errors import ConfigurationError
+
+
+class Deployment(BaseSettings):
+    """What shapes DAGs and names places; environment only, so that parsing needs no database."""
+
+    model_config = SettingsConfigDict(env_prefix="PIPELINE_", extra="ignore", frozen=True)
+
+    environment: str = Field(
+        default="local", description="name of this installation, shown in alerts"
+    )
+    owner: str = Field(
+        default="data-team", description="owner of the DAGs, shown in Airflow and alerts"
+    )
+    ingest_schedule: str = Field(
+        default="@daily", description="cron expression of every ingest DAG"
+    )
+    landing_bucket: str = Field(
+        default="", validation_alias="LANDING_BUCKET", description="bucket of the landing zone"
+    )
+    alert_email: str = Field(
+        default="", description="comma-separated addressees; empty sends no mail"
+    )
+    retry_delay_seconds: float = Field(
+        default=30, gt=0, description="first delay before a task's retry"
+    )
+    task_retries: int = Field(
+        default=3, ge=0, description="retries of a task after a transient failure"
+    )
+
+    def bucket(self) -> str:
+        """Return the landing bucket; raises ConfigurationError when none is named."""
+        if not self.landing_bucket:
+            raise ConfigurationError("LANDING_BUCKET is not set: name the landing zone's bucket")
+        return self.landing_bucket
+
+
+class RunSettings(BaseModel):
+    """What one run uses: deadlines in seconds, sizes in bytes, thresholds as shares of 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    connect_timeout: float = Field(default=5, gt=0)
+    read_timeout: float = Field(default=30, gt=0)
+    total_timeout: float = Field(default=600, gt=0)
+    http_retries: int = Field(default=4, ge=0)
+    http_backoff: float = Field(default=1.0, ge=0)
+    max_pages: int = Field(default=10_000, ge=1)
+    max_bytes: int = Field(default=2 * 1024**3, ge=1)
+    max_record_bytes: int = Field(default=16 * 1024**2, ge=1)
+    max_reject_share: float = Field(default=0.1, ge=0, le=1)
+    max_reject_count: int = Field(default=10_000, ge=0)
+    lookback_days: int = Field(default=400, ge=1)
+    batch_objects: int = Field(default=100, ge=1)
+    retention_days: int = Field(default=30, ge=0)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Lay `values` over the defaults; raises ConfigurationError that names each wrong one."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            wrong = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
+            raise ConfigurationError(f"pipeline settings: {wrong}") from None
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An HTTP API: base URL without its credentials, and the headers or login that open it."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    login: tuple[str, str] | None = field(default=None, repr=False)
+
+
+def deployment() -> Deployment:
+    """Read the deployment settings; raises ConfigurationError that names each wrong variable."""
+    try:
+        return Deployment()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"environment: {wrong}") from None
+
+
+def run_settings_from_env(environ: Mapping[str, str] = os.environ) -> RunSettings:
+    """Read PIPELINE_RUN_SETTINGS (a JSON object, may be absent) over the defaults."""
+    return RunSettings.parse(_json_object("PIPELINE_RUN_SETTINGS", environ))
+
+
+def api_from_env(environ: Mapping[str, str] = os.environ) -> Endpoint:
+    """Return the API named by POSTS_API_URL, else by AIRFLOW_CONN_POSTS_API."""
+    if url := environ.get("POSTS_API_URL"):
+        return Endpoint(url)
+    connection = _connection("POSTS_API", environ, instead="POSTS_API_URL")
+    return api_from_connection(
+        host=connection.get("host") or "",
+        schema=connection.get("schema") or "https",
+        port=connection.get("port"),
+        login=connection.get("login"),
+        password=connection.get("password"),
+        extra=_extra(connection),
+    )
+
+
+def api_from_connection(  # noqa: PLR0913 - the parts of an Airflow connection
+    *,
+    host: str,
+    schema: str = "https",
+    port: int | None = None,
+    login: str | None = None,
+    password: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Endpoint:
+    """Build the endpoint from the parts of an http connection; extra's ``headers`` are sent."""
+    if not host:
+        raise ConfigurationError("connection posts_api has no host: set it to the API's base URL")
+    url = host if "://" in host else f"{schema or 'https'}://{host}"
+    if port:
+        url = f"{url.rstrip('/')}:{port}"
+    headers = {str(k): str(v) for k, v in ((extra or {}).get("headers") or {}).items()}
+    return Endpoint(url, headers, (login, password or "") if login else None)
+
+
+def warehouse_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
+    """Return WAREHOUSE_DSN, else the DSN of AIRFLOW_CONN_WAREHOUSE; role loader."""
+    if dsn := environ.get("WAREHOUSE_DSN"):
+        return dsn
+    connection = _connection("WAREHOUSE", environ, instead="WAREHOUSE_DSN")
+    return dsn_from_connection(
+        host=connection.get("host"),
+        port=connection.get("port"),
+        dbname=connection.get("schema"),
+        user=connection.get("login"),
+        password=connection.get("password"),
+        extra=_extra(connection),
+    )
+
+
+def admin_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
+    """Return PIPELINE_WAREHOUSE_ADMIN_DSN, the owner of the database, used by migrations only."""
+    if dsn := environ.get("PIPELINE_WAREHOUSE_ADMIN_DSN"):
+        return dsn
+    raise ConfigurationError("set PIPELINE_WAREHOUSE_ADMIN_DSN to the database owner's DSN")
+
+
+def role_passwords_from_env(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the passwords given as PIPELINE_<ROLE>_PASSWORD, by role name."""
+    roles = ("loader", "transformer", "reader")
+    given = {role: environ.get(f"PIPELINE_{role.upper()}_PASSWORD") for role in roles}
+    return {role: password for role, password in given.items() if password}
+
+
+def dsn_from_connection(  # noqa: PLR0913 - the parts of an Airflow connection
+    *,
+    host: str | None,
+    port: int | None,
+    dbname: str | None,
+    user: str | None,
+    password: str | None,
+    extra: Mapping[str, Any] | None = None,
+) -> str:
+    """Compose a libpq DSN; of `extra` only libpq's own string options (sslmode, ...) are used."""
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - DAG parsing does not need it
+
+    options = {k: v for k, v in (extra or {}).items() if k.startswith("ssl")}
+    return make_conninfo(
+        "", host=host, port=port, dbname=dbname, user=user, password=password, **options
+    )
+
+
+def _connection(conn_id: str, environ: Mapping[str, str], *, instead: str) -> dict[str, Any]:
+    """Read one connection of the environment in its JSON form, the only one that is unambiguous."""
+    name = f"AIRFLOW_CONN_{conn_id}"
+    if not environ.get(name):
+        raise ConfigurationError(f"set {instead}, or {name} as a JSON connection")
+    return _json_object(name, environ)
+
+
+def _json_object(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(environ.get(name) or "{}", type=dict[str, Any])
+    except msgspec.MsgspecError:  # the text may hold a password: it is not repeated
+        raise ConfigurationError(f"{name} is not a JSON object") from None
+
+
+def _extra(connection: Mapping[str, Any]) -> Mapping[str, Any]:
+    extra = connection.get("extra") or {}
+    return msgspec.json.decode(extra, type=dict[str, Any]) if isinstance(extra, str) else extra

@@ -1,0 +1,53 @@
+"""The declared sources. Invariant: what is particular to one source stands here, once."""
+
+import types
+import typing
+from dataclasses import dataclass
+
+import msgspec
+
+from scripts.errors import ConfigurationError
+
+
+class Post(msgspec.Struct):
+    """One post of the API; unknown fields are kept in the payload, outside the contract."""
+
+    userId: int  # noqa: N815 - the API's own spelling
+    id: int
+    title: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A list that an API serves and the contract that its records keep.
+
+    Attributes:
+        name: lower-case identifier; names the landing prefix, the raw table and the ingest DAG.
+        path: path (and query) of the list below the API's base URL.
+        contract: record type; required fields, types and ranges of one record.
+        key: fields that identify a record within one object.
+        allows_empty: whether an empty list is an answer and not a fault.
+        on_new_field: ``evolve`` keeps unknown fields in the payload, ``freeze`` refuses the object.
+    """
+
+    name: str
+    path: str
+    contract: type[msgspec.Struct]
+    key: tuple[str, ...] = ("id",)
+    allows_empty: bool = False
+    on_new_field: typing.Literal["evolve", "freeze"] = "evolve"
+
+
+POSTS = Source(name="posts", path="/posts", contract=Post)
+
+SOURCES: typing.Mapping[str, Source] = types.MappingProxyType({s.name: s for s in (POSTS,)})
+
+
+def source_named(name: str) -> Source:
+    """Return the declared source of that name; raises ConfigurationError that lists the names."""
+    try:
+        return SOURCES[name]
+    except KeyError:
+        known = ", ".join(sorted(SOURCES))
+        raise ConfigurationError(f"no source is called {name!r}; declared: {known}") from None

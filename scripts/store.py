@@ -1,0 +1,122 @@
+"""The door to the object store. Invariant: an object is read and written whole or not at all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scripts.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BLOCK_BYTES = 1 << 20
+_SHA256 = "sha256"  # our metadata name; an ETag is no content hash
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One row of a listing: what S3 says of an object without opening it (no version id)."""
+
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One version of an object, opened for reading; `sha256` is what its writer promised."""
+
+    listed: Listed
+    version_id: str | None
+    sha256: str | None
+    body: Any
+
+    def blocks(self, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+        """Yield the body in blocks of at most `size` bytes; raises UnavailableError when cut."""
+        try:
+            while block := self.body.read(size):
+                yield block
+        except (BotoCoreError, OSError) as error:
+            raise UnavailableError(f"reading {self.listed.key} broke off: {error}") from error
+        finally:
+            self.body.close()
+
+
+class Store:
+    """The landing bucket, through one boto3 client."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+
+    @classmethod
+    def of_session(cls, session: boto3.Session, bucket: str, **client_args: Any) -> "Store":
+        """Open the bucket with a boto3 session (credentials, region and endpoint are its own)."""
+        config = Config(retries={"mode": "standard", "max_attempts": 5})
+        return cls(session.client("s3", config=config, **client_args), bucket)
+
+    def list(self, prefix: str, *, start_after: str = "") -> Iterator[Listed]:
+        """Yield every object under `prefix` in key order; raises UnavailableError."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix, StartAfter=start_after
+        )
+        try:
+            for page in pages:
+                for row in page.get("Contents", []):
+                    yield Listed(row["Key"], row["ETag"], row["Size"], row["LastModified"])
+        except (BotoCoreError, ClientError) as error:
+            raise self._unavailable("list", prefix, error) from error
+
+    def sha256(self, key: str) -> str | None:
+        """Return the sha256 that the object's writer recorded, or None (no object, or none)."""
+        found = self.head(key)
+        return found[1] if found else None
+
+    def head(self, key: str) -> tuple[Listed, str | None, str | None] | None:
+        """Return (listing row, recorded sha256, version id) of an object, or None if absent."""
+        try:
+            head = self.client.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NotFound"}:
+                return None
+            raise self._unavailable("head", key, error) from error
+        except BotoCoreError as error:
+            raise self._unavailable("head", key, error) from error
+        listed = Listed(key, head["ETag"], head["ContentLength"], head["LastModified"])
+        return listed, head["Metadata"].get(_SHA256), head.get("VersionId")
+
+    def open(self, key: str) -> Opened | None:
+        """Open an object for reading, or return None if it is absent; raises UnavailableError."""
+        try:
+            got = self.client.get_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                return None
+            raise self._unavailable("get", key, error) from error
+        except BotoCoreError as error:
+            raise self._unavailable("get", key, error) from error
+        listed = Listed(key, got["ETag"], got["ContentLength"], got["LastModified"])
+        return Opened(listed, got.get("VersionId"), got["Metadata"].get(_SHA256), got["Body"])
+
+    def put(self, key: str, body: IO[bytes], sha256: str) -> str | None:
+        """Upload `body` (multipart when large) with its sha256; return the new version id."""
+        try:
+            self.client.upload_fileobj(
+                body,
+                self.bucket,
+                key,
+                ExtraArgs={"Metadata": {_SHA256: sha256}, "ContentType": "application/json"},
+            )
+        except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error) as error:
+            raise self._unavailable("put", key, error) from error
+        found = self.head(key)
+        return found[2] if found else None
+
+    def _unavailable(self, verb: str, key: str, error: Exception) -> UnavailableError:
+        return UnavailableError(f"{verb} s3://{self.bucket}/{key}: {error}")
