@@ -1,4 +1,4 @@
-"""Errors named by what the caller can do about them; every message says what, where and what next."""
+"""Errors named by what the caller can do about them; a message says what, where, what next."""
 
 
 class PipelineError(Exception):

@@ -1,0 +1,1 @@
+"""Incidents: what went wrong, since when, and who has been told."""

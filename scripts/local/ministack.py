@@ -1,0 +1,101 @@
+"""S3 and SQS on loopback: MiniStack, its credentials, its bucket and its queue.
+
+Invariant: objects survive a kill; bucket and queue settings are written on a clean stop only, so
+`bootstrap` sets them on every start and changes nothing that is already so.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import ClientError
+
+from scripts.local.processes import ManagedProcess, is_listening
+
+REGION = "eu-central-1"
+CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}  # the stand-in's own
+
+
+@dataclass(frozen=True)
+class MiniStack:
+    """One MiniStack: its port and the folder that keeps its state."""
+
+    port: int
+    folder: Path
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of its API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def managed(self) -> ManagedProcess:
+        """The process, with everything it would bind or write elsewhere kept here."""
+        state = self.folder / "ministack"
+        env = {
+            **os.environ,
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "SERVICES": "s3,sqs,iam,sts",
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(state / "s3"),
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(state / "state"),
+            "TMPDIR": str(state),
+            "MINISTACK_REGION": REGION,
+        }
+        argv = [sys.executable, "-c", "from ministack.app import main; main()"]
+        return ManagedProcess("ministack", argv, env, self.folder)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        (self.folder / "ministack").mkdir(parents=True, exist_ok=True)
+        self.managed.start()
+        self.managed.wait_until(lambda: is_listening(self.port), 30)
+
+    def session(self) -> boto3.Session:
+        """Return a boto3 session with the stand-in's credentials."""
+        return boto3.Session(**CREDENTIALS, region_name=REGION)
+
+    def bootstrap(self, bucket: str, queue: str | None = None) -> str | None:
+        """Create the versioned bucket, and the queue that its arrivals notify; return its URL."""
+        s3 = self.session().client("s3", endpoint_url=self.endpoint)
+        try:
+            s3.create_bucket(
+                Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
+                raise
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        if queue is None:
+            return None
+        sqs = self.session().client("sqs", endpoint_url=self.endpoint)
+        url = sqs.create_queue(QueueName=queue)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        notification = {
+            "QueueConfigurations": [
+                {
+                    "QueueArn": arn,
+                    "Events": ["s3:ObjectCreated:*"],
+                    "Filter": {
+                        "Key": {
+                            "FilterRules": [
+                                {"Name": "prefix", "Value": "raw/"},
+                                {"Name": "suffix", "Value": ".json"},
+                            ]
+                        }
+                    },
+                }
+            ]
+        }
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration=notification
+        )
+        return url

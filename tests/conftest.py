@@ -1,0 +1,97 @@
+"""Real servers: one Postgres and one S3 a session, a fresh database and bucket a test."""
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from scripts.local.ministack import MiniStack
+from scripts.local.postgres import PostgresServer
+from scripts.local.processes import free_port
+from scripts.migrate import migrate
+from scripts.store import Store
+
+_PASSWORDS = {"loader": "loader-pw", "transformer": "transformer-pw", "reader": "reader-pw"}
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A migrated warehouse of one test's own: DSNs by role."""
+
+    server: PostgresServer
+    name: str
+
+    @property
+    def admin(self) -> str:
+        return self.server.dsn(self.name)
+
+    @property
+    def loader(self) -> str:
+        return self.server.dsn(self.name, "loader", _PASSWORDS["loader"])
+
+    @property
+    def transformer(self) -> str:
+        return self.server.dsn(self.name, "transformer", _PASSWORDS["transformer"])
+
+    @property
+    def reader(self) -> str:
+        return self.server.dsn(self.name, "reader", _PASSWORDS["reader"])
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server that does not wait for the disk: the tests stop processes, not the machine."""
+    with tempfile.TemporaryDirectory(prefix="elt-postgres-") as folder:
+        Path(folder).chmod(0o755)  # as root the server runs as another user
+        data = Path(folder) / "data"
+        server = PostgresServer(data, free_port(), "test-pw", options=("fsync=off",))
+        server.create()
+        server.start()
+        yield server
+        server.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+def _migrated_template(postgres: PostgresServer) -> str:
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute("create role owner login createrole password 'owner-pw'")
+        connection.execute("create database template_warehouse owner owner")
+    migrate(postgres.dsn("template_warehouse", "owner", "owner-pw"), _PASSWORDS)
+    return "template_warehouse"
+
+
+@pytest.fixture
+def warehouse(postgres: PostgresServer, _migrated_template: str) -> Iterator[Warehouse]:
+    """A fresh copy of the migrated warehouse."""
+    name = f"warehouse_{next(_numbers)}"
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} owner owner template {}").format(
+                sql.Identifier(name), sql.Identifier(_migrated_template)
+            )
+        )
+        yield Warehouse(postgres, name)
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
+    """A real S3 and SQS API on loopback."""
+    stack = MiniStack(free_port(), tmp_path_factory.mktemp("ministack"))
+    stack.start()
+    yield stack
+    stack.managed.stop()
+
+
+@pytest.fixture
+def store(ministack: MiniStack) -> Store:
+    """A fresh, versioned bucket."""
+    bucket = f"landing-{next(_numbers)}"
+    ministack.bootstrap(bucket)
+    return Store.of_session(ministack.session(), bucket, endpoint_url=ministack.endpoint)
