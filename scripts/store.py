@@ -27,6 +27,10 @@ class Listed:
     size: int
     last_modified: datetime
 
+    def __post_init__(self) -> None:
+        """Keep whole seconds: a header has no more, and a listing must compare equal to it."""
+        object.__setattr__(self, "last_modified", self.last_modified.replace(microsecond=0))
+
 
 @dataclass(frozen=True)
 class Opened:
