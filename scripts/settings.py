@@ -13,7 +13,7 @@ Airflow's Connections become `Endpoint` values; by hand they are read from the s
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -48,6 +48,10 @@ class Deployment(BaseSettings):
     task_retries: int = Field(
         default=3, ge=0, description="retries of a task after a transient failure"
     )
+
+    def alert_addresses(self) -> list[str]:
+        """Return the addressees of alerts; none means that no mail is sent."""
+        return [a.strip() for a in self.alert_email.split(",") if a.strip()]
 
     def bucket(self) -> str:
         """Return the landing bucket; raises ConfigurationError when none is named."""
@@ -108,52 +112,79 @@ def run_settings_from_env(environ: Mapping[str, str] = os.environ) -> RunSetting
     return RunSettings.parse(_json_object("PIPELINE_RUN_SETTINGS", environ))
 
 
+class AirflowConnection(Protocol):
+    """The parts of an Airflow connection that we use; Airflow's own class has them all."""
+
+    host: str | None
+    port: int | None
+    schema: str | None
+    login: str | None
+    password: str | None
+
+    @property
+    def extra_dejson(self) -> dict[str, Any]:
+        """The connection's extra options."""
+
+
+class EnvConnection(msgspec.Struct):
+    """A connection in the JSON form of Airflow's environment variables, the unambiguous one."""
+
+    conn_type: str = ""
+    host: str | None = None
+    port: int | None = None
+    schema: str | None = None
+    login: str | None = None
+    password: str | None = None
+    extra: dict[str, Any] | str = {}
+
+    @property
+    def extra_dejson(self) -> dict[str, Any]:
+        """The connection's extra options."""
+        if isinstance(self.extra, str):
+            return msgspec.json.decode(self.extra, type=dict[str, Any])
+        return self.extra
+
+
 def api_from_env(environ: Mapping[str, str] = os.environ) -> Endpoint:
     """Return the API named by POSTS_API_URL, else by AIRFLOW_CONN_POSTS_API."""
     if url := environ.get("POSTS_API_URL"):
         return Endpoint(url)
-    connection = _connection("POSTS_API", environ, instead="POSTS_API_URL")
-    return api_from_connection(
-        host=connection.get("host") or "",
-        schema=connection.get("schema") or "https",
-        port=connection.get("port"),
-        login=connection.get("login"),
-        password=connection.get("password"),
-        extra=_extra(connection),
-    )
+    return api_of(connection_from_env("POSTS_API", environ, instead="POSTS_API_URL"))
 
 
-def api_from_connection(  # noqa: PLR0913 - the parts of an Airflow connection
-    *,
-    host: str,
-    schema: str = "https",
-    port: int | None = None,
-    login: str | None = None,
-    password: str | None = None,
-    extra: Mapping[str, Any] | None = None,
-) -> Endpoint:
-    """Build the endpoint from the parts of an http connection; extra's ``headers`` are sent."""
+def api_of(connection: AirflowConnection) -> Endpoint:
+    """Build the endpoint of an http connection; the ``headers`` of its extra are sent."""
+    host, schema = connection.host, connection.schema or "https"
     if not host:
         raise ConfigurationError("connection posts_api has no host: set it to the API's base URL")
-    url = host if "://" in host else f"{schema or 'https'}://{host}"
-    if port:
-        url = f"{url.rstrip('/')}:{port}"
-    headers = {str(k): str(v) for k, v in ((extra or {}).get("headers") or {}).items()}
-    return Endpoint(url, headers, (login, password or "") if login else None)
+    url = host if "://" in host else f"{schema}://{host}"
+    if connection.port:
+        url = f"{url.rstrip('/')}:{connection.port}"
+    headers = {str(k): str(v) for k, v in (connection.extra_dejson.get("headers") or {}).items()}
+    login = (connection.login, connection.password or "") if connection.login else None
+    return Endpoint(url, headers, login)
 
 
 def warehouse_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
     """Return WAREHOUSE_DSN, else the DSN of AIRFLOW_CONN_WAREHOUSE; role loader."""
     if dsn := environ.get("WAREHOUSE_DSN"):
         return dsn
-    connection = _connection("WAREHOUSE", environ, instead="WAREHOUSE_DSN")
-    return dsn_from_connection(
-        host=connection.get("host"),
-        port=connection.get("port"),
-        dbname=connection.get("schema"),
-        user=connection.get("login"),
-        password=connection.get("password"),
-        extra=_extra(connection),
+    return dsn_of(connection_from_env("WAREHOUSE", environ, instead="WAREHOUSE_DSN"))
+
+
+def dsn_of(connection: AirflowConnection) -> str:
+    """Compose the libpq DSN of a postgres connection; ``ssl*`` options of its extra are used."""
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - DAG parsing does not need it
+
+    options = {k: v for k, v in connection.extra_dejson.items() if k.startswith("ssl")}
+    return make_conninfo(
+        "",
+        host=connection.host,
+        port=connection.port,
+        dbname=connection.schema,
+        user=connection.login,
+        password=connection.password,
+        **options,
     )
 
 
@@ -171,30 +202,12 @@ def role_passwords_from_env(environ: Mapping[str, str] = os.environ) -> dict[str
     return {role: password for role, password in given.items() if password}
 
 
-def dsn_from_connection(  # noqa: PLR0913 - the parts of an Airflow connection
-    *,
-    host: str | None,
-    port: int | None,
-    dbname: str | None,
-    user: str | None,
-    password: str | None,
-    extra: Mapping[str, Any] | None = None,
-) -> str:
-    """Compose a libpq DSN; of `extra` only libpq's own string options (sslmode, ...) are used."""
-    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - DAG parsing does not need it
-
-    options = {k: v for k, v in (extra or {}).items() if k.startswith("ssl")}
-    return make_conninfo(
-        "", host=host, port=port, dbname=dbname, user=user, password=password, **options
-    )
-
-
-def _connection(conn_id: str, environ: Mapping[str, str], *, instead: str) -> dict[str, Any]:
-    """Read one connection of the environment in its JSON form, the only one that is unambiguous."""
+def connection_from_env(conn_id: str, environ: Mapping[str, str], *, instead: str) -> EnvConnection:
+    """Read AIRFLOW_CONN_<conn_id>; raises ConfigurationError that names it and its alternative."""
     name = f"AIRFLOW_CONN_{conn_id}"
     if not environ.get(name):
         raise ConfigurationError(f"set {instead}, or {name} as a JSON connection")
-    return _json_object(name, environ)
+    return msgspec.convert(_json_object(name, environ), EnvConnection)
 
 
 def _json_object(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -202,8 +215,3 @@ def _json_object(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
         return msgspec.json.decode(environ.get(name) or "{}", type=dict[str, Any])
     except msgspec.MsgspecError:  # the text may hold a password: it is not repeated
         raise ConfigurationError(f"{name} is not a JSON object") from None
-
-
-def _extra(connection: Mapping[str, Any]) -> Mapping[str, Any]:
-    extra = connection.get("extra") or {}
-    return msgspec.json.decode(extra, type=dict[str, Any]) if isinstance(extra, str) else extra

@@ -1,0 +1,69 @@
+"""Fetch every declared source once a day and land it, whole or not at all.
+
+**What**: one DAG a source, ``ingest_<source>``. Its only task reads the source's list from the API
+(connection ``posts_api``), verifies that the answer is complete, and writes it to
+``s3://$LANDING_BUCKET/raw/<source>/<day>.json``. The same answer again writes nothing.
+Then the asset ``raw_<source>`` tells ``transform_posts`` to look.
+
+**Rerun**: trigger it by hand; the parameter ``day`` names another day than today. Clear works too.
+
+**Triage**: an answer that is refused (not JSON, truncated, too large, empty) fails at once, and the
+error says at which URL and byte; an API that does not answer is tried again first. Nothing lands in
+either case, and the day before is untouched. Prove a mended API with
+``python -m scripts.extract <source> --day <day>``.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, dag, task
+
+from dags.shared import DAG_DEFAULTS, DEPLOYMENT, day_of, raw_asset
+from scripts.sources import SOURCES, Source
+
+
+def ingest_dag(source: Source) -> DAG:
+    """Build the ingest DAG of one source."""
+    raw = raw_asset(source)
+
+    @dag(
+        dag_id=f"ingest_{source.name}",
+        schedule=DEPLOYMENT.ingest_schedule,
+        doc_md=__doc__,
+        tags=["ingest", source.name],
+        max_active_runs=4,
+        dagrun_timeout=timedelta(hours=2),
+        params={
+            "day": Param(
+                None,
+                type=["null", "string"],
+                format="date",
+                description="day to land the answer under (YYYY-MM-DD); empty: the run's own day",
+            )
+        },
+        **DAG_DEFAULTS,
+    )
+    def ingest() -> None:
+        @task(outlets=[raw])
+        def land(
+            params: Any = None, dag_run: Any = None, outlet_events: Any = None
+        ) -> dict[str, Any]:
+            from scripts.extract import extract
+
+            from dags.shared import landing_store, posts_api, run_settings
+
+            day = date.fromisoformat(params["day"]) if params["day"] else day_of(dag_run)
+            landed = extract(source, day, posts_api(), landing_store(), run_settings())
+            outlet_events[raw].extra.update(landed.facts())
+            return landed.facts()
+
+        land()
+
+    built: DAG = ingest()
+    return built
+
+
+for _source in SOURCES.values():
+    globals()[f"ingest_{_source.name}"] = ingest_dag(_source)

@@ -1,0 +1,92 @@
+"""The dbt project as Airflow tasks, through Cosmos: a task a model, drawn from the manifest.
+
+Invariant: drawing the graph reads one file and needs no database, no network and no dbt.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from cosmos import (
+    DbtTaskGroup,
+    ExecutionConfig,
+    LoadMode,
+    ProfileConfig,
+    ProjectConfig,
+    RenderConfig,
+    TestBehavior,
+)
+from cosmos.constants import InvocationMode
+from cosmos.operators.local import DbtRunOperationLocalOperator, DbtTestLocalOperator
+from cosmos.profiles import PostgresUserPasswordProfileMapping
+
+from dags.shared import POSTS_MARTS
+
+_PROJECT = Path(__file__).parents[1] / "dbt"
+_PROFILE = ProfileConfig(
+    profile_name="elt",
+    target_name="prod",
+    profile_mapping=PostgresUserPasswordProfileMapping(
+        conn_id="dbt_postgres_conn", profile_args={"schema": "build", "threads": 2}
+    ),
+)
+_OPERATOR_ARGS: dict[str, Any] = {
+    "install_deps": False,  # the project has no packages
+    "env": {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"},  # those belong to `make test`
+    "append_env": True,
+    "execution_timeout": timedelta(minutes=30),
+    "retries": 0,  # a failed test fails again; what was not published, the next run finishes
+}
+_ONE_COMMAND: dict[str, Any] = {
+    "project_dir": _PROJECT,
+    "profile_config": _PROFILE,
+    "invocation_mode": InvocationMode.DBT_RUNNER,
+    "emit_datasets": False,
+    **_OPERATOR_ARGS,
+}
+
+
+def source_tests() -> DbtTestLocalOperator:
+    """Test what was loaded; Cosmos' build tasks never run the tests of a source."""
+    return DbtTestLocalOperator(task_id="test_sources", select="source:*", **_ONE_COMMAND)
+
+
+def build_models() -> DbtTaskGroup:
+    """Build and test each model in a task of its own, in schema build."""
+    return DbtTaskGroup(
+        group_id="dbt",
+        project_config=ProjectConfig(
+            dbt_project_path=_PROJECT,
+            manifest_path=_PROJECT / "target" / "manifest.json",
+            install_dbt_deps=False,
+        ),
+        profile_config=_PROFILE,
+        render_config=RenderConfig(
+            load_method=LoadMode.DBT_MANIFEST,
+            test_behavior=TestBehavior.BUILD,
+            should_detach_multiple_parents_tests=True,
+            emit_datasets=False,
+        ),
+        execution_config=ExecutionConfig(invocation_mode=InvocationMode.DBT_RUNNER),
+        operator_args=_OPERATOR_ARGS,
+    )
+
+
+def publish_marts() -> DbtRunOperationLocalOperator:
+    """Apply the tested difference to the marts in one transaction, and tell the asset."""
+    return DbtRunOperationLocalOperator(
+        task_id="publish",
+        macro_name="publish",
+        outlets=[POSTS_MARTS],
+        post_execute=_tell_what_was_published,
+        **_ONE_COMMAND,
+    )
+
+
+def _tell_what_was_published(context: Any, _result: Any = None) -> None:
+    from dags.shared import warehouse_dsn
+    from scripts.pending import last_published
+
+    context["outlet_events"][POSTS_MARTS].extra.update(last_published(warehouse_dsn()))

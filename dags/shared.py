@@ -1,0 +1,89 @@
+"""What the DAGs share: assets, defaults, and connections turned into plain values for scripts/.
+
+Invariant: an Airflow connection or variable is read here, at run time, and nowhere in scripts/.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset
+from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+
+from callbacks import alert_run_failure, alert_task_failure
+from scripts.settings import Endpoint, RunSettings, api_of, deployment, dsn_of
+
+if TYPE_CHECKING:
+    from scripts.sources import Source
+    from scripts.store import Store
+
+DEPLOYMENT = deployment()
+START = datetime(2020, 1, 1, tzinfo=UTC)  # far back and fixed: a manual day before it runs nothing
+POSTS_MARTS = Asset("posts_marts")
+
+DAG_DEFAULTS: dict[str, Any] = {
+    "start_date": START,
+    "catchup": False,
+    "on_failure_callback": alert_run_failure,
+    "default_args": {
+        "owner": DEPLOYMENT.owner,
+        "retries": DEPLOYMENT.task_retries,
+        "retry_delay": timedelta(seconds=DEPLOYMENT.retry_delay_seconds),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=15),
+        # Bad data and bad settings are the same on every try: fail at once, and say so.
+        "retry_policy": ExceptionRetryPolicy(
+            rules=[
+                RetryRule(
+                    exception=["scripts.errors.RefusedError", "scripts.errors.ConfigurationError"],
+                    action=RetryAction.FAIL,
+                    reason="the same input is refused again",
+                )
+            ]
+        ),
+        "execution_timeout": timedelta(hours=1),
+        "on_failure_callback": alert_task_failure,
+    },
+}
+
+
+def raw_asset(source: Source) -> Asset:
+    """Return the asset (called Dataset before Airflow 3) of a source's landed days."""
+    return Asset(f"raw_{source.name}")
+
+
+def run_settings() -> RunSettings:
+    """Read the Airflow variable ``pipeline`` (a JSON object, may be absent) over the defaults."""
+    from airflow.sdk import Variable
+
+    return RunSettings.parse(Variable.get("pipeline", default={}, deserialize_json=True))
+
+
+def landing_store() -> Store:
+    """Open the landing bucket through connection ``aws_default``."""
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    from scripts.store import Store
+
+    return Store(S3Hook(aws_conn_id="aws_default").get_conn(), DEPLOYMENT.bucket())
+
+
+def posts_api() -> Endpoint:
+    """Return the API of connection ``posts_api``."""
+    from airflow.sdk import Connection
+
+    return api_of(Connection.get("posts_api"))
+
+
+def warehouse_dsn() -> str:
+    """Return the DSN of connection ``warehouse``, role loader."""
+    from airflow.sdk import Connection
+
+    return dsn_of(Connection.get("warehouse"))
+
+
+def day_of(dag_run: Any) -> date:
+    """Return the day a run is for: of its logical date, or, without one, of when it was asked."""
+    moment: datetime = dag_run.logical_date or dag_run.run_after
+    return moment.astimezone(UTC).date()

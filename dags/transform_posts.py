@@ -1,0 +1,73 @@
+"""Bring whatever has landed into the marts: load it, build and test the models, publish.
+
+**What**: an event only says *look now*. The work of a run is what the landing zone and the ledger
+``ops.loads`` say: objects landed and not loaded, and loads not yet published. Nothing to do ends a
+triggered run at once, green, as skipped.
+
+**Trigger**: the asset ``raw_posts`` (called a Dataset before Airflow 3), or by hand. By hand it
+never skips: without parameters it rebuilds the marts, with ``days`` it reloads those days first.
+
+**Rerun**: clear any run, trigger a new one, or do nothing: the next run finishes what is left.
+
+**Triage**: a failed dbt test publishes nothing and the marts stay as they were; the log of the red
+task names the test and its count. A parked object is in ``ops.loads`` with its reason, and a
+rejected record is shown by ``python -m scripts.rejects list``.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Param, chain, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from dags.marts import build_models, publish_marts, source_tests
+from dags.shared import DAG_DEFAULTS, raw_asset
+from scripts.sources import POSTS
+
+
+@dag(
+    schedule=raw_asset(POSTS),
+    doc_md=__doc__,
+    tags=["transform"],
+    max_active_runs=1,  # dbt must not build one schema twice at once
+    dagrun_timeout=timedelta(hours=3),
+    params={
+        "days": Param(
+            [],
+            type="array",
+            items={"type": "string", "format": "date"},
+            description="days to load again (YYYY-MM-DD), of every source; empty: what is pending",
+        )
+    },
+    **DAG_DEFAULTS,
+)
+def transform_posts() -> None:
+    """Wire the steps."""
+
+    @task
+    def find_pending(params: Any = None, dag_run: Any = None) -> dict[str, Any]:
+        from dags.shared import landing_store, run_settings, warehouse_dsn
+        from scripts.pending import plan_work
+
+        is_manual = dag_run.run_type == "manual"
+        work = plan_work(landing_store(), warehouse_dsn(), run_settings(), days=params["days"])
+        if not (work or is_manual):
+            raise AirflowSkipException("nothing landed that is not loaded and published")
+        return work.facts()
+
+    @task
+    def load(work: dict[str, Any], run_id: str = "") -> dict[str, int]:
+        from scripts.load import load_all
+
+        from dags.shared import landing_store, run_settings, warehouse_dsn
+        from scripts.pending import Work
+
+        plan = Work.of_facts(work)
+        return load_all(plan, landing_store(), warehouse_dsn(), run_settings(), run_id)
+
+    chain(load(find_pending()), source_tests(), build_models(), publish_marts())
+
+
+transform_posts()

@@ -1,0 +1,145 @@
+"""What is to be done, computed from state. Invariant: an event never decides what is loaded.
+
+Landed and not loaded: a key whose listing (ETag, last-modified, size) differs from the ledger's.
+Loaded and not published: a current load that has not reached the marts.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from scripts.errors import RefusedError
+from scripts.keys import parse_day, parse_raw_key, raw_key, raw_prefix, today
+from scripts.settings import RunSettings
+from scripts.sources import SOURCES, Source
+from scripts.store import Listed, Store
+from scripts.warehouse import connect
+
+# A listing has no version ids: these three are all that a listing tells of an object's content.
+_Listing = tuple[str, object, int]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The work of one run: objects to load, as (source name, day), and loads not yet published.
+
+    `is_reload` says that somebody named the days: they are loaded even where nothing changed.
+    """
+
+    objects: list[tuple[str, date]]
+    unpublished: int = 0
+    is_reload: bool = False
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to do."""
+        return bool(self.objects or self.unpublished)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the work as plain JSON, small enough to hand from task to task."""
+        return {
+            "objects": [[source, day.isoformat()] for source, day in self.objects],
+            "unpublished": self.unpublished,
+            "is_reload": self.is_reload,
+        }
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> "Work":
+        """Read back what `facts` gave."""
+        objects = [(source, date.fromisoformat(day)) for source, day in facts["objects"]]
+        return cls(objects, facts["unpublished"], facts["is_reload"])
+
+
+def plan_work(
+    store: Store,
+    dsn: str,
+    settings: RunSettings,
+    days: Sequence[str] = (),
+    since: date | None = None,
+) -> Work:
+    """Return what is pending, or, where days are named, those days of every source that landed.
+
+    Compares the landing zone's listing with the ledger, oldest day first: at most
+    `settings.batch_objects` objects, looking back `settings.lookback_days` unless `since` is given;
+    parked objects wait until their listing changes.
+
+    Raises:
+        UnavailableError: the bucket or the warehouse does not answer.
+        RefusedError: a named day is no day, or nothing has landed for it.
+    """
+    if days:
+        return Work(_named(store, sorted({parse_day(day) for day in days})), is_reload=True)
+    since = since or today() - timedelta(days=settings.lookback_days)
+    known, unpublished = _ledger(dsn, since)
+    waiting = [
+        (day, source.name)
+        for source in SOURCES.values()
+        for day, listed in _landed(store, source, since)
+        if _listing(listed) not in known[listed.key]
+    ]
+    objects = [(name, day) for day, name in sorted(waiting)]
+    return Work(objects[: settings.batch_objects], unpublished)
+
+
+def last_published(dsn: str) -> dict[str, Any]:
+    """Return what the latest publication brought: days, rows, rejects, seconds since it loaded."""
+    with connect(dsn, row_factory=dict_row) as connection:
+        row = connection.execute(
+            """
+            select array_agg(distinct day::text order by day::text) as days,
+                sum(loaded)::bigint as rows, sum(rejected)::bigint as rejects,
+                extract(epoch from max(published_at) - min(loaded_at))::float8 as seconds
+            from ops.loads
+            where published_at = (select max(published_at) from ops.loads)
+            """
+        ).fetchone()
+    return row or {}
+
+
+def _named(store: Store, days: Sequence[date]) -> list[tuple[str, date]]:
+    objects = [
+        (source.name, day)
+        for day in days
+        for source in SOURCES.values()
+        if store.head(raw_key(source.name, day))
+    ]
+    missing = set(days) - {day for _, day in objects}
+    if missing:
+        raise RefusedError(f"nothing has landed for {', '.join(map(str, sorted(missing)))}")
+    return objects
+
+
+def _landed(store: Store, source: Source, since: date) -> Iterable[tuple[date, Listed]]:
+    """Yield (day, listing row) of the source's objects; foreign keys are passed over."""
+    for listed in store.list(raw_prefix(source.name), start_after=_before(source, since)):
+        parsed = parse_raw_key(listed.key)
+        if parsed:
+            yield parsed[1], listed
+
+
+def _before(source: Source, since: date) -> str:
+    return raw_key(source.name, since - timedelta(days=1))
+
+
+def _ledger(dsn: str, since: date) -> tuple[dict[str, set[_Listing]], int]:
+    """Return the listings that each key's rows have seen, and how many loads are unpublished."""
+    known: dict[str, set[_Listing]] = defaultdict(set)
+    with connect(dsn) as connection:
+        rows = connection.execute(
+            "select key, etag, last_modified, bytes from ops.loads "
+            "where (is_current or state = 'parked') and day >= %s",
+            [since],
+        )
+        for key, etag, last_modified, size in rows:
+            known[key].add((etag, last_modified, size))
+        counted = connection.execute(
+            "select count(*) from ops.loads where is_current and published_at is null"
+        ).fetchone()
+    return known, counted[0] if counted else 0
+
+
+def _listing(listed: Listed) -> _Listing:
+    return listed.etag, listed.last_modified, listed.size
