@@ -1,0 +1,81 @@
+{# What was built and tested, from which pinned ledger, and when: publish reads it. #}
+
+{# Runs at the end of every invocation, so a run that was killed leaves no claim behind. #}
+{% macro record_outcomes(results) -%}
+    {{ return(adapter.dispatch("record_outcomes", "elt")(results)) }}
+{%- endmacro %}
+
+{% macro default__record_outcomes(results) -%}{%- endmacro %}
+
+{% macro postgres__record_outcomes(results) -%}
+    {%- set outcomes = [] -%}
+    {%- for result in results
+        if result.node.resource_type in ("model", "test") and result.status != "skipped" -%}
+        {%- set passed = result.status in ("success", "pass", "warn") -%}
+        {%- do outcomes.append("('" ~ result.node.unique_id ~ "', " ~ passed | lower ~ ")") -%}
+    {%- endfor -%}
+    {%- if outcomes -%}
+        begin;
+        select pg_advisory_xact_lock(hashtext('elt.outcomes'));
+        create table if not exists {{ target.schema }}.outcomes (
+            node text primary key,
+            passed boolean not null,
+            snapshot oid,
+            recorded_at timestamptz not null
+        );
+        insert into {{ target.schema }}.outcomes (node, passed, snapshot, recorded_at)
+        select
+            node,
+            passed,
+            to_regclass('{{ target.schema }}.stg_loads'),
+            clock_timestamp()
+        from (values {{ outcomes | join(", ") }}) as latest (node, passed)
+        on conflict (node) do update set
+            passed = excluded.passed,
+            snapshot = excluded.snapshot,
+            recorded_at = excluded.recorded_at;
+        commit;
+    {%- endif -%}
+{%- endmacro %}
+
+{# One line for each reason why schema build is not one whole, tested state. #}
+{% macro reasons_not_whole() -%}
+    {%- set outcomes = {} -%}
+    {%- set table = run_query(
+        "select node, passed, recorded_at, "
+        ~ "snapshot = to_regclass('" ~ target.schema ~ ".stg_loads') as is_pinned "
+        ~ "from " ~ target.schema ~ ".outcomes"
+    ) -%}
+    {%- for row in table.rows -%}
+        {%- do outcomes.update({row["node"]: row}) -%}
+    {%- endfor -%}
+    {%- set reasons = [] -%}
+    {%- for node in graph.nodes.values() if elt.is_gate(node) -%}
+        {%- set outcome = outcomes.get(node.unique_id) -%}
+        {%- if outcome is none or not outcome["is_pinned"] -%}
+            {%- do reasons.append(node.name ~ " has not run on this snapshot of the ledger") -%}
+        {%- elif not outcome["passed"] -%}
+            {%- do reasons.append(node.name ~ " failed") -%}
+        {%- else -%}
+            {%- for parent in node.depends_on.nodes if parent in outcomes -%}
+                {%- if outcomes[parent]["recorded_at"] > outcome["recorded_at"] -%}
+                    {%- do reasons.append(
+                        node.name ~ " is older than its parent " ~ parent.split(".")[2]
+                    ) -%}
+                {%- endif -%}
+            {%- endfor -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(reasons) }}
+{%- endmacro %}
+
+{# Models, and the tests that may stop a publish. #}
+{% macro is_gate(node) -%}
+    {{ return(
+        node.package_name == "elt"
+        and (
+            node.resource_type == "model"
+            or (node.resource_type == "test" and node.config.severity | lower == "error")
+        )
+    ) }}
+{%- endmacro %}
