@@ -1,0 +1,95 @@
+"""Find where a JSON value ends, block by block. Invariant: each byte is looked at once.
+
+It knows strings and brackets only: what it cuts out may still be no JSON.
+"""
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+
+from scripts.errors import RefusedError
+
+_REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_MARKS = re.compile(rb'"|[\[{]++|[\]}]++')  # runs, so that deep nesting is cheap
+_MARK_OR_COMMA = re.compile(rb'["\[\]{},]')
+
+
+class Scan:
+    """Where one value stands between two blocks: how deep, and whether inside a string."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.deepest = 0
+        self._is_in_string = False
+        self._is_escaped = False
+
+    def feed(self, data: bytes, at: int) -> int:
+        """Go on at ``data[at]``; return where the value's `,` or `]` stands, or -1 if not here."""
+        while True:
+            if self._is_in_string:
+                at = self._leave_string(data, at)
+                if at < 0:
+                    return -1
+            mark = (_MARKS if self.depth else _MARK_OR_COMMA).search(data, at)
+            if mark is None:
+                return -1
+            if self.depth == 0 and mark[0] in (b",", b"]"):
+                return mark.start()
+            at = mark.start() + self._pass(mark[0])
+
+    def _pass(self, marks: bytes) -> int:
+        """Take note of a quote or of a run of brackets; return how many bytes that took."""
+        if marks == b'"':
+            self._is_in_string = True
+            return 1
+        if marks[0] in b"{[":
+            self.depth += len(marks)
+            self.deepest = max(self.deepest, self.depth)
+            return len(marks)
+        closed = min(self.depth, len(marks))
+        self.depth -= closed
+        return closed or 1  # a stray `}` belongs to the value, and makes it no JSON
+
+    def _leave_string(self, data: bytes, at: int) -> int:
+        """Return the offset after the string's closing quote, or -1 if it goes on."""
+        if self._is_escaped and at < len(data):
+            self._is_escaped, at = False, at + 1
+        if closed := _REST_OF_STRING.match(data, at):
+            self._is_in_string = False
+            return closed.end()
+        if at < len(data):
+            backslashes = len(data) - max(at, len(data.rstrip(b"\\")))
+            self._is_escaped = backslashes % 2 == 1
+        return -1
+
+
+def depth(record: bytes) -> int:
+    """Return how deep objects and arrays are nested in one record."""
+    scan = Scan()
+    scan.feed(record, 0)
+    return scan.deepest
+
+
+def utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the blocks unchanged; raises RefusedError at the first byte that is not UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    offset = 0
+    for block in blocks:
+        pending = len(decoder.getstate()[0])
+        if pending or not block.isascii():
+            _decode(decoder, block, offset - pending)
+        offset += len(block)
+        yield block
+    _decode(decoder, b"", offset - len(decoder.getstate()[0]), final=True)
+
+
+def _decode(
+    decoder: codecs.IncrementalDecoder, block: bytes, offset: int, *, final: bool = False
+) -> None:
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError as error:
+        raise RefusedError(
+            f"byte {offset + error.start} is not UTF-8 ({error.reason}): "
+            "the whole input must be UTF-8"
+        ) from None
