@@ -11,10 +11,15 @@ from scripts.errors import PipelineError
 
 
 def run_cli(main: Callable[..., Any]) -> None:
-    """Run a Typer command; a PipelineError becomes one line on stderr and exit status 2."""
-    logging.basicConfig(level=os.environ.get("PIPELINE_LOG_LEVEL", "WARNING"))
+    """Run one function as a command line; see `run_app`."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
+    run_app(app)
+
+
+def run_app(app: typer.Typer) -> None:
+    """Run a Typer app; a PipelineError becomes one line on stderr and exit status 2."""
+    logging.basicConfig(level=os.environ.get("PIPELINE_LOG_LEVEL", "WARNING"))
     try:
         app()
     except PipelineError as error:

@@ -10,7 +10,7 @@ from scripts.errors import UnavailableError
 
 
 @contextmanager
-def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection]:
+def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
     """Connect for the length of a block; raises UnavailableError that names host and database."""
     try:
         connection = psycopg.connect(dsn, connect_timeout=10, **options)

@@ -8,14 +8,18 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.exceptions import ClientError
 
 from scripts.local.processes import ManagedProcess, is_listening
 
-REGION = "eu-central-1"
-CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}  # the stand-in's own
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import NotificationConfigurationTypeDef
+
+REGION: Final = "eu-central-1"
+ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105 - the stand-in's own: it knows no other account
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class MiniStack:
 
     def session(self) -> boto3.Session:
         """Return a boto3 session with the stand-in's credentials."""
-        return boto3.Session(**CREDENTIALS, region_name=REGION)
+        return boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
 
     def bootstrap(self, bucket: str, queue: str | None = None) -> str | None:
         """Create the versioned bucket, and the queue that its arrivals notify; return its URL."""
@@ -79,7 +83,7 @@ class MiniStack:
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
             "QueueArn"
         ]
-        notification = {
+        notification: NotificationConfigurationTypeDef = {
             "QueueConfigurations": [
                 {
                     "QueueArn": arn,

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import psutil
 from scripts.errors import UnavailableError
 
 _POLL_SECONDS = 0.05
+_MARK = "PIPELINE_LOCAL_PROCESS"  # inherited by every descendant
 _children: list[subprocess.Popen[bytes]] = []  # a Popen that is let go warns; ours live on
 
 
@@ -50,7 +52,7 @@ class ManagedProcess:
         with self.log.open("ab") as log:
             child = subprocess.Popen(
                 self.argv,
-                env=dict(self.env),
+                env={**self.env, _MARK: self._mark},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -78,17 +80,30 @@ class ManagedProcess:
         return "dead" if self._pid_file.exists() else "stopped"
 
     def stop(self, grace_seconds: float = 15) -> None:
-        """Ask the process and its children to end, then kill what has not ended in time."""
+        """Ask the process to end, then kill what is left of it and of its descendants."""
         process = self.process()
         if process is not None:
-            # Children are asked only when their parent leaves them behind: it knows the order.
-            family = [process, *process.children(recursive=True)]
-            process.terminate()
-            _, alive = psutil.wait_procs(family, timeout=grace_seconds)
-            for survivor in alive:
+            process.terminate()  # it knows in which order its children end
+            psutil.wait_procs([process], timeout=grace_seconds)
+        survivors = self._family()
+        for survivor in survivors:
+            with suppress(psutil.NoSuchProcess):
                 survivor.kill()
-            psutil.wait_procs(alive, timeout=5)
+        psutil.wait_procs(survivors, timeout=5)
         self._pid_file.unlink(missing_ok=True)
+
+    def _family(self) -> list[psutil.Process]:
+        """Return every living process that inherited our mark, also one whose parent was killed."""
+        family = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if process.environ().get(_MARK) == self._mark:
+                    family.append(process)
+        return family
+
+    @property
+    def _mark(self) -> str:
+        return f"{self.folder}:{self.name}"
 
     def tail(self, lines: int = 15) -> str:
         """Return the last lines of the log."""

@@ -1,0 +1,103 @@
+"""The local stack's command line: up, run, status and down."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from scripts.cli import run_app
+from scripts.keys import parse_day
+from scripts.local.run import run_main_job
+from scripts.local.stack import Stack
+from scripts.local.state import Choices, state_folder
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The whole pipeline on this machine: Postgres, S3, an API, alert sinks and Airflow.",
+)
+_console = Console()
+
+Api = Annotated[str | None, typer.Option(help="base URL of a real API; 'stand-in' goes back")]
+Posts = Annotated[int | None, typer.Option(min=0, help="number of posts of the stand-in API")]
+Seed = Annotated[int | None, typer.Option(help="seed of the stand-in API's posts")]
+
+
+def _stack(api: str | None, posts: int | None, seed: int | None) -> tuple[Stack, Choices]:
+    """Return the stack, and its remembered choices under those that were given now."""
+    stack = Stack(state_folder(), report=lambda line: _console.print(f"[dim]• {line}[/dim]"))
+    before = stack.state.choices
+    url = before.api if api is None else "" if api == "stand-in" else api
+    return stack, Choices(
+        api=url,
+        posts=before.posts if posts is None else posts,
+        seed=before.seed if seed is None else seed,
+    )
+
+
+@app.command()
+def up(api: Api = None, posts: Posts = None, seed: Seed = None) -> None:
+    """Start the stack and leave it running; what runs already is left alone."""
+    stack, choices = _stack(api, posts, seed)
+    stack.up(choices)
+    _show(stack)
+
+
+@app.command()
+def run(
+    day: Annotated[str | None, typer.Option(help="day to land, YYYY-MM-DD; default today")] = None,
+    api: Api = None,
+    posts: Posts = None,
+    seed: Seed = None,
+) -> None:
+    """Start the stack, run the main job from the API to the marts, and show the result."""
+    chosen = parse_day(day) if day else None
+    stack, choices = _stack(api, posts, seed)
+    stack.up(choices)
+    if not run_main_job(stack, chosen, _console):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Show what runs, where it listens, and which alerts arrived; exit 1 if a process is dead."""
+    stack = Stack(state_folder())
+    if as_json:
+        typer.echo(json.dumps(stack.status()))
+    else:
+        _show(stack)
+    if "dead" in stack.states().values():
+        raise typer.Exit(1)
+
+
+@app.command()
+def down(
+    purge: Annotated[bool, typer.Option(help="delete the stack's state too")] = False,
+) -> None:
+    """Stop everything that the stack started."""
+    stack, _ = _stack(None, None, None)
+    stack.down(purge=purge)
+    _console.print("the stack is down" + (" and its state is deleted" if purge else ""))
+
+
+def _show(stack: Stack) -> None:
+    facts = stack.status()
+    table = Table("process", "state", box=None)
+    for name, state in facts.pop("processes").items():
+        table.add_row(name, f"[{'green' if state == 'running' else 'red'}]{state}[/]")
+    _console.print(table)
+    for name, state in stack.states().items():
+        if state == "dead":
+            tail = stack.processes()[name].tail()
+            _console.print(f"[red]{name} died[/red]; its log ends:\n{tail}", highlight=False)
+    for name, value in facts.items():
+        _console.print(f"{name:<21} {value}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run_app(app)

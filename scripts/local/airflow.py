@@ -1,0 +1,177 @@
+"""Airflow's four processes on loopback, with LocalExecutor and a Postgres for its metadata.
+
+Invariant: every process has the same environment; credentials are connections in their JSON form.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from scripts.errors import UnavailableError
+from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack
+from scripts.local.processes import ManagedProcess
+from scripts.local.state import BUCKET, ROOT, State
+
+# The api-server reads the log files itself; a log server would listen on every interface.
+COMPONENTS = {
+    "api-server": [],
+    "scheduler": ["--skip-serve-logs"],
+    "dag-processor": [],
+    "triggerer": ["--skip-serve-logs"],
+}
+ADMIN = "admin"
+
+
+def airflow_url(state: State) -> str:
+    """Return the URL of Airflow's UI and REST API."""
+    return f"http://127.0.0.1:{state.ports.airflow}"
+
+
+def api_url(state: State) -> str:
+    """Return the base URL of the API that is ingested: a real one, or the stand-in."""
+    return state.choices.api or f"http://127.0.0.1:{state.ports.api}"
+
+
+def components(folder: Path, state: State) -> dict[str, ManagedProcess]:
+    """Return Airflow's processes by name."""
+    env = environment(folder, state)
+    return {
+        name: ManagedProcess(name, [_program(), name, *options], env, folder / "logs")
+        for name, options in COMPONENTS.items()
+    }
+
+
+def migrate_metadata(folder: Path, state: State) -> None:
+    """Create or upgrade Airflow's own tables, once for each version of Airflow."""
+    if state.migrated_airflow == version("apache-airflow"):
+        return
+    home = folder / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    passwords = home / "passwords.json"
+    passwords.touch(mode=0o600)
+    passwords.write_text(json.dumps({ADMIN: state.secrets.airflow_admin}))
+    done = subprocess.run(
+        [_program(), "db", "migrate"],
+        env=environment(folder, state),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UnavailableError(f"airflow db migrate failed:\n{done.stderr[-2000:]}")
+    state.migrated_airflow = version("apache-airflow")
+
+
+def environment(folder: Path, state: State) -> dict[str, str]:
+    """Return the environment of all of Airflow's processes."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW_", "AIRFLOW__", "AWS_", "PYTHONDONTWRITEBYTECODE"))
+    }
+    return {
+        **inherited,
+        **_pipeline(),
+        **{f"AIRFLOW_CONN_{k}": json.dumps(v) for k, v in _connections(folder, state).items()},
+        **{f"AIRFLOW__{k}": str(v) for k, v in _configuration(folder, state).items()},
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "PYTHONPATH": str(ROOT),
+        "PIPELINE_LOCAL_DIR": str(folder),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+    }
+
+
+def _pipeline() -> dict[str, str]:
+    """Return our own settings, under what a developer has set in the environment."""
+    ours = {
+        "LANDING_BUCKET": BUCKET,
+        "PIPELINE_ALERT_EMAIL": "on-call@example.com",
+        "PIPELINE_RETRY_DELAY_SECONDS": "2",
+    }
+    return {name: os.environ.get(name, value) for name, value in ours.items()} | {
+        "LANDING_BUCKET": BUCKET
+    }
+
+
+def _connections(folder: Path, state: State) -> dict[str, Mapping[str, Any]]:
+    postgres = {
+        "conn_type": "postgres",
+        "host": "127.0.0.1",
+        "port": state.ports.postgres,
+        "schema": "warehouse",
+    }
+    return {
+        "POSTS_API": {"conn_type": "http", "host": api_url(state)},
+        "AWS_DEFAULT": {
+            "conn_type": "aws",
+            "login": ACCESS_KEY,
+            "password": SECRET_KEY,
+            "extra": {
+                "endpoint_url": MiniStack(state.ports.s3, folder).endpoint,
+                "region_name": REGION,
+            },
+        },
+        "WAREHOUSE": {**postgres, "login": "loader", "password": state.secrets.loader},
+        "DBT_POSTGRES_CONN": {
+            **postgres,
+            "login": "transformer",
+            "password": state.secrets.transformer,
+        },
+        "SLACK_ALERTS": {
+            "conn_type": "slackwebhook",
+            "host": f"http://127.0.0.1:{state.ports.slack}",
+            "password": "local/stand-in/webhook",
+        },
+        "SMTP_DEFAULT": {
+            "conn_type": "smtp",
+            "host": "127.0.0.1",
+            "port": state.ports.smtp,
+            "extra": {
+                "disable_ssl": True,
+                "disable_tls": True,
+                "from_email": "pipeline@example.com",
+                "timeout": 5,
+                "retry_limit": 1,
+            },
+        },
+    }
+
+
+def _configuration(folder: Path, state: State) -> dict[str, object]:
+    home = folder / "airflow"
+    metadata = f"airflow:{state.secrets.metadata}@127.0.0.1:{state.ports.postgres}/airflow"
+    return {
+        "CORE__DAGS_FOLDER": ROOT / "dags",
+        "CORE__LOAD_EXAMPLES": False,
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": 4,
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
+        "CORE__FERNET_KEY": state.secrets.fernet,
+        "CORE__EXECUTION_API_SERVER_URL": f"{airflow_url(state)}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",
+        "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{metadata}",
+        "API__HOST": "127.0.0.1",
+        "API__PORT": state.ports.airflow,
+        "API__BASE_URL": airflow_url(state),
+        "API__WORKERS": 1,
+        "API__SECRET_KEY": state.secrets.api,
+        "API_AUTH__JWT_SECRET": state.secrets.jwt,
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.2,
+        "SCHEDULER__ENABLE_HEALTH_CHECK": False,
+        "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 10,
+        "LOGGING__BASE_LOG_FOLDER": folder / "logs" / "tasks",
+        "USAGE_DATA_COLLECTION__ENABLED": False,
+        "COSMOS__ENABLE_TELEMETRY": False,
+        "COSMOS__CACHE_DIR": folder / "cosmos",
+    }
+
+
+def _program() -> str:
+    return str(Path(sys.executable).parent / "airflow")

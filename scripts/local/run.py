@@ -1,0 +1,124 @@
+"""The main job, followed from the API to the marts. Invariant: success is read from the ledger."""
+
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+
+from scripts.errors import UnavailableError
+from scripts.keys import raw_key, today
+from scripts.local.rest import AirflowApi
+from scripts.local.result import is_fresh, show_result
+from scripts.local.stack import Stack
+
+INGEST, TRANSFORM = "ingest_posts", "transform_posts"
+_POLL_SECONDS = 0.4
+_PARSE_SECONDS = 120
+_TRIGGER_SECONDS = 60
+_RUN_SECONDS = 600
+_ENDED = {"success", "failed"}
+_COLOURS = {"success": "green", "failed": "red", "running": "cyan", "skipped": "yellow"}
+
+
+def run_main_job(stack: Stack, day: date | None, console: Console) -> bool:
+    """Trigger the ingest of a day, follow both DAGs, show the result; return whether it is good."""
+    day = day or today()
+    facts = stack.status()
+    api = AirflowApi(facts["airflow_url"], facts["airflow_user"], facts["airflow_password"])
+    console.print("[dim]• waiting for Airflow to know both DAGs[/dim]")
+    _wait_for_dags(api)
+    started = datetime.now(UTC)
+    run_id = api.trigger(INGEST, {"day": day.isoformat()})
+    console.print(f"[dim]• following {INGEST} for {day}, then {TRANSFORM}[/dim]")
+    snapshots = _snapshots(stack, api, day, run_id, started)
+    runs = _follow(snapshots, console)
+    return show_result(stack, day, runs, console)
+
+
+def _wait_for_dags(api: AirflowApi) -> None:
+    """Wait until both DAGs can be triggered; raises UnavailableError with the import error."""
+    deadline = time.monotonic() + _PARSE_SECONDS
+    while not all(api.dag(dag_id) for dag_id in (INGEST, TRANSFORM)):
+        if errors := api.import_errors():
+            raise UnavailableError(f"{errors[0]['filename']}: {errors[0]['stack_trace'][-500:]}")
+        if time.monotonic() > deadline:
+            raise UnavailableError("Airflow has not parsed the DAGs: see its dag-processor's log")
+        time.sleep(_POLL_SECONDS)
+
+
+def _follow(snapshots: Iterable[list[dict[str, Any]]], console: Console) -> list[dict[str, Any]]:
+    """Show both DAGs until the marts are fresh or a run has failed; return the runs seen."""
+    runs: list[dict[str, Any]] = []
+    shown: dict[str, str] = {}
+    with Live(console=console, transient=True, refresh_per_second=4) as live:
+        for runs in snapshots:
+            live.update(Group(*(_table(run) for run in runs)))
+            if not console.is_terminal:
+                _print_changes(runs, shown, console)
+    for run in runs:
+        console.print(_table(run))
+    return runs
+
+
+def _snapshots(
+    stack: Stack, api: AirflowApi, day: date, run_id: str, started: datetime
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the runs with their tasks, again and again until there is nothing more to wait for."""
+    deadline = time.monotonic() + _RUN_SECONDS
+    ingested: float | None = None
+    while time.monotonic() < deadline:
+        ingest = api.run(INGEST, run_id)
+        transforms = api.runs_since(TRANSFORM, started)
+        for run in (ingest, *transforms):
+            run["tasks"] = api.tasks(run["dag_id"], run["dag_run_id"])
+        yield [ingest, *transforms]
+        if ingest["state"] == "failed":
+            return
+        if ingest["state"] == "success":
+            ingested = ingested or time.monotonic()
+            ended = [run for run in transforms if run["state"] in _ENDED]
+            if ended and len(ended) == len(transforms) and _is_settled(stack, day, ended):
+                return
+            if not transforms and time.monotonic() - ingested > _TRIGGER_SECONDS:
+                raise UnavailableError(f"{TRANSFORM} was not triggered: is the scheduler alive?")
+        time.sleep(_POLL_SECONDS)
+    raise UnavailableError(f"the run took over {_RUN_SECONDS} s: see `make status` and the UI")
+
+
+def _is_settled(stack: Stack, day: date, ended: list[dict[str, Any]]) -> bool:
+    return ended[-1]["state"] == "failed" or is_fresh(stack, raw_key("posts", day))
+
+
+def _table(run: dict[str, Any]) -> Table:
+    table = Table(title=f"{run['dag_id']}  {run['dag_run_id']}", title_justify="left", box=None)
+    for column in ("task", "state", "seconds"):
+        table.add_column(column, justify="right" if column == "seconds" else "left")
+    for task in sorted(run["tasks"], key=_order):
+        state = task["state"] or "waiting"
+        seconds = task["duration"]
+        table.add_row(
+            task["task_display_name"] or task["task_id"],
+            f"[{_COLOURS.get(state, 'dim')}]{state}[/]",
+            "" if seconds is None else f"{seconds:.1f}",
+        )
+    return table
+
+
+def _order(task: dict[str, Any]) -> str:
+    return task["start_date"] or "~"
+
+
+def _print_changes(runs: list[dict[str, Any]], shown: dict[str, str], console: Console) -> None:
+    """Print each change of state once, where the output is no terminal that could be redrawn."""
+    for run in runs:
+        for task in sorted(run["tasks"], key=_order):
+            name = f"{run['dag_id']}.{task['task_id']}"
+            state = task["state"] or "waiting"
+            if state in {"waiting", "scheduled", "queued"} or shown.get(name) == state:
+                continue
+            shown[name] = state
+            console.print(f"  {name}: {state}", highlight=False)

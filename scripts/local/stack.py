@@ -1,0 +1,206 @@
+"""The whole local stack: up, down, status. Invariant: each verb may be repeated without harm."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import psycopg
+from filelock import FileLock
+from psycopg import sql
+
+from scripts.local.airflow import ADMIN, airflow_url, api_url, components, migrate_metadata
+from scripts.local.ministack import MiniStack
+from scripts.local.postgres import PostgresServer
+from scripts.local.processes import ManagedProcess, is_listening
+from scripts.local.sinks import mails, slack_messages
+from scripts.local.state import BUCKET, QUEUE, ROOT, Choices, read_state, write_state
+from scripts.migrate import migrate
+
+_READY_SECONDS = 120
+Report = Callable[[str], None]
+
+
+@dataclass
+class Stack:
+    """The stack of one state folder."""
+
+    folder: Path
+    report: Report = field(default=lambda _line: None)
+
+    def __post_init__(self) -> None:
+        """Read what the folder remembers."""
+        self.state = read_state(self.folder)
+
+    @property
+    def postgres(self) -> PostgresServer:
+        """The Postgres server, with the databases ``airflow`` and ``warehouse``."""
+        secrets, ports = self.state.secrets, self.state.ports
+        return PostgresServer(self.folder / "postgres", ports.postgres, secrets.postgres)
+
+    @property
+    def ministack(self) -> MiniStack:
+        """The S3 and SQS stand-in."""
+        return MiniStack(self.state.ports.s3, self.folder)
+
+    @property
+    def inbox(self) -> Path:
+        """Where the Slack and mail sinks keep what arrived."""
+        return self.folder / "inbox"
+
+    def processes(self) -> dict[str, ManagedProcess]:
+        """Return every process but Postgres, by name, in the order of starting."""
+        ports, choices = self.state.ports, self.state.choices
+        stand_in = ["--port", ports.api, "--posts", choices.posts, "--seed", choices.seed]
+        sinks = ["--slack-port", ports.slack, "--smtp-port", ports.smtp, "--folder", self.inbox]
+        return {
+            "ministack": self.ministack.managed,
+            "api": self._module("api", "scripts.local.api", *stand_in),
+            "sinks": self._module("sinks", "scripts.local.sinks", *sinks),
+            **components(self.folder, self.state),
+        }
+
+    def up(self, choices: Choices | None = None) -> None:
+        """Start what does not run; `choices` replace what was asked for before."""
+        with self._alone():
+            self._choose(choices or self.state.choices)
+            self.report("starting Postgres")
+            self.postgres.create()
+            self.postgres.start()
+            self._create_databases()
+            write_state(self.folder, self.state)
+            self.report("starting the S3 stand-in, the API stand-in and the alert sinks")
+            with ThreadPoolExecutor() as together:
+                steps = [
+                    together.submit(step)
+                    for step in (self._start_stand_ins, self._migrate, self._migrate_airflow)
+                ]
+            for step in steps:
+                step.result()
+            write_state(self.folder, self.state)
+            self._start_airflow()
+
+    def down(self, *, purge: bool = False) -> None:
+        """Stop everything that this folder's stack started; with `purge` delete its state too."""
+        with self._alone():
+            for name, process in reversed(self.processes().items()):
+                if process.state() != "stopped":
+                    self.report(f"stopping {name}")
+                process.stop()
+            self.postgres.stop()
+        if purge and self.folder.exists():
+            rmtree(self.folder)
+
+    def states(self) -> dict[str, str]:
+        """Return running, dead or stopped for each process by name."""
+        if not self.folder.exists():
+            return {}
+        database = "running" if self.postgres.is_running() else "stopped"
+        others = {name: process.state() for name, process in self.processes().items()}
+        return {"postgres": database, **others}
+
+    def status(self) -> dict[str, Any]:
+        """Return everything that another program needs to use the stack, as plain JSON."""
+        secrets = self.state.secrets
+        return {
+            "processes": self.states(),
+            "airflow_url": airflow_url(self.state),
+            "airflow_user": ADMIN,
+            "airflow_password": secrets.airflow_admin,
+            "api_url": api_url(self.state),
+            "s3_endpoint": self.ministack.endpoint,
+            "bucket": BUCKET,
+            "warehouse_dsn": self.dsn("reader"),
+            "warehouse_loader_dsn": self.dsn("loader"),
+            "slack_inbox": str(self.inbox / "slack.jsonl"),
+            "mail_inbox": str(self.inbox / "mail.jsonl"),
+            "slack_messages": len(slack_messages(self.inbox)),
+            "mails": len(mails(self.inbox)),
+        }
+
+    def dsn(self, role: str) -> str:
+        """Return the warehouse's DSN for a role."""
+        return self.postgres.dsn("warehouse", role, getattr(self.state.secrets, role))
+
+    def _module(self, name: str, module: str, *arguments: object) -> ManagedProcess:
+        argv = [sys.executable, "-m", module, *map(str, arguments)]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return ManagedProcess(name, argv, env, self.folder / "logs")
+
+    def _choose(self, choices: Choices) -> None:
+        """Stop what was started for other choices; it starts again with these."""
+        before = self.state.choices
+        if choices == before:
+            return
+        if (choices.posts, choices.seed) != (before.posts, before.seed):
+            self.processes()["api"].stop()
+        if choices.api != before.api:  # the address is in the environment of Airflow's processes
+            for process in components(self.folder, self.state).values():
+                process.stop()
+        self.state.choices = choices
+
+    def _create_databases(self) -> None:
+        """Create both databases, each owned by a role that is no superuser."""
+        secrets = self.state.secrets
+        owners = {"airflow": ("airflow", secrets.metadata), "warehouse": ("owner", secrets.owner)}
+        with psycopg.connect(self.postgres.dsn("postgres"), autocommit=True) as connection:
+            known = {row[0] for row in connection.execute("select datname from pg_database")}
+            for database, (owner, password) in owners.items():
+                if database in known:
+                    continue
+                owner_name = sql.Identifier(owner)
+                may = sql.SQL("createrole" if owner == "owner" else "nocreaterole")
+                connection.execute(
+                    sql.SQL("create role {} login {} password {}").format(owner_name, may, password)
+                )
+                connection.execute(
+                    sql.SQL("create database {} owner {}").format(
+                        sql.Identifier(database), owner_name
+                    )
+                )
+
+    def _start_stand_ins(self) -> None:
+        self.inbox.mkdir(parents=True, exist_ok=True)
+        self.ministack.start()
+        self.ministack.bootstrap(BUCKET, QUEUE)
+        ports = self.state.ports
+        for name, listening in (("api", [ports.api]), ("sinks", [ports.slack, ports.smtp])):
+            process = self.processes()[name]
+            process.start()
+            process.wait_until(partial(_all_listening, listening), 30)
+
+    def _migrate(self) -> None:
+        roles = ("loader", "transformer", "reader")
+        passwords = {role: getattr(self.state.secrets, role) for role in roles}
+        migrate(self.dsn("owner"), passwords)
+
+    def _migrate_airflow(self) -> None:
+        if not self.state.migrated_airflow:
+            self.report("creating Airflow's metadata (once, about 20 s)")
+        migrate_metadata(self.folder, self.state)
+
+    def _start_airflow(self) -> None:
+        processes = components(self.folder, self.state)
+        if any(process.state() != "running" for process in processes.values()):
+            self.report("starting Airflow: " + ", ".join(processes))
+        for process in processes.values():
+            process.start()
+        server = processes["api-server"]
+        server.wait_until(lambda: is_listening(self.state.ports.airflow), _READY_SECONDS)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one command at a time change the stack."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder.with_name(f"{self.folder.name}.lock")):
+            yield
+
+
+def _all_listening(ports: list[int]) -> bool:
+    return all(map(is_listening, ports))
