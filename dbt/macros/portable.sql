@@ -12,3 +12,16 @@
 {% macro duckdb__json_text(column, field) -%}
     json_extract_string({{ column }}, '$.{{ field }}')
 {%- endmacro %}
+
+{# How many runs of characters that are no white space a text has. #}
+{% macro word_count(column) -%}
+    {{ return(adapter.dispatch("word_count", "elt")(column)) }}
+{%- endmacro %}
+
+{% macro default__word_count(column) -%}
+    regexp_count({{ column }}, '\S+')
+{%- endmacro %}
+
+{% macro duckdb__word_count(column) -%}
+    len(regexp_extract_all({{ column }}, '\S+'))
+{%- endmacro %}

@@ -1,6 +1,10 @@
 -- A table, not a view: loaders commit while the models are built one by one, and all of them
 -- must see the ledger as it was at one instant.
-{{ config(materialized="table", schema="build") }}
+{{ config(
+    materialized="table",
+    schema="build",
+    post_hook="analyze {{ this }}",
+) }}
 
 with loads as (
     select * from {{ source("ops", "loads") }}
@@ -11,11 +15,14 @@ final as (
         load_id,
         source,
         day,
+        lag(load_id) over (partition by source order by day) as previous_load_id,
+        lag(day) over (partition by source order by day) as previous_day,
         received,
         loaded,
         rejected,
-        loaded_at,
-        published_at is not null as is_published
+        -- A full refresh tests every load again.
+        {% if flags.FULL_REFRESH %} false {% else %} published_at is not null {% endif %}
+            as is_published
     from loads
     where is_current
 )

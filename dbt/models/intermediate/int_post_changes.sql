@@ -1,0 +1,146 @@
+-- A day's changes follow from two loads, its own and that of the loaded day before. The row
+-- without post_id remembers which two they were: a day is computed again when either differs, so a
+-- late or reloaded day also corrects its successor, and an empty or withdrawn day is no exception.
+{{ config(
+    materialized="incremental",
+    incremental_strategy="delete+insert",
+    unique_key="day",
+    on_schema_change="sync_all_columns",
+) }}
+
+with stg_loads as (
+    select * from {{ ref("stg_loads") }}
+),
+
+stg_posts as (
+    select * from {{ ref("stg_posts") }}
+),
+
+days as (
+    select
+        day,
+        load_id,
+        previous_load_id,
+        '{{ logic_checksum() }}' as logic
+    from stg_loads
+    where source = 'posts'
+),
+
+{% if is_incremental() %}
+    built_days as (
+        select
+            day,
+            load_id,
+            previous_load_id,
+            logic
+        from {{ this }}
+        where post_id is null
+    ),
+
+    changed_days as (
+        select
+            coalesce(days.day, built_days.day) as day,
+            days.load_id,
+            days.previous_load_id,
+            days.logic
+        from days
+        full outer join built_days on days.day = built_days.day
+        where
+            days.load_id is distinct from built_days.load_id
+            or days.previous_load_id is distinct from built_days.previous_load_id
+            or days.logic is distinct from built_days.logic
+    ),
+{% else %}
+    changed_days as (
+        select * from days
+    ),
+{% endif %}
+
+present as (
+    select
+        changed_days.day,
+        stg_posts.post_id,
+        stg_posts.author_id,
+        stg_posts.title,
+        stg_posts.body
+    from stg_posts
+    inner join changed_days on stg_posts.load_id = changed_days.load_id
+),
+
+earlier as (
+    select
+        changed_days.day,
+        stg_posts.post_id,
+        stg_posts.author_id,
+        stg_posts.title,
+        stg_posts.body
+    from stg_posts
+    inner join changed_days on stg_posts.load_id = changed_days.previous_load_id
+),
+
+compared as (
+    select
+        coalesce(present.day, earlier.day) as day,
+        coalesce(present.post_id, earlier.post_id) as post_id,
+        coalesce(present.author_id, earlier.author_id) as author_id,
+        coalesce(present.title, earlier.title) as title,
+        coalesce(present.body, earlier.body) as body,
+        earlier.post_id is null as is_created,
+        present.post_id is null as is_deleted,
+        concat_ws(
+            ', ',
+            case when present.author_id <> earlier.author_id then 'author_id' end,
+            case when present.title <> earlier.title then 'title' end,
+            case when present.body <> earlier.body then 'body' end
+        ) as changed_fields
+    from present
+    full outer join earlier
+        on present.day = earlier.day and present.post_id = earlier.post_id
+),
+
+changes as (
+    select
+        day,
+        post_id,
+        author_id,
+        title,
+        body,
+        case
+            when is_created then 'created'
+            when is_deleted then 'deleted'
+            else 'edited'
+        end as change,
+        nullif(changed_fields, '') as changed_fields
+    from compared
+    where is_created or is_deleted or changed_fields <> ''
+),
+
+final as (
+    select
+        day,
+        load_id,
+        previous_load_id,
+        logic,
+        cast(null as bigint) as post_id,
+        cast(null as bigint) as author_id,
+        cast(null as text) as title,
+        cast(null as text) as body,
+        cast(null as text) as change,
+        cast(null as text) as changed_fields
+    from changed_days
+    union all
+    select
+        day,
+        null as load_id,
+        null as previous_load_id,
+        null as logic,
+        post_id,
+        author_id,
+        title,
+        body,
+        change,
+        changed_fields
+    from changes
+)
+
+select * from final

@@ -1,0 +1,8 @@
+{# Returns each row in which one of the columns is null: one scan for all of them. #}
+{% test never_null(model, columns) %}
+
+select *
+from {{ model }}
+where {{ columns | join(" is null or ") }} is null
+
+{% endtest %}
