@@ -102,5 +102,8 @@ def upgrade() -> None:
         set local role transformer;
         grant usage on schema marts to reader;
         alter default privileges in schema marts grant select on tables to reader;
+        -- build.stg_loads: rows of the loads named there are being read and must stay.
+        grant usage on schema build to loader;
+        alter default privileges in schema build grant select on tables to loader;
         reset role;
     """)
