@@ -101,7 +101,7 @@ class SwitchableServer(ThreadingHTTPServer, Generic[S]):
 @contextmanager
 def running(server: SwitchableServer[S]) -> Iterator[SwitchableServer[S]]:
     """Serve from a thread for the length of a block."""
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield server

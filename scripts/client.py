@@ -1,0 +1,218 @@
+"""HTTP under a deadline. Invariant: no call outlives the deadline, and no error names a secret.
+
+Errors that leave here do not name the URL: their caller does.
+"""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.client import RemoteDisconnected
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    IncompleteRead,
+    InvalidHeader,
+    ReadTimeoutError,
+)
+from urllib3.util.retry import Retry
+
+from scripts.errors import RefusedError, UnavailableError
+from scripts.settings import RunSettings
+from scripts.urls import followed
+
+_BLOCK_BYTES = 1 << 16
+_MAX_REDIRECTS = 5
+_MAX_BACKOFF = 60.0
+_PASSING = {408, 425, 429}  # and every 5xx
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "elt-pipeline"}
+
+
+class PassingError(UnavailableError):
+    """Trouble that another try may not meet; `pause` is how long the server asks us to wait."""
+
+    def __init__(self, message: str, pause: float | None = None) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
+class _Session(requests.Session):
+    """Leaves redirects to us: requests would read their bodies whole, whatever their size."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        return None
+
+
+class _Adapter(HTTPAdapter):
+    """Knows its connections, so that waiting for a header that drips in can be ended."""
+
+    def __init__(self) -> None:
+        super().__init__(max_retries=0)
+        self.connections: list[Any] = []
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if "ConnectionCls" not in vars(pool):
+            make = pool.ConnectionCls
+
+            def remembered(*args: Any, **kwargs: Any) -> Any:
+                self.connections.append(make(*args, **kwargs))
+                return self.connections[-1]
+
+            pool.ConnectionCls = remembered
+        return pool
+
+
+@dataclass
+class Client:
+    """One extraction's session, its deadline over all pages and its count of bytes."""
+
+    settings: RunSettings
+    headers: Mapping[str, str] = field(repr=False)
+    login: tuple[str, str] | None = field(repr=False)
+    received: int = 0  # bytes of the pages read so far
+    _deadline: float = 0
+    _session: _Session = field(default_factory=_Session)
+    _adapter: _Adapter = field(default_factory=_Adapter)
+    _response: requests.Response | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Start the clock; at the deadline, end even a wait that no timeout of a read ends."""
+        self._deadline = time.monotonic() + self.settings.total_timeout
+        self._session.headers.update({**_HEADERS, **self.headers})
+        # Not None: without a login of ours, requests would take one from the user's .netrc.
+        self._session.auth = self.login or (lambda request: request)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, self._adapter)
+        watchdog = threading.Timer(self.settings.total_timeout, self._hang_up)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.cancel()
+            self._session.close()
+
+    def retrying(self) -> Retrying:
+        """Return the policy of tries: Retry-After, else backoff, never past the deadline."""
+        return Retrying(
+            retry=retry_if_exception_type(PassingError),
+            wait=self._pause,
+            stop=lambda state: (
+                state.attempt_number > self.settings.http_retries
+                or state.upcoming_sleep >= self._left()
+            ),
+            reraise=True,
+        )
+
+    @contextmanager
+    def open(self, url: str) -> Iterator[tuple[str, requests.Response]]:
+        """Yield (final URL, answer with status 200 whose body is not read yet)."""
+        for _ in range(_MAX_REDIRECTS + 1):
+            with self._get(url) as response:
+                if not response.is_redirect:
+                    _check_status(response)
+                    self._response = response
+                    yield url, response
+                    return
+                url = followed(url, response.headers["Location"])
+        raise RefusedError(f"expected at most {_MAX_REDIRECTS} redirects")
+
+    def read(self, response: requests.Response, position: int) -> bytes:
+        """Return the next decoded bytes at `position`, empty at the end of the body."""
+        try:
+            # read1: a read of a whole block would wait for a drip long past the deadline.
+            block: bytes = response.raw.read1(_BLOCK_BYTES, decode_content=True)
+        except (HTTPError, OSError) as error:
+            raise self._broken(error, f" at byte {position}") from None
+        self._check_deadline(f" at byte {position}")
+        if self.received + position + len(block) > self.settings.max_bytes:
+            raise RefusedError(
+                f"expected at most {self.settings.max_bytes} bytes over all pages, "
+                f"there are more at byte {position + len(block)} of this one"
+            )
+        return block
+
+    def _get(self, url: str) -> requests.Response:
+        left = self._left()
+        self._check_deadline("")
+        timeout = (
+            min(self.settings.connect_timeout, left),
+            min(self.settings.read_timeout, left),
+        )
+        try:
+            return self._session.get(url, stream=True, timeout=timeout)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise self._broken(error, "") from None
+
+    def _left(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def _check_deadline(self, where: str) -> None:
+        if self._left() <= 0:
+            limit = self.settings.total_timeout
+            raise UnavailableError(f"expected all of it within {limit:g} s, it did not end{where}")
+
+    def _broken(self, error: Exception, where: str) -> PassingError:
+        """Return passing trouble in our words: the library's repeat the URL with its query."""
+        self._check_deadline(where)
+        return PassingError(_reason(error, self.settings) + where)
+
+    def _pause(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, PassingError) and error.pause is not None:
+            return error.pause
+        return float(
+            min(self.settings.http_backoff * 2 ** (state.attempt_number - 1), _MAX_BACKOFF)
+        )
+
+    def _hang_up(self) -> None:
+        for connection in self._adapter.connections:
+            with suppress(OSError, AttributeError):  # not connected, or not any more
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+        if self._response is not None:
+            with suppress(OSError, ValueError):
+                self._response.raw.shutdown()
+
+
+def _check_status(response: requests.Response) -> None:
+    status = response.status_code
+    if status in _PASSING or status >= 500:
+        pause = None
+        with suppress(InvalidHeader, KeyError):
+            pause = Retry().parse_retry_after(response.headers["Retry-After"])
+        asked = "" if pause is None else f", which asks for {pause:g} s of patience"
+        raise PassingError(f"expected status 200, got {status}{asked}", pause)
+    if status != 200:
+        hint = ": check the API's credentials" if status in {401, 403} else ""
+        raise RefusedError(f"expected status 200, got {status}{hint}")
+
+
+def _reason(error: BaseException | None, settings: RunSettings) -> str:
+    """Say what went wrong from the innermost cause that we know."""
+    known, cause = type(error).__name__, error
+    while cause is not None:
+        match cause:
+            case ConnectTimeoutError():
+                return f"no connection within {settings.connect_timeout:g} s"
+            case ReadTimeoutError() | TimeoutError():
+                return f"no byte for {settings.read_timeout:g} s"
+            case IncompleteRead():
+                return "the answer broke off"
+            case RemoteDisconnected():
+                return "the connection was closed without an answer"
+            case ssl.SSLCertVerificationError():
+                return f"the certificate is not trusted: {cause.verify_message}"
+            case OSError(strerror=str(text)):
+                known = text
+        cause = cause.__cause__ or cause.__context__
+    return known

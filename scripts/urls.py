@@ -1,0 +1,60 @@
+"""URLs as we follow and show them. Invariant: what `shown` returns carries no secret."""
+
+from urllib.parse import parse_qsl, unquote, urldefrag, urljoin, urlsplit, urlunsplit
+
+from scripts.errors import ConfigurationError, RefusedError
+
+_PORTS = {"http": 80, "https": 443}
+_HARMLESS = {"_page", "_limit", "_start", "_end", "page", "per_page", "limit", "offset"}
+
+
+def list_url(base: str, path: str) -> tuple[str, tuple[str, str] | None]:
+    """Return (URL of a list below an API's base URL, login written into the base or None).
+
+    A base that already ends with the list's path is taken as the list's own URL.
+    """
+    try:
+        parts = urlsplit(base.strip())
+        is_usable = bool(_origin(base.strip())[1])
+    except ValueError:
+        is_usable = False
+    if not is_usable or parts.scheme not in _PORTS:
+        raise ConfigurationError("the API's base URL must look like https://host/path")
+    below, _, query = path.partition("?")
+    folder = parts.path.rstrip("/")
+    full = folder if folder.endswith(below) else folder + below
+    queries = "&".join(part for part in (query, parts.query) if part)
+    user, _, host = parts.netloc.rpartition("@")
+    name, _, password = user.partition(":")
+    login = (unquote(name), unquote(password)) if user else None
+    return urlunsplit((parts.scheme, host, full, queries, "")), login
+
+
+def followed(url: str, reference: str) -> str:
+    """Return the URL that a link or redirect at `url` leads to; raises RefusedError elsewhere."""
+    try:
+        target = urldefrag(urljoin(url, reference)).url
+        is_same = _origin(target) == _origin(url)
+    except ValueError:
+        is_same = False
+    if not is_same:
+        raise RefusedError(
+            "it leads to another scheme, host or port, where our credentials must not go; "
+            "if it moved, set the API's base URL to its new place"
+        )
+    return target
+
+
+def shown(url: str) -> str:
+    """Return the URL for messages: without login, and without the values of unknown parameters."""
+    parts = urlsplit(url)
+    query = "&".join(
+        f"{name}={value if name in _HARMLESS else '***'}"
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+    )
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
