@@ -86,7 +86,7 @@ def failure_of(context: Mapping[str, Any]) -> Failure:
         dag_id=dag_id,
         run_id=run_id,
         task_id=task_id,
-        day=_day(context, dag_run),
+        day=_one_line(_day(context, dag_run)),
         error=_error(context),
         log_url=_log_url(dag_id, run_id, instance),
         fingerprint=f"{dag_id}/{run_id}/{clear_number}",

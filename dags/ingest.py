@@ -50,9 +50,8 @@ def ingest_dag(source: Source) -> DAG:
         def land(
             params: Any = None, dag_run: Any = None, outlet_events: Any = None
         ) -> dict[str, Any]:
-            from scripts.extract import extract
-
             from dags.shared import landing_store, posts_api, run_settings
+            from scripts.extract import extract
 
             day = date.fromisoformat(params["day"]) if params["day"] else day_of(dag_run)
             landed = extract(source, day, posts_api(), landing_store(), run_settings())

@@ -32,9 +32,8 @@ _PROFILE = ProfileConfig(
         conn_id="dbt_postgres_conn", profile_args={"schema": "build", "threads": 2}
     ),
 )
+_ENV = {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"}  # those belong to `make test`
 _OPERATOR_ARGS: dict[str, Any] = {
-    "install_deps": False,  # the project has no packages
-    "env": {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"},  # those belong to `make test`
     "append_env": True,
     "execution_timeout": timedelta(minutes=30),
     "retries": 0,  # a failed test fails again; what was not published, the next run finishes
@@ -44,6 +43,8 @@ _ONE_COMMAND: dict[str, Any] = {
     "profile_config": _PROFILE,
     "invocation_mode": InvocationMode.DBT_RUNNER,
     "emit_datasets": False,
+    "env": _ENV,
+    "install_deps": False,
     **_OPERATOR_ARGS,
 }
 
@@ -60,7 +61,8 @@ def build_models() -> DbtTaskGroup:
         project_config=ProjectConfig(
             dbt_project_path=_PROJECT,
             manifest_path=_PROJECT / "target" / "manifest.json",
-            install_dbt_deps=False,
+            install_dbt_deps=False,  # the project has no packages
+            env_vars=_ENV,
         ),
         profile_config=_PROFILE,
         render_config=RenderConfig(

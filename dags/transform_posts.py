@@ -58,10 +58,9 @@ def transform_posts() -> None:
         return work.facts()
 
     @task
-    def load(work: dict[str, Any], run_id: str = "") -> dict[str, int]:
-        from scripts.load import load_all
-
+    def load(work: dict[str, Any], run_id: Any = None) -> dict[str, int]:
         from dags.shared import landing_store, run_settings, warehouse_dsn
+        from scripts.load import load_all
         from scripts.pending import Work
 
         plan = Work.of_facts(work)

@@ -1,10 +1,14 @@
 """Real servers: one Postgres and one S3 a session, a fresh database and bucket a test."""
 
 import itertools
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+# Airflow reads its home when it is first imported: the tests' own, not the developer's.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="elt-airflow-home-")
 
 import psycopg
 import pytest

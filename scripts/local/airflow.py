@@ -80,7 +80,7 @@ def environment(folder: Path, state: State) -> dict[str, str]:
         **{f"AIRFLOW_CONN_{k}": json.dumps(v) for k, v in _connections(folder, state).items()},
         **{f"AIRFLOW__{k}": str(v) for k, v in _configuration(folder, state).items()},
         "AIRFLOW_HOME": str(folder / "airflow"),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'deploy' / 'airflow'}",
         "PIPELINE_LOCAL_DIR": str(folder),
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
     }

@@ -1,0 +1,135 @@
+"""What every DAG promises, whatever it does."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
+
+from callbacks import alert_run_failure, alert_task_failure
+
+pytestmark = pytest.mark.unit
+
+_ROOT = Path(__file__).parents[3]
+_DAGS = _ROOT / "dags"
+_DAG_IDS = ["ingest_posts", "transform_posts"]
+
+
+@pytest.fixture(scope="session")
+def dags() -> dict[str, DAG]:
+    bag = DagBag(_DAGS, load_op_links=False)
+    assert bag.import_errors == {}
+    return dict(bag.dags)
+
+
+def test_exactly_these_dags_exist(dags: dict[str, DAG]) -> None:
+    assert sorted(dags) == _DAG_IDS
+
+
+@pytest.mark.parametrize("dag_id", _DAG_IDS)
+def test_a_dag_has_owner_tags_docs_and_a_fixed_start(dags: dict[str, DAG], dag_id: str) -> None:
+    dag = dags[dag_id]
+    assert dag.owner == "data-team"
+    assert dag.tags
+    assert "**Rerun**" in str(dag.doc_md)
+    assert "**Triage**" in str(dag.doc_md)
+    assert dag.start_date is not None
+    assert (dag.start_date.isoformat(), dag.catchup) == ("2020-01-01T00:00:00+00:00", False)
+
+
+@pytest.mark.parametrize("dag_id", _DAG_IDS)
+def test_a_dag_and_its_tasks_have_limits_and_tell_somebody(
+    dags: dict[str, DAG], dag_id: str
+) -> None:
+    dag = dags[dag_id]
+    assert dag.on_failure_callback == alert_run_failure
+    assert dag.dagrun_timeout
+    for task in dag.tasks:
+        assert task.on_failure_callback == [alert_task_failure], task.task_id
+        assert task.execution_timeout
+        assert task.execution_timeout <= timedelta(hours=1)
+        assert task.owner == "data-team"
+
+
+@pytest.mark.parametrize("dag_id", _DAG_IDS)
+def test_our_own_steps_are_retried_but_a_refusal_is_not(dags: dict[str, DAG], dag_id: str) -> None:
+    steps = [
+        task for task in dags[dag_id].tasks if task.task_id in {"land", "find_pending", "load"}
+    ]
+    assert steps
+    for task in steps:
+        assert task.retries == 3
+        assert task.retry_exponential_backoff == 2.0
+        assert "RefusedError" in str(task.retry_policy and task.retry_policy.serialize())
+
+
+def test_transform_names_no_date_of_a_run(dags: dict[str, DAG]) -> None:
+    """A run that an asset triggers has none: a template that names one fails the task."""
+    names = ("ds", "ts", "logical_date", "data_interval_start", "data_interval_end")
+    for task in dags["transform_posts"].tasks:
+        for field in task.template_fields:
+            text = str(getattr(task, field, ""))
+            assert not [n for n in names if "{{ " + n in text], (task.task_id, field)
+        function = getattr(task, "python_callable", None)
+        parameters = inspect.signature(function).parameters if function else {}
+        assert not set(names) & set(parameters), task.task_id
+
+
+@pytest.mark.parametrize("dag_id", _DAG_IDS)
+def test_parsing_twice_gives_the_same_dag(dags: dict[str, DAG], dag_id: str) -> None:
+    again = DagBag(_DAGS, load_op_links=False).dags[dag_id]
+    assert _serialised(again) == _serialised(dags[dag_id])
+
+
+def _serialised(dag: DAG) -> dict[str, Any]:
+    text = json.dumps(DagSerialization.to_dict(dag), sort_keys=True, default=str)
+    serialised: dict[str, Any] = json.loads(text)
+    return serialised
+
+
+def test_the_graph_of_transform(dags: dict[str, DAG]) -> None:
+    """A change of structure shows here, in review."""
+    dag = dags["transform_posts"]
+    edges = {
+        f"{task.task_id} → {below}" for task in dag.tasks for below in task.downstream_task_ids
+    }
+    assert "find_pending → load" in edges
+    assert "load → test_sources" in edges
+    assert "test_sources → dbt.stg_loads_model_build" in edges
+    assert "dbt.stg_loads_model_build → dbt.stg_posts_model_build" in edges
+    leaves = {task.task_id for task in dag.tasks if not task.downstream_task_ids}
+    assert leaves == {"publish"}
+
+
+@pytest.mark.parametrize("file", ["ingest.py", "transform_posts.py"])
+def test_a_dag_file_is_a_table_of_contents(file: str) -> None:
+    assert len((_DAGS / file).read_text().splitlines()) <= 110
+
+
+def test_importing_the_dags_opens_no_socket(tmp_path: Path) -> None:
+    program = (
+        "import socket\n"
+        "def refuse(*_args, **_kwargs): raise AssertionError('a DAG file opened a socket')\n"
+        "socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        f"bag = DagBag({str(_DAGS)!r}, load_op_links=False)\n"
+        "assert not bag.import_errors, bag.import_errors\n"
+        "print(sorted(bag.dags))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(_ROOT), "AIRFLOW_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1] == str(_DAG_IDS)
