@@ -198,7 +198,7 @@ class Stack:
     def _alone(self) -> Iterator[None]:
         """Let one command at a time change the stack."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder.with_name(f"{self.folder.name}.lock")):
+        with FileLock(self.folder / "lock"):
             yield
 
 
