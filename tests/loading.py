@@ -1,0 +1,98 @@
+"""What the tests of the loader share: objects to load, and what the warehouse then holds."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from hashlib import sha256
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from scripts.keys import raw_key
+from scripts.load import LoadResult, load
+from scripts.local.postgres import PostgresServer
+from scripts.settings import RunSettings
+from scripts.sources import POSTS, Source
+from scripts.store import Store
+from tests.conftest import Warehouse
+
+DAY = date(2026, 1, 31)
+KEY = raw_key("posts", DAY)
+SETTINGS = RunSettings(max_reject_share=0.5)
+
+
+def post(number: int, **changes: Any) -> dict[str, Any]:
+    return {"userId": number % 10, "id": number, "title": f"t{number}", "body": "b\nb", **changes}
+
+
+def array(records: Iterable[Any]) -> bytes:
+    """A JSON array, one record a line; a record given as bytes is taken as it is."""
+    lines = (r if isinstance(r, bytes) else json.dumps(r).encode() for r in records)
+    return b"[\n" + b",\n".join(lines) + b"\n]\n"
+
+
+def put(store: Store, body: bytes, *, key: str = KEY, digest: str | None = None) -> None:
+    store.put(key, io.BytesIO(body), digest or sha256(body).hexdigest())
+
+
+def put_foreign(store: Store, body: bytes, *, key: str = KEY) -> None:
+    """Put an object as another writer does: without a sha256 in its metadata."""
+    store.client.put_object(Bucket=store.bucket, Key=key, Body=body)
+
+
+def load_day(
+    store: Store,
+    warehouse: Warehouse,
+    *,
+    source: Source = POSTS,
+    settings: RunSettings = SETTINGS,
+    **changes: Any,
+) -> LoadResult:
+    return load(source, DAY, store, warehouse.loader, settings, **changes)
+
+
+def query(warehouse: Warehouse, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(warehouse.loader) as connection:
+        return connection.execute(statement, values).fetchall()
+
+
+def payloads(warehouse: Warehouse, table: str = "posts") -> list[Any]:
+    """Everything that a reader of the view sees, by position."""
+    rows = query(warehouse, f"select payload from raw.{table} order by day, position")  # noqa: S608
+    return [row[0] for row in rows]
+
+
+def rejects(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    return query(
+        warehouse, "select position, field, reason from ops.rejects order by load_id, position"
+    )
+
+
+def ledger(warehouse: Warehouse, columns: str = "state, is_current, loaded") -> list[Any]:
+    return query(warehouse, f"select {columns} from ops.loads order by load_id")  # noqa: S608
+
+
+@contextmanager
+def database_of(server: PostgresServer, template: str, name: str) -> Iterator[Warehouse]:
+    """A database for all tests of a module: to make one takes longer than most tests."""
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} owner owner template {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+    yield Warehouse(server, name)
+
+
+def empty(warehouse: Warehouse) -> None:
+    """Forget everything that was loaded."""
+    with psycopg.connect(warehouse.admin) as connection:
+        tables = connection.execute(
+            "select tablename from pg_tables where schemaname = 'raw'"
+        ).fetchall()
+        names = sql.SQL(", ").join(sql.Identifier("raw", name) for (name,) in tables)
+        connection.execute(sql.SQL("truncate ops.loads, ops.rejects, {}").format(names))
+        connection.execute("alter sequence ops.load_id restart")
