@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.client import RemoteDisconnected
+from http.client import IncompleteRead, RemoteDisconnected
 from typing import Any
 
 import requests
@@ -19,8 +19,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
-    IncompleteRead,
     InvalidHeader,
+    NewConnectionError,
     ReadTimeoutError,
 )
 from urllib3.util.retry import Retry
@@ -177,8 +177,10 @@ class Client:
 
     def _hang_up(self) -> None:
         for connection in self._adapter.connections:
-            with suppress(OSError, AttributeError):  # not connected, or not any more
-                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+            sock = connection.sock
+            if sock is not None:
+                with suppress(OSError):  # not connected any more
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)  # under TLS, if any
         if self._response is not None:
             with suppress(OSError, ValueError):
                 self._response.raw.shutdown()
@@ -198,21 +200,30 @@ def _check_status(response: requests.Response) -> None:
 
 
 def _reason(error: BaseException | None, settings: RunSettings) -> str:
-    """Say what went wrong from the innermost cause that we know."""
+    """Say what went wrong: the first cause that we know, else the innermost system error."""
     known, cause = type(error).__name__, error
     while cause is not None:
-        match cause:
-            case ConnectTimeoutError():
-                return f"no connection within {settings.connect_timeout:g} s"
-            case ReadTimeoutError() | TimeoutError():
-                return f"no byte for {settings.read_timeout:g} s"
-            case IncompleteRead():
-                return "the answer broke off"
-            case RemoteDisconnected():
-                return "the connection was closed without an answer"
-            case ssl.SSLCertVerificationError():
-                return f"the certificate is not trusted: {cause.verify_message}"
-            case OSError(strerror=str(text)):
-                known = text
+        if words := _words(cause, settings):
+            return words
+        if isinstance(cause, OSError) and isinstance(cause.strerror, str):
+            known = cause.strerror
         cause = cause.__cause__ or cause.__context__
     return known
+
+
+def _words(cause: BaseException, settings: RunSettings) -> str | None:
+    words = None
+    match cause:
+        case NewConnectionError():  # a ConnectTimeoutError by birth, whatever its cause
+            pass
+        case ConnectTimeoutError():
+            words = f"no connection within {settings.connect_timeout:g} s"
+        case ReadTimeoutError() | TimeoutError():
+            words = f"no byte for {settings.read_timeout:g} s"
+        case IncompleteRead():
+            words = "the answer broke off"
+        case RemoteDisconnected():
+            words = "the connection was closed without an answer"
+        case ssl.SSLCertVerificationError():
+            words = f"the certificate is not trusted: {cause.verify_message}"
+    return words

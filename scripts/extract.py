@@ -141,7 +141,10 @@ class _Array:
         self.spool.truncate()
         self.rows = rows
         for found in read_records(blocks, max_record_bytes=self.max_record_bytes):
-            lines = [_rescued(found)] if isinstance(found, Faulty) else _lines(found)
+            if isinstance(found, Faulty):
+                lines = [_rescued(found, self.max_record_bytes)]
+            else:
+                lines = _lines(found)
             self.spool.write(b",\n" if self.rows else b"")
             self.spool.write(b",\n".join(lines))
             self.rows += len(lines)
@@ -158,9 +161,10 @@ def _lines(batch: Batch) -> list[bytes]:
     return lines
 
 
-def _rescued(faulty: Faulty) -> bytes:
+def _rescued(faulty: Faulty, max_record_bytes: int) -> bytes:
     """Return a record that is legal JSON although our parser cannot take it, or refuse it."""
-    is_whole = len(faulty.head) == faulty.end - faulty.start
+    size = faulty.end - faulty.start
+    is_whole = size == len(faulty.head) and size <= max_record_bytes
     try:
         line = compact(faulty.head if is_whole else b"")
     except ValueError:

@@ -34,7 +34,7 @@ def followed(url: str, reference: str) -> str:
     """Return the URL that a link or redirect at `url` leads to; raises RefusedError elsewhere."""
     try:
         target = urldefrag(urljoin(url, reference)).url
-        is_same = _origin(target) == _origin(url)
+        is_same = _origin(target) == _origin(url) and "@" not in urlsplit(target).netloc
     except ValueError:
         is_same = False
     if not is_same:
