@@ -3,7 +3,9 @@
 import json
 import random
 import tempfile
+import tracemalloc
 from collections.abc import Iterator
+from itertools import chain, repeat
 
 import pytest
 from hypothesis import given, settings
@@ -139,3 +141,17 @@ def test_blocks_may_be_cut_anywhere() -> None:
         array._write(parts, spool.tell(), 0)
         array.finish()
         assert json.loads(spool.read()) == json.loads(answer)
+
+
+def test_memory_does_not_grow_with_the_answer() -> None:
+    record = json.dumps(_sample.record("posts", 1), indent=2).encode()
+    block = (b",\n  " + record) * 200
+    with tempfile.SpooledTemporaryFile(max_size=1 << 20) as spool:
+        array = _Array(spool, 1 << 20, lambda rows, size: None)  # noqa: ARG005
+        tracemalloc.start()
+        array._write(chain([b"[" + record], repeat(block, 500), [b"]"]), spool.tell(), 0)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert array.rows == 100_001
+        assert spool.tell() > 20 * 1024**2
+    assert peak < 8 * 1024**2

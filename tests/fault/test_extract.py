@@ -1,0 +1,92 @@
+"""An extraction killed at any place leaves the day whole or absent, and the next one heals it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from scripts.keys import parse_day, raw_key
+from scripts.local.api import ApiSwitches, stand_in
+from scripts.local.ministack import MiniStack
+from scripts.local.switchable import SwitchableServer, running
+from scripts.store import Store
+
+pytestmark = pytest.mark.fault
+Api = SwitchableServer[ApiSwitches]
+KEY = raw_key("posts", parse_day("2026-01-01"))
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with running(stand_in(40_000, 1)) as server:
+        yield server
+
+
+def start(
+    api: Api, store: Store, ministack: MiniStack, folder: Path, **environ: str
+) -> subprocess.Popen[str]:
+    """Start an extraction by hand; `folder` takes its temporary files."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts.extract", "posts", "--day", "2026-01-01"],
+        env={
+            "PATH": os.environ["PATH"],
+            "TMPDIR": str(folder),
+            "POSTS_API_URL": api.url,
+            "LANDING_BUCKET": store.bucket,
+            "AWS_ENDPOINT_URL": ministack.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "PIPELINE_RUN_SETTINGS": json.dumps({"http_backoff": 0.01, "total_timeout": 30}),
+            **environ,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def versions(store: Store) -> int:
+    return len(store.client.list_object_versions(Bucket=store.bucket).get("Versions", []))
+
+
+@pytest.mark.parametrize("landed", [0, 1], ids=["before", "after"])
+def test_killed_around_the_upload_the_next_run_lands_it_once(
+    api: Api, store: Store, ministack: MiniStack, tmp_path: Path, landed: int
+) -> None:
+    place = "ingest.after_upload" if landed else "ingest.before_upload"
+    with start(api, store, ministack, tmp_path, PIPELINE_KILL_AT=place) as killed:
+        killed.communicate(timeout=60)
+    assert killed.returncode == -9, "the fault did not strike"
+    assert versions(store) == landed
+    assert not list(tmp_path.iterdir()), "a temporary file was left"
+
+    with start(api, store, ministack, tmp_path) as again:
+        said, _ = again.communicate(timeout=60)
+    assert again.returncode == 0
+    assert said.startswith("unchanged" if landed else "landed")
+    assert versions(store) == 1
+    opened = store.open(KEY)
+    assert opened is not None
+    assert len(json.loads(b"".join(opened.blocks()))) == 40_000
+
+
+def test_killed_while_it_reads_it_leaves_nothing(
+    api: Api, store: Store, ministack: MiniStack, tmp_path: Path
+) -> None:
+    api.switches = ApiSwitches(endless=True)
+    with start(api, store, ministack, tmp_path) as reader:
+        while not api.requests:
+            with suppress(subprocess.TimeoutExpired):
+                reader.wait(0.01)
+            assert reader.poll() is None, "it ended before it could be killed"
+        reader.kill()
+        reader.communicate(timeout=60)
+    assert reader.returncode == -9
+    assert versions(store) == 0
+    assert not list(tmp_path.iterdir())
