@@ -33,6 +33,8 @@ _PROFILE = ProfileConfig(
     ),
 )
 _ENV = {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"}  # those belong to `make test`
+# By hand without days means: build the marts again, from every load, and test all of it.
+_REBUILDS = "{{ dag_run.run_type == 'manual' and not params.days }}"
 _OPERATOR_ARGS: dict[str, Any] = {
     "append_env": True,
     "execution_timeout": timedelta(minutes=30),
@@ -72,7 +74,7 @@ def build_models() -> DbtTaskGroup:
             emit_datasets=False,
         ),
         execution_config=ExecutionConfig(invocation_mode=InvocationMode.DBT_RUNNER),
-        operator_args=_OPERATOR_ARGS,
+        operator_args={**_OPERATOR_ARGS, "full_refresh": _REBUILDS},
     )
 
 

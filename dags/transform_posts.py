@@ -60,11 +60,11 @@ def transform_posts() -> None:
     @task
     def load(work: dict[str, Any], run_id: Any = None) -> dict[str, int]:
         from dags.shared import landing_store, run_settings, warehouse_dsn
-        from scripts.load import load_all
+        from scripts.batch import load_work, summary
         from scripts.pending import Work
 
         plan = Work.of_facts(work)
-        return load_all(plan, landing_store(), warehouse_dsn(), run_settings(), run_id)
+        return summary(load_work(plan, landing_store(), warehouse_dsn(), run_settings(), run_id))
 
     chain(load(find_pending()), source_tests(), build_models(), publish_marts())
 

@@ -25,6 +25,8 @@ COMPONENTS = {
     "triggerer": ["--skip-serve-logs"],
 }
 ADMIN = "admin"
+# A developer's own Airflow and AWS must not leak in; AIRFLOW_VAR_* may, to try other settings.
+_NOT_INHERITED = ("AIRFLOW_HOME", "AIRFLOW_CONN_", "AIRFLOW__", "AWS_", "PYTHONDONTWRITEBYTECODE")
 
 
 def airflow_url(state: State) -> str:
@@ -70,9 +72,7 @@ def migrate_metadata(folder: Path, state: State) -> None:
 def environment(folder: Path, state: State) -> dict[str, str]:
     """Return the environment of all of Airflow's processes."""
     inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("AIRFLOW_", "AIRFLOW__", "AWS_", "PYTHONDONTWRITEBYTECODE"))
+        name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
     }
     return {
         **inherited,

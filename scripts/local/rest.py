@@ -42,8 +42,8 @@ class AirflowApi:
         return self._get(f"/dags/{dag_id}/dagRuns/{run_id}", {})
 
     def runs_since(self, dag_id: str, since: datetime) -> list[dict[str, Any]]:
-        """Return the runs queued since a moment, oldest first."""
-        after = {"queued_at_gte": since.isoformat(), "order_by": "queued_at", "limit": 100}
+        """Return the runs due since a moment, oldest first."""
+        after = {"run_after_gte": since.isoformat(), "order_by": "run_after", "limit": 100}
         runs: list[dict[str, Any]] = self._get(f"/dags/{dag_id}/dagRuns", after)["dag_runs"]
         return runs
 

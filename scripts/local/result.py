@@ -14,7 +14,7 @@ from scripts.local.state import BUCKET, ROOT
 from scripts.store import Store
 from scripts.warehouse import connect
 
-_BODY_CHARACTERS = 48
+_SHOWN_CHARACTERS = 48
 
 
 def is_fresh(stack: Stack, key: str) -> bool:
@@ -36,13 +36,14 @@ def landing(stack: Stack) -> Store:
 def show_result(stack: Stack, day: date, runs: list[dict[str, Any]], console: Console) -> bool:
     """Print the result of the runs; return whether the marts are fresh and every test passed."""
     key = raw_key("posts", day)
-    is_good = is_fresh(stack, key) and all(run["state"] == "success" for run in runs)
+    ended_well = [run["state"] == "success" for run in (runs[0], runs[-1])]
+    is_good = is_fresh(stack, key) and all(ended_well)
     row = _ledger_row(stack, key)
     table = Table(box=None, show_header=False)
     for label, value in _facts(stack, key, row, runs).items():
         table.add_row(f"[bold]{label}[/bold]", value)
     console.rule("[bold green]the marts are fresh" if is_good else "[bold red]not fresh")
-    console.print(table, highlight=False)
+    console.print(table, highlight=False, soft_wrap=True)
     if is_good:
         console.print(_first_rows(stack))
     else:
@@ -63,8 +64,7 @@ def _facts(
     lines["dbt"] = _dbt_line(runs)
     lines["seconds"] = ", ".join(f"{run['dag_id']} {run['duration'] or 0:.1f}" for run in runs)
     lines["alerts sent"] = (
-        f"{facts['slack_messages']} to Slack ({facts['slack_inbox']}), "
-        f"{facts['mails']} by mail ({facts['mail_inbox']})"
+        f"{facts['slack_messages']} to Slack, {facts['mails']} by mail (kept in {stack.inbox})"
     )
     lines["Airflow"] = (
         f"{facts['airflow_url']}  user {facts['airflow_user']}  "
@@ -82,9 +82,9 @@ def _dbt_line(runs: list[dict[str, Any]]) -> str:
         return "nothing new: this day is loaded and published already"
     nodes = json.loads((ROOT / "dbt" / "target" / "manifest.json").read_text())["nodes"]
     kinds = [node["resource_type"] for node in nodes.values()]
-    if all(state in {"success", "skipped"} for state in states):
-        return f"{kinds.count('model')} models built, {kinds.count('test')} tests passed"
-    return f"{states.count('failed')} of {len(states)} build tasks failed"
+    if "failed" in states:
+        return f"{states.count('failed')} of {len(states)} build tasks failed"
+    return f"{kinds.count('model')} models built, {kinds.count('test')} tests passed"
 
 
 def _show_failures(runs: list[dict[str, Any]], console: Console) -> None:
@@ -96,18 +96,20 @@ def _show_failures(runs: list[dict[str, Any]], console: Console) -> None:
 
 
 def _first_rows(stack: Stack) -> Table:
+    table = Table("post_id", "author_id", "title", "last_seen_day", title="marts.fct_posts")
     with connect(stack.dsn("reader")) as connection:
-        cursor = connection.execute("select * from marts.fct_posts order by post_id limit 3")
-        columns = [column.name for column in cursor.description or ()]
-        table = Table(*columns, title="marts.fct_posts", title_justify="left")
-        for row in cursor:
-            table.add_row(*(_shortened(value) for value in row))
+        rows = connection.execute(
+            "select post_id, author_id, title, last_seen_day from marts.fct_posts "
+            "order by post_id limit 5"
+        )
+        for row in rows:
+            table.add_row(*map(_shortened, row))
     return table
 
 
 def _shortened(value: object) -> str:
     text = " ".join(str(value).split())
-    return text if len(text) <= _BODY_CHARACTERS else f"{text[:_BODY_CHARACTERS]}…"
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def _ledger_row(stack: Stack, key: str) -> dict[str, Any] | None:

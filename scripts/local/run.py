@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from scripts.errors import UnavailableError
 from scripts.keys import raw_key, today
@@ -21,6 +22,8 @@ _PARSE_SECONDS = 120
 _TRIGGER_SECONDS = 60
 _RUN_SECONDS = 600
 _ENDED = {"success", "failed"}
+_QUIET = {"waiting", "scheduled", "queued"}
+_NOT_RUN = {"skipped", "upstream_failed", "removed"}
 _COLOURS = {"success": "green", "failed": "red", "running": "cyan", "skipped": "yellow"}
 
 
@@ -56,11 +59,11 @@ def _follow(snapshots: Iterable[list[dict[str, Any]]], console: Console) -> list
     shown: dict[str, str] = {}
     with Live(console=console, transient=True, refresh_per_second=4) as live:
         for runs in snapshots:
-            live.update(Group(*(_table(run) for run in runs)))
+            live.update(Group(*map(_view, runs)))
             if not console.is_terminal:
                 _print_changes(runs, shown, console)
     for run in runs:
-        console.print(_table(run))
+        console.print(_view(run))
     return runs
 
 
@@ -93,13 +96,19 @@ def _is_settled(stack: Stack, day: date, ended: list[dict[str, Any]]) -> bool:
     return ended[-1]["state"] == "failed" or is_fresh(stack, raw_key("posts", day))
 
 
+def _view(run: dict[str, Any]) -> Group:
+    return Group(Text(f"{run['dag_id']}  {run['dag_run_id']}", style="bold"), _table(run))
+
+
 def _table(run: dict[str, Any]) -> Table:
-    table = Table(title=f"{run['dag_id']}  {run['dag_run_id']}", title_justify="left", box=None)
+    table = Table(box=None)
     for column in ("task", "state", "seconds"):
         table.add_column(column, justify="right" if column == "seconds" else "left")
     for task in sorted(run["tasks"], key=_order):
         state = task["state"] or "waiting"
         seconds = task["duration"]
+        if state in _NOT_RUN and task["task_id"] != "find_pending":
+            continue
         table.add_row(
             task["task_display_name"] or task["task_id"],
             f"[{_COLOURS.get(state, 'dim')}]{state}[/]",
@@ -118,7 +127,7 @@ def _print_changes(runs: list[dict[str, Any]], shown: dict[str, str], console: C
         for task in sorted(run["tasks"], key=_order):
             name = f"{run['dag_id']}.{task['task_id']}"
             state = task["state"] or "waiting"
-            if state in {"waiting", "scheduled", "queued"} or shown.get(name) == state:
+            if state in _QUIET | _NOT_RUN or shown.get(name) == state:
                 continue
             shown[name] = state
             console.print(f"  {name}: {state}", highlight=False)

@@ -70,12 +70,12 @@ class Stack:
         """Start what does not run; `choices` replace what was asked for before."""
         with self._alone():
             self._choose(choices or self.state.choices)
-            self.report("starting Postgres")
+            if not self.postgres.is_running():
+                self.report("starting Postgres")
             self.postgres.create()
             self.postgres.start()
             self._create_databases()
             write_state(self.folder, self.state)
-            self.report("starting the S3 stand-in, the API stand-in and the alert sinks")
             with ThreadPoolExecutor() as together:
                 steps = [
                     together.submit(step)
@@ -166,6 +166,8 @@ class Stack:
                 )
 
     def _start_stand_ins(self) -> None:
+        if self.ministack.managed.state() != "running":
+            self.report("starting the S3 stand-in, the API stand-in and the alert sinks")
         self.inbox.mkdir(parents=True, exist_ok=True)
         self.ministack.start()
         self.ministack.bootstrap(BUCKET, QUEUE)

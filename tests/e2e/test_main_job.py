@@ -1,0 +1,191 @@
+"""The main job on the real stack: a real scheduler, from the API to the marts, and healing."""
+
+import hashlib
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+
+from scripts.local.ministack import MiniStack
+from scripts.local.sinks import mails, slack_messages
+from tests.e2e.conftest import LocalStack, now, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+_DAY = "2026-01-02"
+
+
+@pytest.fixture(autouse=True)
+def _api_behaves_again(stack: LocalStack) -> Any:
+    yield
+    if requests.get(f"{stack.known['api_url']}/healthz", timeout=5).ok:
+        stack.switch()
+
+
+def _checksum(rows: list[tuple[Any, ...]]) -> str:
+    return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()
+
+
+def _is_landed(stack: LocalStack, day: str) -> bool:
+    ports = MiniStack(int(stack.known["s3_endpoint"].rsplit(":", 1)[1]), stack.folder)
+    return stack.store(ports.session()).head(f"raw/posts/{day}.json") is not None
+
+
+def test_the_first_run_shows_its_result(stack: LocalStack) -> None:
+    assert "the marts are fresh" in stack.first_output
+    assert "137 received = 137 loaded + 0 rejected" in stack.first_output
+    assert "tests passed" in stack.first_output
+
+
+def test_the_marts_hold_what_the_api_answered(stack: LocalStack) -> None:
+    answered = [(post["id"], post["title"], post["body"]) for post in stack.api("/posts")]
+    published = stack.marts("select post_id, title, body from marts.fct_posts")
+
+    assert len(published) == 137
+    assert _checksum(published) == _checksum(answered)
+
+
+def test_a_second_run_of_the_same_day_finds_nothing_new(stack: LocalStack) -> None:
+    before = stack.query("select count(*), max(load_id) from ops.loads")
+    again = stack.command("run")
+
+    assert again.returncode == 0, again.stdout
+    assert "nothing new" in again.stdout
+    assert stack.query("select count(*), max(load_id) from ops.loads") == before
+    assert stack.query("select count(*) from raw.posts") == [(137,)]
+
+
+def test_another_day_flows_through_by_itself(stack: LocalStack) -> None:
+    started = now()
+    _, state = stack.run_by_hand("ingest_posts", {"day": _DAY})
+    assert state == "success"
+    runs = stack.transforms_settled(started)
+
+    assert runs[-1]["state"] == "success"
+    assert {run["run_type"] for run in runs} == {"asset_triggered"}
+    assert stack.query("select count(*) from raw.posts where day = %s", _DAY) == [(137,)]
+    assert stack.query(
+        "select published_at is not null from ops.loads where day = %s and is_current", _DAY
+    ) == [(True,)]
+    assert stack.marts("select count(*), count(distinct post_id) from marts.fct_posts") == [
+        (137, 137)
+    ]
+
+
+@pytest.mark.parametrize("dag_id", ["ingest_posts", "transform_posts"])
+def test_clearing_a_run_works(stack: LocalStack, dag_id: str) -> None:
+    conf = {"day": _DAY} if dag_id == "ingest_posts" else {}
+    run_id, state = stack.run_by_hand(dag_id, conf)
+    assert state == "success"
+
+    stack.airflow.clear(dag_id, run_id)
+    assert stack.finished(dag_id, run_id) == "success"
+    assert stack.marts("select count(*) from marts.fct_posts") == [(137,)]
+
+
+def test_transform_by_hand_reloads_a_named_day(stack: LocalStack) -> None:
+    current = "select load_id from ops.loads where day = date '2026-01-02' and is_current"
+    [(before,)] = stack.query(current)
+
+    run_id, state = stack.run_by_hand("transform_posts", {"days": [_DAY]})
+
+    assert state == "success"
+    assert stack.query(current) > [(before,)]
+    assert set(stack.task_states("transform_posts", run_id).values()) == {"success"}
+    assert stack.query("select count(*) from raw.posts") == [(2 * 137,)]
+
+
+def test_a_failing_dbt_test_publishes_nothing_is_told_and_heals(stack: LocalStack) -> None:
+    """One row is missing from what the ledger counts: the counts' test must stop the build."""
+    told = len(slack_messages(stack.folder / "inbox")), len(mails(stack.folder / "inbox"))
+    marts_before = stack.marts("select post_id, title, last_seen_day from marts.fct_posts")
+    [kept, *_] = stack.query(
+        "select load_id, position, id, payload::text from raw.posts where id = 5 and day = %s", _DAY
+    )
+    with psycopg.connect(stack.known["warehouse_loader_dsn"]) as connection:
+        connection.execute(
+            "delete from raw.posts_rows where (load_id, position) = (%s, %s)", kept[:2]
+        )
+
+    run_id, state = stack.run_by_hand("transform_posts", {})
+
+    assert state == "failed"
+    assert stack.marts("select post_id, title, last_seen_day from marts.fct_posts") == marts_before
+    _wait_for_alerts(stack, *(count + 1 for count in told))
+
+    with psycopg.connect(stack.known["warehouse_loader_dsn"]) as connection:
+        connection.execute("insert into raw.posts_rows values (%s, %s, %s, %s)", kept)
+    stack.airflow.clear("transform_posts", run_id)
+    assert stack.finished("transform_posts", run_id) == "success"
+    assert stack.query(
+        "select count(*) from ops.loads where is_current and published_at is null"
+    ) == [(0,)]
+
+
+def test_a_dead_api_is_tried_again_told_once_and_lands_nothing(stack: LocalStack) -> None:
+    inbox = stack.folder / "inbox"
+    told = len(slack_messages(inbox)), len(mails(inbox))
+    day = "2026-01-05"
+    stack.switch(drop=True)
+
+    run_id, state = stack.run_by_hand("ingest_posts", {"day": day})
+
+    assert state == "failed"
+    assert stack.airflow.tasks("ingest_posts", run_id)[0]["try_number"] == 2
+    assert not _is_landed(stack, day)
+    _wait_for_alerts(stack, *(count + 1 for count in told))
+    message = slack_messages(inbox)[-1]["body"]
+    assert "UnavailableError" in str(message["blocks"])
+    link = message["blocks"][-1]["text"]["text"].removeprefix("<").split("|")[0]
+    assert requests.get(link, timeout=30).status_code == 200
+    assert day in mails(inbox)[-1]["text"]
+
+    stack.switch()
+    started = now()
+    assert stack.run_by_hand("ingest_posts", {"day": day})[1] == "success"
+    assert stack.transforms_settled(started)[-1]["state"] == "success"
+    assert stack.query("select count(*) from raw.posts where day = date '2026-01-05'") == [(137,)]
+
+
+def test_a_failed_load_is_finished_by_the_next_event(stack: LocalStack) -> None:
+    """What a run leaves unpublished is the next run's work, whatever triggered it."""
+    [(load_id,)] = stack.query(
+        "update ops.loads set published_at = null where day = date '2026-01-02' and is_current "
+        "returning load_id"
+    )
+    started = now()
+    assert stack.run_by_hand("ingest_posts", {"day": "2026-01-05"})[1] == "success"
+    runs = stack.transforms_settled(started)
+
+    assert runs[-1]["state"] == "success"
+    assert stack.query(
+        "select count(*) from ops.loads where load_id = %s and published_at is not null", load_id
+    ) == [(1,)]
+
+
+def test_a_dead_process_is_named_with_the_end_of_its_log(stack: LocalStack) -> None:
+    from scripts.local.stack import Stack
+
+    sinks = Stack(stack.folder).processes()["sinks"].process()
+    assert sinks
+    sinks.kill()
+    wait_for(lambda: stack.facts["processes"]["sinks"], lambda state: state == "dead", 10)
+
+    shown = stack.command("status")
+    assert shown.returncode == 1
+    assert "sinks died" in shown.stdout
+
+    assert stack.command("up").returncode == 0
+    assert set(stack.facts["processes"].values()) == {"running"}
+
+
+def _wait_for_alerts(stack: LocalStack, slack: int, mail: int) -> None:
+    """Wait for exactly so many messages; one too many is a failure too."""
+    inbox = stack.folder / "inbox"
+    seen = wait_for(
+        lambda: (len(slack_messages(inbox)), len(mails(inbox))),
+        lambda counts: counts[0] >= slack and counts[1] >= mail,
+        30,
+    )
+    assert seen == (slack, mail)
