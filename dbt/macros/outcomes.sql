@@ -11,23 +11,24 @@
     {%- set outcomes = [] -%}
     {%- for result in results
         if result.node.resource_type in ("model", "test") and result.status != "skipped" -%}
-        {%- set passed = result.status in ("success", "pass", "warn") -%}
+        {%- set passed = result.status in ("success", "pass", "warn")
+            and not invocation_args_dict.get("empty") -%}
         {%- do outcomes.append("('" ~ result.node.unique_id ~ "', " ~ passed | lower ~ ")") -%}
     {%- endfor -%}
-    {%- if outcomes -%}
+    {%- if outcomes and elt.exists(target.schema ~ ".stg_loads") -%}
         begin;
         select pg_advisory_xact_lock(hashtext('elt.outcomes'));
         create table if not exists {{ target.schema }}.outcomes (
             node text primary key,
             passed boolean not null,
-            snapshot oid,
+            snapshot text not null,
             recorded_at timestamptz not null
         );
         insert into {{ target.schema }}.outcomes (node, passed, snapshot, recorded_at)
         select
             node,
             passed,
-            to_regclass('{{ target.schema }}.stg_loads'),
+            {{ elt.snapshot() }},
             clock_timestamp()
         from (values {{ outcomes | join(", ") }}) as latest (node, passed)
         on conflict (node) do update set
@@ -38,12 +39,24 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# Which loads are pinned, as one value. #}
+{% macro snapshot() -%}
+    (
+        select md5(coalesce(string_agg(cast(load_id as text), ',' order by load_id), ''))
+        from {{ target.schema }}.stg_loads
+    )
+{%- endmacro %}
+
+{% macro exists(table) -%}
+    {{ return(run_query("select to_regclass('" ~ table ~ "') is not null").rows[0][0]) }}
+{%- endmacro %}
+
 {# One line for each reason why schema build is not one whole, tested state. #}
 {% macro reasons_not_whole() -%}
     {%- set outcomes = {} -%}
     {%- set table = run_query(
         "select node, passed, recorded_at, "
-        ~ "snapshot = to_regclass('" ~ target.schema ~ ".stg_loads') as is_pinned "
+        ~ "snapshot = " ~ elt.snapshot() ~ " as is_pinned "
         ~ "from " ~ target.schema ~ ".outcomes"
     ) -%}
     {%- for row in table.rows -%}

@@ -42,8 +42,7 @@
     {%- for model in models -%}
         {%- do tables.append(model.schema ~ "." ~ model.alias) -%}
     {%- endfor -%}
-    {%- for table in tables
-        if run_query("select to_regclass('" ~ table ~ "') is null").rows[0][0] -%}
+    {%- for table in tables if not elt.exists(table) -%}
         {{ exceptions.raise_compiler_error(
             "nothing published, run dbt build first: there is no table " ~ table
         ) }}
@@ -82,8 +81,7 @@
 
 {# Give the mart the columns that the build has; returns whether anything differed. #}
 {% macro align_columns(source, mart) -%}
-    {%- set exists = run_query("select to_regclass('" ~ mart ~ "') is not null as yes").rows[0][0] -%}
-    {%- if not exists -%}
+    {%- if not elt.exists(mart) -%}
         {%- do run_query("create table " ~ mart ~ " (like " ~ source ~ ")") -%}
         {{ return(true) }}
     {%- endif -%}

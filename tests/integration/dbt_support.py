@@ -1,18 +1,21 @@
 """A dbt project on a test's own warehouse, and the raw rows that it reads."""
 
-import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import psycopg
-from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.cli.main import dbtRunner
+from dbt_common.events.base_types import EventMsg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 
+from scripts.local.postgres import PostgresServer
 from tests.conftest import Warehouse
 
 PROJECT = Path(__file__).parents[2] / "dbt"
@@ -77,8 +80,7 @@ class Dbt:
 
     def __init__(self, warehouse: Warehouse, state: Path, project: Path = PROJECT) -> None:
         self.warehouse = warehouse
-        self._state = state
-        self._project = project
+        self._manifest: Any = None
         place = conninfo_to_dict(warehouse.transformer)
         self._environment = {
             "DBT_HOST": str(place["host"]),
@@ -90,35 +92,94 @@ class Dbt:
             "DBT_PROFILES_DIR": str(PROJECT),
             "DBT_TARGET_PATH": str(state / "target"),
             "DBT_LOG_LEVEL_FILE": "none",  # dbt leaves the file open
+            "DBT_WRITE_JSON": "false",
             "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
         }
 
-    def invoke(self, *arguments: str, env: Mapping[str, str] | None = None) -> dbtRunnerResult:
+    def invoke(self, *arguments: str, env: Mapping[str, str] | None = None) -> Any:
         """Run a dbt command; its failure is in the result."""
-        with mock.patch.dict(os.environ, {**self._environment, **(env or {})}):
-            return dbtRunner().invoke(["--quiet", *arguments])
+        return self._invoke(arguments, [], env or {})
+
+    def run(self, *arguments: str) -> None:
+        """Build without testing; raises AssertionError naming what failed."""
+        result = self.invoke("run", *arguments)
+        assert result.success, failures(result) or result.exception
 
     def build(self, *arguments: str) -> None:
         """Build and test; raises AssertionError naming what failed."""
         result = self.invoke("build", *arguments)
         assert result.success, failures(result) or result.exception
 
-    def publish(self) -> bool:
-        """Publish; returns whether it did."""
-        return self.invoke("run-operation", "publish").success
+    def publish(self) -> None:
+        """Publish; raises AssertionError with the reason why it could not."""
+        problem = self.publish_problem()
+        assert not problem, problem
+
+    def publish_problem(self, env: Mapping[str, str] | None = None) -> str:
+        """Try to publish; returns what dbt said went wrong, empty when it published."""
+        events: list[Any] = []
+        result = self._invoke(("run-operation", "publish"), [events.append], env or {})
+        errors = [event.info.msg for event in events if event.info.level == "error"]
+        assert result.success is not bool(errors)
+        return "\n".join(errors)
 
     def rows(self, query: str, role: str = "transformer") -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         with psycopg.connect(getattr(self.warehouse, role)) as connection:
             return connection.execute(query).fetchall()
 
+    def _invoke(
+        self,
+        arguments: Sequence[str],
+        callbacks: list[Callable[[EventMsg], None]],
+        env: Mapping[str, str],
+    ) -> Any:
+        # In a thread because dbt inspects its whole call stack, which is deep under pytest.
+        with (
+            mock.patch.dict(os.environ, {**self._environment, **env}),
+            ThreadPoolExecutor(1) as pool,
+        ):
+            if self._manifest is None:
+                self._manifest = pool.submit(dbtRunner().invoke, ["--quiet", "parse"]).result()
+                assert self._manifest.success, self._manifest.exception
+            runner = dbtRunner(self._manifest.result, callbacks)
+            return pool.submit(runner.invoke, ["--quiet", *arguments]).result()
 
-def failures(result: dbtRunnerResult) -> list[str]:
+
+class Baseline:
+    """A warehouse that can be put back, under its own name, so that dbt parses only once."""
+
+    def __init__(self, server: PostgresServer, template: str, name: str) -> None:
+        self.warehouse = Warehouse(server, name)
+        self._kept = f"{name}_kept"
+        self._copy(template, name)
+
+    def keep(self) -> None:
+        """Make the present state the one to come back to."""
+        self._copy(self.warehouse.name, self._kept)
+
+    def restore(self) -> None:
+        """Come back to the state that was kept."""
+        self._copy(self._kept, self.warehouse.name)
+
+    def _copy(self, original: str, copy: str) -> None:
+        with psycopg.connect(self.warehouse.server.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(copy))
+            )
+            connection.execute(
+                sql.SQL("create database {} owner owner template {}").format(
+                    sql.Identifier(copy), sql.Identifier(original)
+                )
+            )
+
+
+def failures(result: Any) -> list[str]:
     """Return the names of the nodes that failed."""
-    outcomes: Iterable[Any] = getattr(result.result, "results", None) or ()
+    outcomes = getattr(result.result, "results", None) or ()
     return [r.node.name for r in outcomes if r.status in ("error", "fail", "runtime error")]
 
 
 def days(count: int) -> list[date]:
     """Return that many days in a row."""
-    return [date(2026, 1, 1 + n) for n in itertools.islice(itertools.count(), count)]
+    return [date(2026, 1, 1) + timedelta(days=n) for n in range(count)]

@@ -1,31 +1,245 @@
-"""The models, built on real rows: unit tests of dbt, history, and the gates."""
+"""The models, built on real rows: their unit tests, and history in whatever order days come."""
 
-from pathlib import Path
+import functools
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 
+import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.conftest import Warehouse
-from tests.integration.dbt_support import Dbt, Loader, days, failures, post
+from scripts.local.postgres import PostgresServer
+from tests.integration.dbt_support import PROJECT, Baseline, Dbt, Loader, Post, days, failures, post
 
 pytestmark = pytest.mark.integration
 
-FIRST, SECOND, THIRD = days(3)
+DAYS = days(5)
+MARTS = sorted(path.stem for path in (PROJECT / "models" / "marts").glob("*.sql"))
+
+
+@pytest.fixture(scope="module")
+def built(
+    postgres: PostgresServer, _migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Dbt:
+    """The project, built on an empty warehouse."""
+    warehouse = Baseline(postgres, _migrated_template, "dbt_models").warehouse
+    dbt = Dbt(warehouse, tmp_path_factory.mktemp("dbt"))
+    dbt.run()
+    return dbt
 
 
 @pytest.fixture
-def dbt(warehouse: Warehouse, tmp_path: Path) -> Dbt:
-    return Dbt(warehouse, tmp_path)
+def dbt(built: Dbt) -> Dbt:
+    _empty(built)
+    return built
 
 
 @pytest.fixture
-def loader(warehouse: Warehouse) -> Loader:
-    return Loader(warehouse)
+def loader(dbt: Dbt) -> Loader:
+    return Loader(dbt.warehouse)
+
+
+def _empty(dbt: Dbt) -> None:
+    """Take all loads away; what was built of them stays until the next run."""
+    with psycopg.connect(dbt.warehouse.loader) as connection:
+        connection.execute("truncate ops.loads, ops.rejects, raw.posts_rows")
 
 
 def test_unit_tests_of_the_models_pass(dbt: Dbt) -> None:
-    assert dbt.invoke("run", "--empty").success  # the types of the inputs come from the tables
     result = dbt.invoke(
         "test", "--select", "test_type:unit", env={"DBT_EXCLUDE_RESOURCE_TYPES": ""}
     )
     assert result.success, failures(result)
-    assert len(result.result.results) > 8
+    assert "unit_test" in {r.node.resource_type for r in result.result.results}
+
+
+def test_an_empty_warehouse_builds(dbt: Dbt) -> None:
+    dbt.build()
+    assert dbt.rows("select count(*) from build.fct_posts") == [(0,)]
+
+
+def test_texts_arrive_byte_for_byte(dbt: Dbt, loader: Loader) -> None:
+    text = (
+        "  \t\"quoted\" 'single' back\\slash \\n\n\r\n ünïcode \u2028 😀 {json: null} ' '' %s $1 "
+    )
+    loader.load(DAYS[0], [post(2**62, title=text, body=text[::-1], author=2**61)])
+    dbt.build()
+    rows = dbt.rows("select post_id, author_id, title, body from build.fct_posts")
+    assert rows == [(2**62, 2**61, text, text[::-1])]
+
+
+def test_history_of_days_that_come_one_by_one(dbt: Dbt, loader: Loader) -> None:
+    loader.load(DAYS[0], [post(1, "a"), post(2, "b")])
+    dbt.build()
+    loader.load(DAYS[2], [post(1, "A"), post(3, "c")])
+    dbt.build()
+    loader.load(DAYS[1], [])  # late, and empty
+    dbt.build()
+    assert dbt.rows("select day, post_id, change from build.fct_post_changes order by 1, 2") == [
+        (DAYS[0], 1, "created"),
+        (DAYS[0], 2, "created"),
+        (DAYS[1], 1, "deleted"),
+        (DAYS[1], 2, "deleted"),
+        (DAYS[2], 1, "created"),
+        (DAYS[2], 3, "created"),
+    ]
+    assert dbt.rows(
+        "select post_id, title, first_seen_day, last_seen_day, is_deleted"
+        " from build.fct_posts order by 1"
+    ) == [
+        (1, "A", DAYS[0], DAYS[2], False),
+        (2, "b", DAYS[0], DAYS[0], True),
+        (3, "c", DAYS[2], DAYS[2], False),
+    ]
+    volumes = "select created, edited, deleted, loaded from build.fct_daily_volume order by day"
+    assert dbt.rows(volumes) == [(2, 0, 0, 2), (0, 0, 2, 0), (2, 0, 0, 2)]
+
+
+def test_an_unusual_volume_is_told_but_stops_nothing(dbt: Dbt, loader: Loader) -> None:
+    for day in DAYS[:3]:
+        loader.load(day, [post(n) for n in range(50)])
+    loader.load(DAYS[3], [post(n) for n in range(10)])
+    result = dbt.invoke("build")
+    assert result.success
+    warned = [r for r in result.result.results if r.status == "warn"]
+    assert [(r.node.name, r.failures) for r in warned] == [("volume_is_usual", 1)]
+    dbt.publish()
+    again = dbt.invoke("build").result.results
+    assert not [r for r in again if r.status == "warn"]  # told once, not for ever
+
+
+def test_every_column_is_described(dbt: Dbt) -> None:
+    manifest = dbt.invoke("parse").result
+    described = {
+        (node.name, column)
+        for node in manifest.nodes.values()
+        if node.resource_type == "model"
+        for column, facts in node.columns.items()
+        if facts.description
+    }
+    models = [name for name, _ in described]
+    columns = dbt.rows(
+        "select table_name, column_name from information_schema.columns"
+        " where table_schema in ('staging', 'build')"
+    )
+    assert {pair for pair in columns if pair[0] in models} == described
+    assert set(models) == {path.stem for path in (PROJECT / "models").glob("*/*.sql")}
+
+
+def test_failing_rows_are_kept_for_the_alert(dbt: Dbt, loader: Loader) -> None:
+    loader.load(DAYS[0], [post(1), post(7), post(7)])
+    result = dbt.invoke("build")
+    failed = [r for r in result.result.results if r.status == "fail"]
+    assert [(r.node.name, r.failures) for r in failed] == [
+        ("unique_together_stg_posts_post_id__day", 1)
+    ]
+    kept = dbt.rows(f"select post_id, day from {failed[0].node.relation_name}")  # noqa: S608
+    assert kept == [(7, DAYS[0])]
+
+
+# --- any order, any repetition -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    """One load of a day: its final content, or content that a later load replaces."""
+
+    day: date
+    is_stale: bool
+
+
+@functools.cache
+def world(seed: int) -> dict[date, list[Post]]:
+    """Return days of posts that come, change, go and come back; one day missing, one empty."""
+    chance = random.Random(seed)
+    missing, empty = chance.sample(DAYS, 2)
+    return {
+        day: []
+        if day == empty
+        else [
+            post(
+                n, title=chance.choice("ab"), body=chance.choice("xy"), author=chance.choice([1, 2])
+            )
+            for n in range(6)
+            if chance.random() < 0.7
+        ]
+        for day in DAYS
+        if day != missing
+    }
+
+
+def fingerprints(dbt: Dbt) -> dict[str, str]:
+    """Return the sha256 of each mart's rows in order."""
+    found = {}
+    with psycopg.connect(dbt.warehouse.transformer) as connection:
+        for mart in MARTS:
+            digest = hashlib.sha256()
+            query = f"copy (select * from build.{mart} as m order by m) to stdout"  # noqa: S608
+            with connection.cursor().copy(query) as copy:
+                for block in copy:
+                    digest.update(block)
+            found[mart] = digest.hexdigest()
+    return found
+
+
+@pytest.fixture(scope="module")
+def expected(built: Dbt) -> list[dict[str, str]]:
+    """Each world's fingerprints, from its days in order and a full refresh."""
+    prints = []
+    for seed in range(3):
+        _empty(built)
+        loader = Loader(built.warehouse)
+        for day, posts in world(seed).items():
+            loader.load(day, posts)
+        built.run("--full-refresh")
+        prints.append(fingerprints(built))
+    return prints
+
+
+@st.composite
+def histories(draw: st.DrawFn, seed: int) -> list[list[Step]]:
+    """Batches of loads, each followed by a build, that end with every day's final content."""
+    final = [Step(day, is_stale=False) for day in draw(st.permutations(list(world(seed))))]
+    steps: list[Step] = []
+    for step in final:
+        steps += draw(st.lists(st.builds(Step, st.sampled_from(DAYS), st.booleans()), max_size=1))
+        steps.append(step)
+    known = world(seed)
+    cut = draw(st.integers(1, len(steps)))
+    batches = [[s for s in part if s.day in known] for part in (steps[:cut], steps[cut:])]
+    batches[1] += [step for step in final if _last(steps, step.day) != step]
+    return batches
+
+
+def _last(steps: Sequence[Step], day: date) -> Step:
+    return [step for step in steps if step.day == day][-1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_order_and_repetition_of_days_ends_in_the_same_marts(
+    built: Dbt, expected: list[dict[str, str]], seed: int, data: st.DataObject
+) -> None:
+    batches = data.draw(histories(seed))
+    is_refreshed = data.draw(st.booleans())
+    _empty(built)
+    loader = Loader(built.warehouse)
+    stray = next(day for day in DAYS if day not in world(seed))
+    loader.load(stray, [post(99, "withdrawn later")])
+    for number, batch in enumerate(batches):
+        for step in batch:
+            stale = [post(1, "stale"), post(77, "stale")]
+            loader.load(step.day, stale if step.is_stale else world(seed)[step.day])
+        if number:
+            loader.withdraw(stray)
+        if not number:
+            built.run("--select", "stg_loads", "int_post_changes")  # what remembers
+    built.run(*(["--full-refresh"] if is_refreshed else []))
+    assert fingerprints(built) == expected[seed]

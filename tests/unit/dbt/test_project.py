@@ -1,0 +1,106 @@
+"""The dbt project's own rules, from its manifest: no database is needed to read it."""
+
+import os
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from dbt.cli.main import dbtRunner
+
+pytestmark = pytest.mark.unit
+
+PROJECT = Path(__file__).parents[3] / "dbt"
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The manifest, parsed with none of the profile's variables set."""
+    environment = {
+        "DBT_PROJECT_DIR": str(PROJECT),
+        "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_TARGET_PATH": str(tmp_path_factory.mktemp("target")),
+        "DBT_LOG_LEVEL_FILE": "none",
+    }
+    others = {name: value for name, value in os.environ.items() if not name.startswith("DBT_")}
+    with mock.patch.dict(os.environ, {**others, **environment}, clear=True):
+        result = dbtRunner().invoke(["--quiet", "--warn-error", "parse"])
+    assert result.success, result.exception
+    return result.result
+
+
+def models(manifest: Any, folder: str = "") -> list[Any]:
+    return [
+        node
+        for node in manifest.nodes.values()
+        if node.resource_type == "model" and folder in ("", node.fqn[1])
+    ]
+
+
+def test_every_model_states_its_grain(manifest: Any) -> None:
+    assert models(manifest)
+    assert not [m.name for m in models(manifest) if "One row per" not in m.description]
+
+
+def test_yaml_stands_beside_its_sql(manifest: Any) -> None:
+    for model in models(manifest):
+        expected = model.original_file_path.removesuffix(".sql") + ".yml"
+        assert model.patch_path == f"elt://{expected}"
+
+
+def test_every_model_has_a_unit_test(manifest: Any) -> None:
+    tested = {unit_test.model for unit_test in manifest.unit_tests.values()}
+    assert tested == {model.name for model in models(manifest)}
+
+
+def test_every_mart_has_an_enforced_contract_with_a_primary_key(manifest: Any) -> None:
+    for mart in models(manifest, "marts"):
+        constraints = [*mart.constraints]
+        for column in mart.columns.values():
+            constraints += column.constraints
+        assert mart.contract.enforced, mart.name
+        assert "primary_key" in [constraint.type for constraint in constraints], mart.name
+
+
+def test_models_live_in_the_schemas_that_the_migration_made(manifest: Any) -> None:
+    places = {model.name: (model.schema, model.config.materialized) for model in models(manifest)}
+    for model in models(manifest, "marts") + models(manifest, "intermediate"):
+        assert places[model.name][0] == "build"
+    assert places["stg_posts"] == ("staging", "view")
+    assert places["stg_loads"] == ("build", "incremental")  # pinned: never a view
+
+
+def test_only_staging_reads_sources_and_marts_read_no_staged_records(manifest: Any) -> None:
+    for model in models(manifest):
+        reads = model.depends_on.nodes
+        if model.fqn[1] != "staging":
+            assert not [name for name in reads if name.startswith("source.")], model.name
+        if model.fqn[1] == "marts":
+            assert "model.elt.stg_posts" not in reads, model.name
+
+
+def test_what_only_tells_is_listed(manifest: Any) -> None:
+    tests = [node for node in manifest.nodes.values() if node.resource_type == "test"]
+    assert len(tests) > 8
+    telling = [test.name for test in tests if test.config.severity.lower() == "warn"]
+    assert telling == ["volume_is_usual"]
+    assert all(test.config.store_failures and test.schema == "build" for test in tests)
+
+
+def test_no_test_needs_two_models_of_which_neither_reads_the_other(manifest: Any) -> None:
+    """Such a test would run in no task when each model is built by a task of its own."""
+    for test in manifest.nodes.values():
+        if test.resource_type == "test":
+            parents = [name for name in test.depends_on.nodes if name in manifest.nodes]
+            assert any(_reads(manifest, parent, set(parents)) for parent in parents), test.name
+
+
+def _reads(manifest: Any, model: str, wanted: set[str]) -> bool:
+    """Whether the model and its ancestors contain all of the wanted models."""
+    found = {model}
+    queue = [model]
+    while queue:
+        parents = set(manifest.nodes[queue.pop()].depends_on.nodes) & set(manifest.nodes)
+        queue += parents - found
+        found |= parents
+    return wanted <= found
