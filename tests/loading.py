@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -13,6 +16,7 @@ from psycopg import sql
 
 from scripts.keys import raw_key
 from scripts.load import LoadResult, load
+from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack
 from scripts.local.postgres import PostgresServer
 from scripts.settings import RunSettings
 from scripts.sources import POSTS, Source
@@ -87,6 +91,12 @@ def database_of(server: PostgresServer, template: str, name: str) -> Iterator[Wa
     yield Warehouse(server, name)
 
 
+def bucket_of(ministack: MiniStack, name: str) -> Store:
+    """A versioned bucket for all tests of a module."""
+    ministack.bootstrap(name)
+    return Store.of_session(ministack.session(), name, endpoint_url=ministack.endpoint)
+
+
 def empty(warehouse: Warehouse) -> None:
     """Forget everything that was loaded."""
     with psycopg.connect(warehouse.admin) as connection:
@@ -96,3 +106,33 @@ def empty(warehouse: Warehouse) -> None:
         names = sql.SQL(", ").join(sql.Identifier("raw", name) for (name,) in tables)
         connection.execute(sql.SQL("truncate ops.loads, ops.rejects, {}").format(names))
         connection.execute("alter sequence ops.load_id restart")
+
+
+def environment(store: Store, dsn: str, **more: str) -> dict[str, str]:
+    """The environment of a command that loads from this store into this warehouse."""
+    return {
+        **os.environ,
+        "AWS_ENDPOINT_URL": store.client.meta.endpoint_url,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "LANDING_BUCKET": store.bucket,
+        "WAREHOUSE_DSN": dsn,
+        "PIPELINE_RUN_SETTINGS": SETTINGS.model_dump_json(),
+        **more,
+    }
+
+
+def run(
+    store: Store, warehouse: Warehouse, *command: str, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m scripts.<command>`` to its end."""
+    module, *arguments = command
+    return subprocess.run(
+        [sys.executable, "-m", f"scripts.{module}", *arguments],
+        env=environment(store, warehouse.loader, **more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
