@@ -7,7 +7,6 @@ source follow from its declaration, so that a new source needs no revision of it
 import os
 from pathlib import Path
 
-import msgspec
 import psycopg
 import typer
 from alembic import command
@@ -17,12 +16,12 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from scripts.cli import run_cli
+from scripts.contract import key_columns
 from scripts.settings import admin_dsn_from_env, role_passwords_from_env
 from scripts.sources import SOURCES, Source
 from scripts.warehouse import connect
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_COLUMN_TYPES = {int: "bigint", str: "text"}
 
 
 def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
@@ -44,20 +43,14 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
         command.upgrade(config, "head")
     with connect(dsn) as connection:
         for source in SOURCES.values():
-            _create_raw(connection, source)
+            create_raw(connection, source)
         for role, password in (passwords or {}).items():
             connection.execute(
                 sql.SQL("alter role {} password {}").format(sql.Identifier(role), password)
             )
 
 
-def key_columns(source: Source) -> dict[str, str]:
-    """Return the key columns of a source and their PostgreSQL types, from its contract."""
-    types = {f.name: f.type for f in msgspec.structs.fields(source.contract)}
-    return {name: _COLUMN_TYPES[types[name]] for name in source.key}
-
-
-def _create_raw(connection: psycopg.Connection, source: Source) -> None:
+def create_raw(connection: psycopg.Connection, source: Source) -> None:
     """Create ``raw.<source>_rows`` (rows of every load) and the view ``raw.<source>`` (current)."""
     columns = key_columns(source)
     connection.execute("set local role loader")
