@@ -135,14 +135,7 @@ class EnvConnection(msgspec.Struct):
     schema: str | None = None
     login: str | None = None
     password: str | None = None
-    extra: dict[str, Any] | str = {}
-
-    @property
-    def extra_dejson(self) -> dict[str, Any]:
-        """The connection's extra options."""
-        if isinstance(self.extra, str):
-            return msgspec.json.decode(self.extra, type=dict[str, Any])
-        return self.extra
+    extra_dejson: dict[str, Any] = msgspec.field(name="extra", default_factory=dict)
 
 
 def api_from_env(environ: Mapping[str, str] = os.environ) -> Endpoint:
@@ -160,7 +153,10 @@ def api_of(connection: AirflowConnection) -> Endpoint:
     url = host if "://" in host else f"{schema}://{host}"
     if connection.port:
         url = f"{url.rstrip('/')}:{connection.port}"
-    headers = {str(k): str(v) for k, v in (connection.extra_dejson.get("headers") or {}).items()}
+    given = connection.extra_dejson.get("headers") or {}
+    if not isinstance(given, Mapping):
+        raise ConfigurationError("connection posts_api: headers in its extra are no JSON object")
+    headers = {str(name): str(value) for name, value in given.items()}
     login = (connection.login, connection.password or "") if connection.login else None
     return Endpoint(url, headers, login)
 
@@ -207,11 +203,18 @@ def connection_from_env(conn_id: str, environ: Mapping[str, str], *, instead: st
     name = f"AIRFLOW_CONN_{conn_id}"
     if not environ.get(name):
         raise ConfigurationError(f"set {instead}, or {name} as a JSON connection")
-    return msgspec.convert(_json_object(name, environ), EnvConnection)
-
-
-def _json_object(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    parts = _json_object(name, environ)
+    if isinstance(parts.get("extra"), str):  # Airflow takes both forms
+        parts["extra"] = _json_object("extra", parts, shown=name)
     try:
-        return msgspec.json.decode(environ.get(name) or "{}", type=dict[str, Any])
+        return msgspec.convert(parts, EnvConnection, strict=False)
+    except msgspec.ValidationError as error:  # it tells types and places, never a value
+        raise ConfigurationError(f"{name}: {error}") from None
+
+
+def _json_object(name: str, texts: Mapping[str, str], shown: str = "") -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(texts.get(name) or "{}", type=dict[str, Any])
     except msgspec.MsgspecError:  # the text may hold a password: it is not repeated
-        raise ConfigurationError(f"{name} is not a JSON object") from None
+        where = f"{name} of {shown}" if shown else name
+        raise ConfigurationError(f"{where} is not a JSON object") from None

@@ -18,7 +18,7 @@ from scripts.errors import UnavailableError
 
 _POLL_SECONDS = 0.05
 _MARK = "PIPELINE_LOCAL_PROCESS"  # inherited by every descendant
-_children: list[subprocess.Popen[bytes]] = []  # a Popen that is let go warns; ours live on
+_children: dict[int, subprocess.Popen[bytes]] = {}  # a Popen that is let go warns; ours live on
 
 
 class _PidFile(msgspec.Struct):
@@ -58,7 +58,7 @@ class ManagedProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        _children.append(child)
+        _children[child.pid] = child
         created = psutil.Process(child.pid).create_time()
         self._pid_file.write_bytes(msgspec.json.encode(_PidFile(child.pid, created)))
 
@@ -90,6 +90,8 @@ class ManagedProcess:
             with suppress(psutil.NoSuchProcess):
                 survivor.kill()
         psutil.wait_procs(survivors, timeout=5)
+        if process is not None and (child := _children.pop(process.pid, None)):
+            child.wait()
         self._pid_file.unlink(missing_ok=True)
 
     def _family(self) -> list[psutil.Process]:
