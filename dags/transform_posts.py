@@ -60,13 +60,16 @@ def transform_posts() -> None:
     @task
     def load(work: dict[str, Any], run_id: Any = None) -> dict[str, int]:
         from dags.shared import landing_store, run_settings, warehouse_dsn
-        from scripts.batch import load_work, summary
+        from scripts.cleanup import clean_up_all
+        from scripts.load import load_work, summary
         from scripts.pending import Work
 
-        plan = Work.of_facts(work)
-        return summary(load_work(plan, landing_store(), warehouse_dsn(), run_settings(), run_id))
+        settings, dsn = run_settings(), warehouse_dsn()
+        results = load_work(Work.of_facts(work), landing_store(), dsn, settings, run_id)
+        return {**summary(results), "rows_cleaned_up": clean_up_all(dsn, settings)}
 
-    chain(load(find_pending()), source_tests(), build_models(), publish_marts())
+    pending: Any = find_pending()  # an XComArg: a dict only when the task runs
+    chain(load(pending), source_tests(), build_models(), publish_marts())
 
 
 transform_posts()

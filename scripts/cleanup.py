@@ -13,7 +13,7 @@ from psycopg import sql
 from scripts.ledger import plain_errors
 from scripts.rows import rows_table
 from scripts.settings import RunSettings
-from scripts.sources import Source
+from scripts.sources import SOURCES, Source
 from scripts.warehouse import connect
 
 _BATCH_ROWS = 10_000
@@ -36,6 +36,11 @@ def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
         old_loads = sql.SQL(_OLD_LOADS).format(rows=rows_table(source))
         _in_batches(lambda: connection.execute(old_loads, values).rowcount)
     return deleted
+
+
+def clean_up_all(dsn: str, settings: RunSettings) -> int:
+    """Clean up after every declared source; return how many rows were deleted."""
+    return sum(clean_up(dsn, source, settings) for source in SOURCES.values())
 
 
 _OLD_REJECTS = """

@@ -4,7 +4,11 @@ So it is after a kill at any point, beside other loaders, and after an answer lo
 one try keeps that promise is told in `scripts.attempt`.
 """
 
+import logging
 import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Annotated
 
@@ -15,13 +19,15 @@ from scripts.attempt import Attempt, LoadResult, OutdatedError
 from scripts.cli import run_cli
 from scripts.errors import RefusedError, UnavailableError
 from scripts.keys import parse_day, raw_key
+from scripts.pending import Work, plan_work
 from scripts.quarantine import Quarantine
 from scripts.settings import RunSettings, deployment, run_settings_from_env, warehouse_dsn_from_env
 from scripts.sources import Source, source_named
 from scripts.store import Store
 from scripts.warehouse import connect
 
-__all__ = ["LoadResult", "load"]
+__all__ = ["LoadResult", "load", "load_work", "summary"]
+_log = logging.getLogger(__name__)
 _TRIES = 5
 
 
@@ -64,18 +70,60 @@ def load(  # noqa: PLR0913 - what, from where, to where, how
     raise UnavailableError(f"{raw_key(source.name, day)} changed during each of {_TRIES} tries")
 
 
+def load_work(
+    work: Work, store: Store, dsn: str, settings: RunSettings, run_id: str | None = None
+) -> Iterator[LoadResult]:
+    """Load every object of a run's work, oldest first; an object that is refused stops no other.
+
+    Yields:
+        how each of them ended, as it ends.
+
+    Raises:
+        UnavailableError: the bucket or the warehouse failed; what was loaded before stays, and the
+            rest is pending.
+    """
+    for name, day in work.objects:
+        source = source_named(name)
+        yield load(source, day, store, dsn, settings, run_id=run_id, again=work.is_reload)
+
+
+def summary(results: Iterable[LoadResult]) -> dict[str, int]:
+    """Log each result as it comes; return objects by outcome, and records of what was loaded."""
+    counts: Counter[str] = Counter(received=0, loaded=0, rejected=0)
+    for result in results:
+        _log.log(logging.WARNING if result.reason else logging.INFO, "%s", result.line())
+        counts[f"objects_{result.outcome}"] += 1
+        if result.outcome == "loaded":
+            counts.update(received=result.received, loaded=result.loaded, rejected=result.rejected)
+    return dict(counts)
+
+
 def main(
     source: Annotated[str, typer.Argument(help="declared source, such as posts")],
-    day: Annotated[str, typer.Option(help="day as YYYY-MM-DD")],
+    day: Annotated[
+        str | None, typer.Option(help="day as YYYY-MM-DD; without it, everything that is pending")
+    ] = None,
 ) -> None:
-    """Load the landed object of one day of a source into the warehouse."""
+    """Load the landed objects of a source into the warehouse: one day, or all that is pending."""
     store = Store.of_session(boto3.Session(), deployment().bucket())
     dsn = warehouse_dsn_from_env(os.environ)
     settings = run_settings_from_env(os.environ)
-    result = load(source_named(source), parse_day(day), store, dsn, settings)
-    if result.outcome in ("absent", "parked"):
-        raise RefusedError(result.line())
-    typer.echo(result.line())
+    declared = source_named(source)
+    if day is None:
+        work = plan_work(store, dsn, settings)
+        mine = replace(work, objects=[(name, day) for name, day in work.objects if name == source])
+    else:
+        mine = Work([(declared.name, parse_day(day))])
+    refused = []
+    for result in load_work(mine, store, dsn, settings):
+        if result.outcome in ("absent", "parked"):
+            refused.append(result.line())
+        else:
+            typer.echo(result.line())
+    if refused:
+        raise RefusedError("; ".join(refused))
+    if not mine.objects:
+        typer.echo("nothing is pending")
 
 
 if __name__ == "__main__":

@@ -101,11 +101,12 @@ class LocalStack:
 
     def transforms_settled(self, since: datetime, seconds: float = 120) -> list[dict[str, Any]]:
         """Wait for at least one transform run since a moment, and for all of them to end."""
-        return wait_for(
+        runs: list[dict[str, Any]] = wait_for(
             lambda: self.airflow.runs_since("transform_posts", since),
             lambda runs: bool(runs) and all(r["state"] in {"success", "failed"} for r in runs),
             seconds,
         )
+        return runs
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
         tasks = self.airflow.tasks(dag_id, run_id)
