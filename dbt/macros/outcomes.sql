@@ -29,7 +29,7 @@
             node,
             passed,
             {{ elt.snapshot() }},
-            clock_timestamp()
+            statement_timestamp()
         from (values {{ outcomes | join(", ") }}) as latest (node, passed)
         on conflict (node) do update set
             passed = excluded.passed,

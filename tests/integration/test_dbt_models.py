@@ -3,9 +3,11 @@
 import functools
 import hashlib
 import random
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -110,6 +112,31 @@ def test_an_unusual_volume_is_told_but_stops_nothing(dbt: Dbt, loader: Loader) -
     dbt.publish()
     again = dbt.invoke("build").result.results
     assert not [r for r in again if r.status == "warn"]  # told once, not for ever
+
+
+def test_a_count_below_zero_is_caught(dbt: Dbt, loader: Loader) -> None:
+    with psycopg.connect(dbt.warehouse.loader) as connection:
+        connection.execute(
+            """
+            insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes, state,
+                received, loaded, rejected, seconds, is_current)
+            values (1, 'users', '2026-01-01', 'k', 'e', now(), 1, 'loaded', 1, -1, 2, 1, true)
+            """
+        )
+    assert failures(dbt.invoke("build")) == ["at_least_fct_daily_volume_loaded__0"]
+
+
+def test_a_changed_definition_computes_every_day_anew(
+    dbt: Dbt, loader: Loader, tmp_path: Path
+) -> None:
+    loader.load(DAYS[0], [post(1, "a title")])
+    dbt.run()
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    staged = project / "models" / "staging" / "stg_posts.sql"
+    staged.write_text(staged.read_text().replace("typed.title,", "upper(typed.title) as title,"))
+    Dbt(dbt.warehouse, tmp_path, project).run()
+    assert dbt.rows("select title from build.fct_posts") == [("A TITLE",)]
 
 
 def test_every_column_is_described(dbt: Dbt) -> None:

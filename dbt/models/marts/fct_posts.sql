@@ -1,5 +1,6 @@
-with fct_post_changes as (
-    select * from {{ ref("fct_post_changes") }}
+with int_post_changes as (
+    select * from {{ ref("int_post_changes") }}
+    where post_id is not null
 ),
 
 stg_loads as (
@@ -12,44 +13,41 @@ last_loaded as (
     where source = 'posts'
 ),
 
-ranked as (
+histories as (
     select
-        *,
-        row_number() over (partition by post_id order by day desc) as recency,
-        min(day) over (partition by post_id) as first_seen_day,
-        count(case when change = 'edited' then 1 end) over (partition by post_id) as revisions
-    from fct_post_changes
-),
-
-latest as (
-    select
-        *,
-        change = 'deleted' as is_deleted
-    from ranked
-    where recency = 1
+        post_id,
+        min(day) as first_seen_day,
+        max(day) as last_change_day,
+        count(case when change = 'edited' then 1 end) as revisions
+    from int_post_changes
+    group by post_id
 ),
 
 final as (
     select
-        latest.post_id,
+        histories.post_id,
         latest.author_id,
         latest.title,
         latest.body,
-        latest.first_seen_day,
+        histories.first_seen_day,
         case
-            when latest.is_deleted then stg_loads.previous_day
+            when latest.change = 'deleted' then stg_loads.previous_day
             else last_loaded.day
         end as last_seen_day,
-        latest.revisions,
-        latest.is_deleted,
-        length(latest.title) as title_length,
-        length(latest.body) as body_length,
-        {{ word_count("latest.title") }} as title_words,
-        {{ word_count("latest.body") }} as body_words
-    from latest
-    cross join last_loaded
+        histories.revisions,
+        latest.change = 'deleted' as is_deleted,
+        latest.title_length,
+        latest.body_length,
+        latest.title_words,
+        latest.body_words
+    from histories
+    inner join int_post_changes as latest
+        on
+            histories.post_id = latest.post_id
+            and histories.last_change_day = latest.day
     inner join stg_loads
         on latest.day = stg_loads.day and stg_loads.source = 'posts'
+    cross join last_loaded
 )
 
 select * from final
