@@ -88,7 +88,8 @@ def database_of(server: PostgresServer, template: str, name: str) -> Iterator[Wa
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
-    yield Warehouse(server, name)
+        yield Warehouse(server, name)
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def bucket_of(ministack: MiniStack, name: str) -> Store:

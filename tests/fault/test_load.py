@@ -168,19 +168,17 @@ def test_a_zombie_that_read_a_broken_object_does_not_park_its_successor(
 def test_the_second_of_two_waits_for_the_lock_and_finds_the_work_done(
     store: Store, warehouse: Warehouse
 ) -> None:
-    with (
-        loader(store, warehouse.loader, PIPELINE_STOP_AT="load.before_commit") as first,
-        loader(store, warehouse.loader) as second,
-    ):
+    waiting = """
+        select wait_event from pg_stat_activity
+        where wait_event_type = 'Lock' and datname = current_database()
+    """
+    with loader(store, warehouse.loader, PIPELINE_STOP_AT="load.before_commit") as first:
         first.wait_until_stopped()
-        waiting = """
-            select wait_event from pg_stat_activity
-            where wait_event_type = 'Lock' and datname = current_database()
-        """
-        while not (found := query(warehouse, waiting)):
-            assert second.process.poll() is None
-        os.kill(first.process.pid, signal.SIGCONT)
-        ends = [first.finish(), second.finish()]
+        with loader(store, warehouse.loader) as second:
+            while not (found := query(warehouse, waiting)):
+                assert second.process.poll() is None
+            os.kill(first.process.pid, signal.SIGCONT)
+            ends = [first.finish(), second.finish()]
     assert found == [("advisory",)]
     assert [status for status, _ in ends] == [0, 0], ends
     assert "loaded, 3000" in ends[0][1]

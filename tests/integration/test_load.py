@@ -319,6 +319,14 @@ def test_one_key_is_loaded_at_most_once(
     assert all(reason in found[at] for at, reason in rejected.items())
 
 
+def test_a_key_that_comes_again_much_later_is_found(store: Store, warehouse: Warehouse) -> None:
+    first, second = range(10_000), range(5_000, 15_000)  # each in order, and longer than a batch
+    put(store, array(post(n, body="b" * 50) for n in (*first, *second)))
+    result = load_day(store, warehouse)
+    assert (result.loaded, result.rejected) == (15_000, 5_000)
+    assert [position for position, *_ in rejects(warehouse)] == list(range(10_000, 15_000))
+
+
 def test_too_many_duplicates_park_the_object(store: Store, warehouse: Warehouse) -> None:
     put(store, array([post(1)] * 10))
     result = load_day(store, warehouse)
