@@ -12,7 +12,7 @@ MANIFEST := dbt/target/manifest.json
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
-.PHONY: help setup run up down status test lint format lock manifest clean
+.PHONY: help setup run up down status test lint format lock manifest mutants bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,10 +50,22 @@ down: $(INSTALLED) ## Stop the local stack (PURGE=1 deletes its state too)
 test: setup ## Run the tests
 	@python -m pytest $(PYTEST_ARGS)
 
+mutants: setup ## Break the code on purpose: each committed patch must turn its named test red
+	@python -m tests.mutants
+
+bench: setup ## Measure the claims of docs/benchmarks.md and write them there
+	@python -m benchmarks.load --write
+
 lint: setup ## Run every linter
-	@ruff format --check .
-	@ruff check .
+	@ruff format --check --quiet .
+	@ruff check --quiet .
 	@mypy
+	@sqlfluff lint --disable-progress-bar --nocolor dbt | tail -n 40
+	@yamllint --strict .
+	@shellcheck .ci/run
+	@bandit --quiet --recursive --severity-level medium scripts callbacks dags deploy
+	@git ls-files -- ':!requirements/*.txt' ':!tests' | xargs detect-secrets-hook
+	@zizmor --offline --quiet .github/workflows
 
 format: $(INSTALLED) ## Rewrite the sources as the linters want them
 	@ruff format .

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import NotificationConfigurationTypeDef
 
 REGION: Final = "eu-central-1"
-ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105 - the stand-in's own: it knows no other account
+ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105  # pragma: allowlist secret
 
 
 @dataclass(frozen=True)
