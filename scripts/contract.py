@@ -19,7 +19,7 @@ from scripts.scan import depth
 from scripts.sources import Source
 
 MAX_DEPTH = 200
-_GROUP = 64  # records decoded together around one that breaks the contract
+_GROUP = 16  # records decoded together around one that breaks the contract
 _MAX_NEW_FIELDS = 100
 _MAX_NAME = 100
 _PLAIN_NAME = re.compile(r'[^"\\\x00-\x1f]{0,99}')  # what msgspec can be told to expect
@@ -115,19 +115,20 @@ class Contract:
     def _suspects(self, batch: Batch) -> set[int]:
         """Return the indexes of records that may hold what the decoder passes and jsonb does not.
 
-        Numbers need a look only where they are not decoded as an integer of the contract.
+        While all fields are texts, integers and booleans, and no others pass, only NUL may.
         """
         text, records = batch.text, batch.records
         found: set[int] = set()
-        if b"\\u0000" in text:
-            found.update(i for i, r in enumerate(records) if b"\\u0000" in bytes(r))
-        if text.count(b"{") + text.count(b"[") > len(records) + MAX_DEPTH:
+        if b"u0000" in text:
+            found.update(i for i, r in enumerate(records) if b"u0000" in bytes(r))
+        if not self._is_wild:
+            return found
+        if _brackets(text) > len(records) + MAX_DEPTH:
             found.update(i for i, r in enumerate(records) if _brackets(bytes(r)) > MAX_DEPTH)
-        if self._is_wild:
-            if max(map(len, records)) > _LONG:
-                found.update(i for i, r in enumerate(records) if len(r) > _LONG)
-            if _WILD_EXPONENT.search(text):
-                found.update(i for i, r in enumerate(records) if _WILD_EXPONENT.search(r))
+        if max(map(len, records)) > _LONG:
+            found.update(i for i, r in enumerate(records) if len(r) > _LONG)
+        if _WILD_EXPONENT.search(text):
+            found.update(i for i, r in enumerate(records) if _WILD_EXPONENT.search(r))
         return found
 
     def _decode(self, text: bytes) -> list[Key] | None:

@@ -46,12 +46,12 @@ class Batch:
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield (start, end) of each record: its offsets in the input, end exclusive."""
-        end = 1
+        text, shift, end = self.text, self.start - 1, 1
         for record in self.records:
-            while self.text[end] in b" \t\r\n,":
+            while text[end] in b" \t\r\n,":
                 end += 1
             begin, end = end, end + len(record)
-            yield self.start + begin - 1, self.start + end - 1
+            yield shift + begin, shift + end
 
 
 @dataclass(frozen=True, slots=True)
