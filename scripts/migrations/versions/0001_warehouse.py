@@ -5,6 +5,14 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+_CREATE_ROLE = """
+    do $$ begin
+        if not exists (select from pg_roles where rolname = 'ROLE') then
+            create role ROLE login;
+        end if;
+    end $$
+"""
+
 
 def upgrade() -> None:
     """Create roles without password (scripts.migrate sets them), schemas, tables and grants."""
@@ -13,13 +21,7 @@ def upgrade() -> None:
         ("transformer", 20, "30min"),
         ("reader", 20, "1min"),
     ):
-        op.execute(f"""
-            do $$ begin
-                if not exists (select from pg_roles where rolname = '{role}') then
-                    create role {role} login;
-                end if;
-            end $$
-        """)
+        op.execute(_CREATE_ROLE.replace("ROLE", role))
         op.execute(f"alter role {role} connection limit {connections}")
         op.execute(f"alter role {role} set statement_timeout = '{statement_timeout}'")
         op.execute(f"alter role {role} set idle_in_transaction_session_timeout = '1min'")
