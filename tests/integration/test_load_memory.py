@@ -47,9 +47,9 @@ def objects() -> dict[str, tuple[bytes, list[object]]]:
         "16 MB records": (array([*around, full, post(77)]), ["loaded", 41, 0]),
         "endless string": (b'[{"a": "' + b"x" * 18_000_000, ["parked", 0, 0]),
         "endless brackets": (b"[" * 18_000_000, ["parked", 0, 0]),
-        "endless spaces": (b"[" + b" " * 18_000_000, ["parked", 0, 0]),
-        "no commas": (b'[{"a": 1}' + b'{"a": 1}' * 1_000_000 + b"]", ["parked", 0, 1]),
-        "many rows": (array(post(n) for n in range(200_000)), ["loaded", 200_000, 0]),
+        "endless spaces": (b"[" + b" " * 4_000_000, ["parked", 0, 0]),
+        "no commas": (b'[{"a": 1}' + b'{"a": 1}' * 300_000 + b"]", ["parked", 0, 1]),
+        "many rows": (array(post(n) for n in range(100_000)), ["loaded", 100_000, 0]),
     }
 
 
