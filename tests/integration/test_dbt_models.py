@@ -62,6 +62,7 @@ def test_unit_tests_of_the_models_pass(dbt: Dbt) -> None:
 def test_an_empty_warehouse_builds(dbt: Dbt) -> None:
     dbt.build()
     assert dbt.rows("select count(*) from build.fct_posts") == [(0,)]
+    assert dbt.invoke("test", "--select", "source:*").success
 
 
 def test_texts_arrive_byte_for_byte(dbt: Dbt, loader: Loader) -> None:

@@ -129,6 +129,11 @@ def test_models_read_the_pinned_loads_although_they_were_replaced(dbt: Dbt, load
     assert dbt.rows(POSTS) == [(1, "one"), (2, "two")]
 
 
+def test_the_loader_sees_which_loads_are_pinned(dbt: Dbt) -> None:
+    pinned = dbt.rows("select load_id from build.stg_loads", "loader")
+    assert pinned == dbt.rows("select load_id from ops.loads")
+
+
 def test_a_failure_in_the_middle_publishes_nothing(dbt: Dbt, loader: Loader) -> None:
     dbt.publish()
     before = marts_by_version(dbt)
