@@ -1,1 +1,1 @@
-"""The measured claims, runnable."""
+"""The measured claims, runnable. Invariant: no figure in docs/benchmarks.md comes from elsewhere."""

@@ -1,0 +1,27 @@
+"""Our load of one object, until visible. Invariant: the loader is used as any caller uses it.
+
+Arguments: `bucket` (a folder), `dsn`, `rows`, and `again` for a second load of the same content.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks import probe
+from benchmarks.objects import DAY, store
+from scripts.load import load
+from scripts.settings import RunSettings
+from scripts.sources import POSTS
+
+
+def job(arguments: dict[str, Any]) -> int:
+    """Load it and return the records received."""
+    settings = RunSettings(max_reject_count=max(10_000, arguments["rows"] // 100))
+    bucket, again = store(Path(arguments["bucket"])), arguments.get("again", False)
+    result = load(POSTS, DAY, bucket, arguments["dsn"], settings, again=again)
+    if result.outcome != "loaded" or result.received != arguments["rows"]:
+        raise RuntimeError(result.line())
+    return result.received
+
+
+if __name__ == "__main__":
+    probe.run(job)

@@ -1,0 +1,119 @@
+"""The objects to load, on local disk. Invariant: a number of rows always gives the same bytes."""
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from benchmarks.local_store import LocalObjects
+from scripts.contract import Contract
+from scripts.keys import raw_key
+from scripts.records import Batch, read_records
+from scripts.rows import HEADER, TRAILER, RowCopy
+from scripts.sources import POSTS
+from scripts.store import Store
+
+DAY = date(2026, 1, 31)
+BAD_EVERY = 1000  # 0.1 %
+_CHUNK = 10_000
+_TEXTS = 997
+_WORDS = (
+    "sunt aut facere repellat provident occaecati excepturi optio reprehenderit quia et suscipit "
+    "recusandae consequuntur expedita cum rerum est autem qui esse tempore vitae sequi sint nihil"
+).split()
+_BAD = (
+    '{{"userId":{user},"id":"{id}","title":"a key of the wrong type"}}',
+    '{{"userId":{user},"id":{id},"title":"no body"}}',
+    '{{"userId":{user},"id":{id},"title":"\\u0000","body":"what jsonb cannot hold"}}',
+    '{{"userId":{user},"id":{id},"title":NaN,"body":"no JSON at all"}}',
+)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The files of one number of rows: two buckets of one day each, and the ready-made copy."""
+
+    folder: Path
+    rows: int
+
+    @property
+    def clean(self) -> Path:
+        """The bucket whose object meets the contract."""
+        return self.folder / f"clean-{self.rows}"
+
+    @property
+    def bad(self) -> Path:
+        """The bucket of whose object 0.1 % of the records break the contract, in four ways."""
+        return self.folder / f"bad-{self.rows}"
+
+    @property
+    def binary(self) -> Path:
+        """What COPY BINARY takes for the clean object."""
+        return self.folder / f"{self.rows}.binary"
+
+    def make(self, *, with_bad: bool = True) -> None:
+        """Write all of them."""
+        put(self.clean, self.rows, 0)
+        if with_bad:
+            put(self.bad, self.rows, BAD_EVERY)
+        write_binary(self.clean / key(), self.binary)
+
+
+def key(day: date = DAY) -> str:
+    """Return the key of the one object of a bucket."""
+    return raw_key(POSTS.name, day)
+
+
+def store(bucket: Path) -> Store:
+    """Return the store over a folder."""
+    return Store(LocalObjects(bucket.parent), bucket.name)  # type: ignore[arg-type]
+
+
+def put(bucket: Path, rows: int, bad_every: int, day: date = DAY, seed: int = 0) -> None:
+    """Write an object as extraction lands it: one record a line, its sha256 in the metadata."""
+    path, digest = bucket / key(day), hashlib.sha256()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for part in _parts(rows, bad_every, seed):
+            digest.update(part)
+            file.write(part)
+    LocalObjects.promise(path, digest.hexdigest())
+
+
+def _parts(rows: int, bad_every: int, seed: int) -> Iterator[bytes]:
+    dice = random.Random(seed)
+    titles = [" ".join(dice.choices(_WORDS, k=dice.randint(3, 8))) for _ in range(_TEXTS)]
+    bodies = [" ".join(dice.choices(_WORDS, k=dice.randint(18, 30))) for _ in range(_TEXTS)]
+    bodies = [body.replace(" et ", "\\n") for body in bodies]
+    yield b"[\n"
+    for low in range(0, rows, _CHUNK):
+        numbers = range(low + 1, min(low + _CHUNK, rows) + 1)
+        lines = (_line(i, bad_every, titles, bodies) for i in numbers)
+        yield (",\n" if low else "").encode() + ",\n".join(lines).encode()
+    yield b"\n]\n"
+
+
+def _line(number: int, bad_every: int, titles: list[str], bodies: list[str]) -> str:
+    user = number // 10 + 1
+    if bad_every and number % bad_every == bad_every // 2:
+        return _BAD[number // bad_every % len(_BAD)].format(user=user, id=number)
+    title, body = titles[number % _TEXTS], bodies[number * 31 % _TEXTS]
+    return f'{{"userId":{user},"id":{number},"title":"{title}","body":"{body}"}}'
+
+
+def write_binary(source: Path, target: Path) -> None:
+    """Write the rows of an object as one COPY BINARY stream: what a load sends, ready-made."""
+    rows, contract = RowCopy(POSTS, 1), Contract(POSTS)
+    with source.open("rb") as read, target.open("wb") as write:
+        write.write(HEADER)
+        for batch in read_records(_blocks(read), max_record_bytes=1 << 20):
+            if isinstance(batch, Batch):
+                write.write(rows.pack(batch, contract.check(batch)))
+        write.write(TRAILER)
+
+
+def _blocks(file: Iterable[bytes]) -> Iterator[bytes]:
+    while block := file.read(1 << 20):  # type: ignore[attr-defined]
+        yield block

@@ -1,0 +1,46 @@
+"""dlt's fast way: Arrow tables, Parquet and ADBC. Invariant: the array is read whole, in C.
+
+Arguments: `object` (a file), `dsn`. orjson parses it faster than anything that dlt brings along.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import adbc_driver_postgresql  # type: ignore[import-not-found,unused-ignore] # noqa: F401
+import dlt  # type: ignore[import-not-found,import-untyped,unused-ignore]
+import orjson  # type: ignore[import-not-found,unused-ignore]
+import pyarrow as pa  # type: ignore[import-not-found,import-untyped,unused-ignore]
+from dlt.destinations import postgres  # type: ignore[import-not-found,unused-ignore]
+
+from benchmarks import probe
+
+_CHUNK = 100_000
+
+
+def tables(records: list[dict[str, Any]]) -> Iterator[Any]:
+    """Yield the records as Arrow tables."""
+    for low in range(0, len(records), _CHUNK):
+        yield pa.Table.from_pylist(records[low : low + _CHUNK])
+
+
+def job(arguments: dict[str, Any]) -> int:
+    """Run a pipeline over the tables and return how many rows."""
+    records = orjson.loads(Path(arguments["object"]).read_bytes())
+    with tempfile.TemporaryDirectory(prefix="elt-benchmark-dlt-") as folder:
+        pipeline = dlt.pipeline(
+            "posts",
+            pipelines_dir=folder,
+            destination=postgres(arguments["dsn_url"]),
+            dataset_name="posts",
+        )
+        info = pipeline.run(
+            tables(records), table_name="dlt_rows", loader_file_format="parquet"
+        )
+        info.raise_on_failed_jobs()
+    return len(records)
+
+
+if __name__ == "__main__":
+    probe.run(job)

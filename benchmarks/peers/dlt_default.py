@@ -1,0 +1,33 @@
+"""dlt as its tutorial has it. Invariant: nothing is set but the destination.
+
+Arguments: `object` (a file), `dsn`.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dlt  # type: ignore[import-not-found,import-untyped,unused-ignore]
+from dlt.destinations import postgres  # type: ignore[import-not-found,unused-ignore]
+
+from benchmarks import probe
+
+
+def job(arguments: dict[str, Any]) -> int:
+    """Run a pipeline over the records and return how many."""
+    records = json.loads(Path(arguments["object"]).read_bytes())
+    with tempfile.TemporaryDirectory(prefix="elt-benchmark-dlt-") as folder:
+        pipeline = dlt.pipeline(
+            "posts",
+            pipelines_dir=folder,
+            destination=postgres(arguments["dsn_url"]),
+            dataset_name="posts",
+        )
+        info = pipeline.run(records, table_name="dlt_rows")
+        info.raise_on_failed_jobs()
+    return len(records)
+
+
+if __name__ == "__main__":
+    probe.run(job)

@@ -1,0 +1,42 @@
+"""The Airflow hook's ``insert_rows``. Invariant: our table, one row a record, the payload as JSON.
+
+Arguments: `object` (a file), `dsn`. psycopg 3 sends each chunk's INSERTs as a pipeline.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from airflow.models.connection import Connection  # noqa: TID251 - it is what is measured
+from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: TID251
+from psycopg.conninfo import conninfo_to_dict
+
+from benchmarks import probe
+
+_CHUNK = 10_000
+
+
+def job(arguments: dict[str, Any]) -> int:
+    """Insert the records and return how many."""
+    place = conninfo_to_dict(arguments["dsn"])
+    connection = Connection(
+        conn_id="warehouse",
+        conn_type="postgres",
+        host=str(place["host"]),
+        port=int(str(place["port"])),
+        schema=str(place["dbname"]),
+        login=str(place["user"]),
+        password=str(place["password"]),
+    )
+    records = json.loads(Path(arguments["object"]).read_bytes())
+    PostgresHook(connection=connection).insert_rows(
+        "raw.hook_rows",
+        ((1, i, record["id"], json.dumps(record)) for i, record in enumerate(records)),
+        target_fields=["load_id", "position", "id", "payload"],
+        commit_every=_CHUNK,
+    )
+    return len(records)
+
+
+if __name__ == "__main__":
+    probe.run(job)

@@ -1,0 +1,132 @@
+"""The benchmark's own Postgres. Invariant: before each measurement its tables are new and empty.
+
+fsync is on; the settings differ from PostgreSQL's defaults only by `OPTIONS`, which keep one
+measurement's checkpoint out of the next one.
+"""
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from scripts.local.postgres import PostgresServer
+from scripts.local.processes import free_port
+from scripts.migrate import migrate
+
+OPTIONS = ("shared_buffers=512MB", "max_wal_size=16GB")
+TWINS = ("limit_rows", "hook_rows")  # the same kind of table as raw.posts_rows
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A migrated warehouse, and beside it a database `peers` that peers may arrange as they like."""
+
+    server: PostgresServer
+    loader_password: str
+
+    @property
+    def loader(self) -> str:
+        """The warehouse as role loader."""
+        return self.server.dsn("warehouse", "loader", self.loader_password)
+
+    @property
+    def peers(self) -> str:
+        """The peers' database, as its owner."""
+        return self.server.dsn("peers")
+
+    def reset(self) -> None:
+        """Empty every table, and write out what earlier measurements left in memory."""
+        with psycopg.connect(self.server.dsn("peers"), autocommit=True) as connection:
+            connection.execute("drop schema if exists posts cascade")
+            connection.execute("drop schema if exists posts_staging cascade")
+            connection.execute("create schema posts")
+            connection.execute(_TYPED)
+        with psycopg.connect(self.server.dsn("warehouse"), autocommit=True) as connection:
+            connection.execute("truncate ops.loads, ops.rejects, raw.posts_rows")
+            for twin in TWINS:
+                connection.execute(
+                    sql.SQL("truncate {}").format(sql.Identifier("raw", twin)),
+                )
+            connection.execute("checkpoint")
+
+    def cpu(self) -> float:
+        """Return the CPU seconds of the server's processes, also of those that have ended."""
+        postmaster = psutil.Process(self.server.pid())
+        own = postmaster.cpu_times()
+        total = own.user + own.system + own.children_user + own.children_system
+        for child in postmaster.children():
+            with suppress(psutil.NoSuchProcess):
+                times = child.cpu_times()
+                total += times.user + times.system
+        return float(total)
+
+    def count(self, database: str, table: str) -> int:
+        """Return how many rows a table holds; `table` as SQL spells it."""
+        with psycopg.connect(self.server.dsn(database)) as connection:
+            query = sql.SQL("select count(*) from {}").format(sql.SQL(table))  # type: ignore[arg-type]
+            row = connection.execute(query).fetchone()
+        return int(row[0]) if row else 0
+
+    def bytes(self) -> int:
+        """Return the size of the table of all loads, with its indexes."""
+        with psycopg.connect(self.loader) as connection:
+            row = connection.execute(
+                "select pg_total_relation_size('raw.posts_rows')"
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def vacuum(self) -> None:
+        """Vacuum the table of all loads, as autovacuum does within a minute or so."""
+        with psycopg.connect(self.loader, autocommit=True) as connection:
+            connection.execute("vacuum raw.posts_rows")
+
+    def version(self) -> str:
+        """Return the server's version."""
+        with psycopg.connect(self.loader) as connection:
+            return connection.info.parameter_status("server_version") or "?"
+
+
+_TYPED = """
+    create table posts.typed_rows (
+        "userId" bigint not null, id bigint not null, title text not null, body text not null,
+        primary key (id)
+    )
+"""
+
+
+@contextmanager
+def running_warehouse() -> Iterator[tuple[Warehouse, Path]]:
+    """Yield a warehouse on a server that ends with the block, and an empty folder beside it."""
+    with tempfile.TemporaryDirectory(prefix="elt-benchmark-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # as root the server runs as another user
+        password = secrets.token_hex()
+        server = PostgresServer(folder / "data", free_port(), password, options=OPTIONS)
+        server.create()
+        server.start()
+        try:
+            warehouse = Warehouse(server, secrets.token_hex())
+            _create(warehouse)
+            yield warehouse, folder
+        finally:
+            server.stop("immediate")
+
+
+def _create(warehouse: Warehouse) -> None:
+    with psycopg.connect(warehouse.server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute("create database warehouse")
+        connection.execute("create database peers")
+    migrate(warehouse.server.dsn("warehouse"), {"loader": warehouse.loader_password})
+    with psycopg.connect(warehouse.loader, autocommit=True) as connection:
+        for twin in TWINS:
+            connection.execute(
+                sql.SQL("create table {} (like raw.posts_rows including all)").format(
+                    sql.Identifier("raw", twin)
+                )
+            )
