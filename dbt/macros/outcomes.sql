@@ -82,13 +82,20 @@
     {{ return(reasons) }}
 {%- endmacro %}
 
-{# Models, and the tests that may stop a publish. #}
+{#
+    Models, and the tests that may stop a publish. A test of sources alone stops a build before it
+    has pinned the ledger, so it has no snapshot to be held against.
+#}
 {% macro is_gate(node) -%}
     {{ return(
         node.package_name == "elt"
         and (
             node.resource_type == "model"
-            or (node.resource_type == "test" and node.config.severity | lower == "error")
+            or (
+                node.resource_type == "test"
+                and node.config.severity | lower == "error"
+                and "model." in node.depends_on.nodes | join(" ")
+            )
         )
     ) }}
 {%- endmacro %}
