@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from callbacks.message import Failure
+from callbacks.message import Message
 from scripts.settings import deployment
 
 _SECONDS = 10
@@ -13,12 +13,12 @@ _RETRIES = 2
 
 
 class Channel(Protocol):
-    """Something that delivers a failure, or raises."""
+    """Something that delivers a message, or raises."""
 
     name: str
 
-    def send(self, failure: Failure) -> None:
-        """Deliver one alert."""
+    def send(self, message: Message) -> None:
+        """Deliver one message."""
 
 
 class Slack:
@@ -27,7 +27,7 @@ class Slack:
     name = "slack"
     conn_id = "slack_alerts"
 
-    def send(self, failure: Failure) -> None:
+    def send(self, message: Message) -> None:
         """Post one message; slack_sdk tries again on 429 and on a server's error."""
         from airflow.providers.slack.hooks.slack_webhook import (
             SlackWebhookHook,
@@ -50,7 +50,7 @@ class Slack:
         hook = SlackWebhookHook(
             slack_webhook_conn_id=self.conn_id, timeout=_SECONDS, retry_handlers=retries
         )
-        hook.send(text=failure.slack_text(), blocks=failure.slack_blocks())
+        hook.send(text=message.slack_text(), blocks=message.slack_blocks())
 
 
 class Mail:
@@ -59,15 +59,15 @@ class Mail:
     name = "mail"
     conn_id = "smtp_default"
 
-    def send(self, failure: Failure) -> None:
+    def send(self, message: Message) -> None:
         """Send one mail to all addressees."""
         from airflow.providers.smtp.hooks.smtp import SmtpHook
 
         with SmtpHook(smtp_conn_id=self.conn_id) as hook:
             hook.send_email_smtp(
                 to=deployment().alert_addresses(),
-                subject=failure.subject,
-                html_content=failure.html(),
+                subject=message.subject,
+                html_content=message.html(),
             )
 
 

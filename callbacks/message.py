@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -19,41 +20,48 @@ _MOST_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
-class Failure:
-    """One failed run, in the words of an alert; every field is plain text."""
+class Run:
+    """The run that a callback speaks of, as far as its context knows it; plain text throughout."""
 
-    environment: str
     dag_id: str
     run_id: str
-    task_id: str
     day: str
-    error: str
-    log_url: str
-    fingerprint: str
+    task_id: str
+    try_number: int
 
     @property
-    def subject(self) -> str:
-        """One line: what failed, where."""
-        what = f"{self.dag_id}.{self.task_id}" if self.task_id else self.dag_id
-        return f"[{self.environment}] {what} failed ({self.day})"
+    def fingerprint(self) -> str:
+        """One cause: the DAG, and its day where the DAG is run for one."""
+        return f"{self.dag_id}/{self.day}"
 
-    def facts(self) -> dict[str, str]:
-        """The labelled lines of the alert, in order."""
-        return {
-            "DAG": self.dag_id,
-            "Task": self.task_id or "the run as a whole",
-            "Run": self.run_id,
-            "Day": self.day,
-            "Error": self.error,
-        }
+    @property
+    def log_url(self) -> str:
+        """Where Airflow's UI shows the log of the task, or the run."""
+        from airflow.sdk.configuration import conf
+
+        base = str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")
+        url = f"{base}/dags/{quote(self.dag_id, safe='')}/runs/{quote(self.run_id, safe='')}"
+        if not self.task_id:
+            return url
+        return f"{url}/tasks/{quote(self.task_id, safe='')}?try_number={self.try_number}"
+
+
+@dataclass(frozen=True)
+class Message:
+    """An alert before it is dressed for a channel: a subject, labelled facts and a link."""
+
+    icon: str
+    subject: str
+    link: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def slack_blocks(self) -> list[dict[str, Any]]:
         """Return the alert as Block Kit blocks."""
-        lines = "\n".join(f"*{label}*: {_slack(text)}" for label, text in self.facts().items())
+        lines = "\n".join(f"*{label}*: {_slack(text)}" for label, text in self.facts.items())
         return [
-            _section(f":red_circle: *{_slack(self.subject)}*"),
+            _section(f":{self.icon}: *{_slack(self.subject)}*"),
             _section(lines),
-            _section(f"<{self.log_url}|Open the log>"),
+            _section(f"<{self.link}|Open the log>"),
         ]
 
     def slack_text(self) -> str:
@@ -64,43 +72,62 @@ class Failure:
         """Return the alert as the HTML of a mail."""
         rows = "".join(
             f"<tr><th align='left'>{label}</th><td>{html.escape(text)}</td></tr>"
-            for label, text in self.facts().items()
+            for label, text in self.facts.items()
         )
-        link = html.escape(self.log_url, quote=True)
+        link = html.escape(self.link, quote=True)
         return (
             f"<h3>{html.escape(self.subject)}</h3><table>{rows}</table>"
             f'<p><a href="{link}">Open the log</a></p>'
         )
 
 
-def failure_of(context: Mapping[str, Any]) -> Failure:
-    """Read a failure from a callback's context, which may hold no more than dag and run_id."""
+def run_of(context: Mapping[str, Any]) -> Run:
+    """Read the run from a callback's context, which may hold no more than dag and run_id."""
     dag_run = context.get("dag_run")
     instance = context.get("task_instance") or context.get("ti")
-    dag_id = str(getattr(context.get("dag"), "dag_id", None) or getattr(dag_run, "dag_id", "?"))
-    run_id = str(context.get("run_id") or getattr(dag_run, "run_id", "?"))
-    task_id = str(getattr(instance, "task_id", None) or "")
-    clear_number = getattr(dag_run, "clear_number", None) or 0
-    return Failure(
-        environment=deployment().environment,
-        dag_id=dag_id,
-        run_id=run_id,
-        task_id=task_id,
-        day=_one_line(_day(context, dag_run)),
-        error=_error(context),
-        log_url=_log_url(dag_id, run_id, instance),
-        fingerprint=f"{dag_id}/{run_id}/{clear_number}",
+    return Run(
+        dag_id=str(getattr(context.get("dag"), "dag_id", None) or getattr(dag_run, "dag_id", "?")),
+        run_id=str(context.get("run_id") or getattr(dag_run, "run_id", "?")),
+        day=_day(context, dag_run),
+        task_id=str(getattr(instance, "task_id", None) or ""),
+        try_number=getattr(instance, "try_number", None) or 1,
     )
 
 
+def failure_message(run: Run, context: Mapping[str, Any]) -> Message:
+    """Say what failed, for which day, why, and where the log is."""
+    what = f"{run.dag_id}.{run.task_id}" if run.task_id else run.dag_id
+    facts = {
+        "DAG": run.dag_id,
+        "Task": run.task_id or "the run as a whole",
+        "Run": run.run_id,
+        "Day": run.day,
+        "Error": _error(context),
+    }
+    return Message("red_circle", f"{_place()} {what} failed ({run.day})", run.log_url, facts)
+
+
+def recovery_message(run: Run, after: timedelta) -> Message:
+    """Say that what had failed works again, and for how long it did not."""
+    lasted = timedelta(seconds=round(after.total_seconds()))
+    subject = f"{_place()} {run.dag_id} recovered after {lasted} ({run.day})"
+    facts = {"DAG": run.dag_id, "Run": run.run_id, "Day": run.day}
+    return Message("large_green_circle", subject, run.log_url, facts)
+
+
+def _place() -> str:
+    return f"[{deployment().environment}]"
+
+
 def _day(context: Mapping[str, Any], dag_run: Any) -> str:
+    """Return the day that the run is for; a DAG without one takes whatever waits."""
     params = context.get("params") or {}
+    if "days" in params:
+        return "all days"
     if params.get("day"):
-        return str(params["day"])
-    if params.get("days"):
-        return ", ".join(map(str, params["days"]))
+        return _one_line(params["day"])
     moment = getattr(dag_run, "logical_date", None) or getattr(dag_run, "run_after", None)
-    return moment.date().isoformat() if moment else "no day"
+    return moment.date().isoformat() if moment and "day" in params else "all days"
 
 
 def _error(context: Mapping[str, Any]) -> str:
@@ -115,18 +142,6 @@ def _error(context: Mapping[str, Any]) -> str:
 def _one_line(text: object) -> str:
     line = " ".join(str(text).split())
     return line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}…"
-
-
-def _log_url(dag_id: str, run_id: str, instance: Any) -> str:
-    from airflow.sdk.configuration import conf
-
-    base = str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")
-    url = f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
-    task_id = getattr(instance, "task_id", None)
-    if not task_id:
-        return url
-    try_number = getattr(instance, "try_number", None) or 1
-    return f"{url}/tasks/{quote(task_id, safe='')}?try_number={try_number}"
 
 
 def _slack(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
-from callbacks import alert_run_failure, alert_task_failure
+from callbacks import alert_run_failure, alert_task_failure, tell_recovery
 from scripts.settings import Endpoint, RunSettings, api_of, deployment, dsn_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ DAG_DEFAULTS: dict[str, Any] = {
     "start_date": START,
     "catchup": False,
     "on_failure_callback": alert_run_failure,
+    "on_success_callback": tell_recovery,
     "default_args": {
         "owner": DEPLOYMENT.owner,
         "retries": DEPLOYMENT.task_retries,

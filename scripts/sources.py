@@ -8,12 +8,15 @@ import msgspec
 
 from scripts.errors import ConfigurationError
 
+# What a bigint column takes: a wider integer would pass here and fail in every model after.
+BigInt = typing.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
 
 class Post(msgspec.Struct):
     """One post of the API; unknown fields are kept in the payload, outside the contract."""
 
-    userId: int  # noqa: N815 - the API's own spelling
-    id: int
+    userId: BigInt  # noqa: N815 - the API's own spelling
+    id: BigInt
     title: str
     body: str
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from callbacks import alert_run_failure, alert_task_failure
+from callbacks import alert_run_failure, alert_task_failure, tell_recovery
 from scripts.errors import RefusedError
 from scripts.local.processes import free_port
 from scripts.local.sinks import mail_sink, mails, slack_messages, slack_sink
@@ -83,10 +83,22 @@ def test_a_failed_task_and_its_run_are_one_message_a_channel(inbox: Inbox) -> No
     alert_run_failure({**_RUN, "reason": "task_failure"})
 
     assert inbox.texts() == (
-        ["[local] ingest_posts.land failed (no day)"],
-        ["[local] ingest_posts.land failed (no day)"],
+        ["[local] ingest_posts.land failed (all days)"],
+        ["[local] ingest_posts.land failed (all days)"],
     )
     assert "RefusedError: the answer is HTML" in mails(inbox.folder)[0]["text"]
+
+
+def test_a_cause_is_told_once_and_once_more_when_it_is_over(inbox: Inbox) -> None:
+    for _ in range(3):
+        alert_task_failure(_TASK_CONTEXT)
+    tell_recovery({**_RUN, "reason": "success"})
+    tell_recovery({**_RUN, "reason": "success"})
+    alert_task_failure(_TASK_CONTEXT)
+
+    slack, mail = inbox.texts()
+    assert [text.split(" ")[2] for text in slack] == ["failed", "recovered", "failed"]
+    assert len(mail) == 3
 
 
 def test_a_killed_task_is_told_by_the_run(inbox: Inbox) -> None:

@@ -1,4 +1,4 @@
-"""Incidents: what has been told."""
+"""Incidents: what went wrong, since when, and whether it is over."""
 
 from alembic import op
 
@@ -7,15 +7,18 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Create the table; a fingerprint is one cause."""
+    """Create the table; a fingerprint is one cause, open at most once."""
     op.execute("""
         set local role loader;
         create table ops.incidents (
             incident_id bigint generated always as identity primary key,
-            fingerprint text not null unique,
+            fingerprint text not null,
             opened_at timestamptz not null default clock_timestamp(),
             last_seen_at timestamptz not null default clock_timestamp(),
-            seen bigint not null default 1
+            seen bigint not null default 1,
+            closed_at timestamptz
         );
+        create unique index incidents_one_open_a_cause on ops.incidents (fingerprint)
+            where closed_at is null;
         reset role;
     """)

@@ -14,7 +14,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
-from callbacks import alert_run_failure, alert_task_failure
+from callbacks import alert_run_failure, alert_task_failure, tell_recovery
 
 pytestmark = pytest.mark.unit
 
@@ -51,6 +51,7 @@ def test_a_dag_and_its_tasks_have_limits_and_tell_somebody(
 ) -> None:
     dag = dags[dag_id]
     assert dag.on_failure_callback == alert_run_failure
+    assert dag.on_success_callback == tell_recovery
     assert dag.dagrun_timeout
     for task in dag.tasks:
         assert task.on_failure_callback == [alert_task_failure], task.task_id

@@ -1,0 +1,22 @@
+"""The benchmark itself, from end to end; whether its goals are met is not asserted here."""
+
+import json
+
+import pytest
+
+from benchmarks.load import measure
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_thousand_rows_are_measured() -> None:
+    told: list[str] = []
+    report = measure(1000, 1, told.append, small_rounds=1, with_peers=False, is_full=False)
+    values = json.loads(json.dumps(report.as_json()))
+    assert list(values["loads"]["1000"]) == ["limit", "load", "rerun", "bad"]
+    assert all(s["client_cpu"] > 0 for s in values["loads"]["1000"]["load"])
+    assert len(report.figures) == 11
+    text = report.markdown()
+    assert "share of the limit, clean" in text
+    assert "our load, 0.1 % bad records" in text
+    assert len(told) == 10

@@ -1,0 +1,48 @@
+"""What the benchmark writes: tables, markers, the picture."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks.picture import picture
+from benchmarks.report import BEGIN, END, put_between_markers, table
+
+pytestmark = pytest.mark.unit
+_SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_a_table_is_padded() -> None:
+    assert table(["", "rows/s"], [["our load", "1"]]) == (
+        "|          | rows/s |\n| -------- | ------ |\n| our load | 1      |"
+    )
+
+
+def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "benchmarks.md"
+    file.write_text(f"by hand\n{BEGIN}\nold\n{END}\nby hand too\n")
+    for text in ("first", "second"):
+        put_between_markers(file, text)
+    assert file.read_text() == f"by hand\n{BEGIN}\n\nsecond\n\n{END}\nby hand too\n"
+
+
+def test_a_file_without_markers_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "benchmarks.md"
+    file.write_text(f"{END}\n{BEGIN}\n")
+    with pytest.raises(ValueError, match="has no line"):
+        put_between_markers(file, "text")
+    assert file.read_text() == f"{END}\n{BEGIN}\n"
+
+
+def test_the_docs_have_the_markers() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "benchmarks.md").read_text()
+    assert text.index(BEGIN) < text.index(END)
+
+
+def test_the_picture_is_wellformed_and_in_proportion() -> None:
+    drawn = picture("a < b", {"slow & sure": 50.0, "ours": 200.0}, {"ours": "ours"})
+    root = ElementTree.fromstring(drawn)  # noqa: S314 - our own text
+    bars = [float(bar.attrib["width"]) for bar in root.findall(f"{_SVG}rect")[1:]]
+    texts = [text.text for text in root.findall(f"{_SVG}text")]
+    assert bars[0] == pytest.approx(4 * bars[1], abs=0.2)
+    assert texts == ["a < b", "ours", "200", "slow & sure", "50"]
