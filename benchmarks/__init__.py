@@ -1,1 +1,1 @@
-"""The measured claims, runnable. Invariant: no figure in docs/benchmarks.md comes from elsewhere."""
+"""The measured claims, runnable. Invariant: every figure in docs/benchmarks.md is made here."""

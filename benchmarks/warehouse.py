@@ -25,7 +25,7 @@ TWINS = ("limit_rows", "hook_rows")  # the same kind of table as raw.posts_rows
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A migrated warehouse, and beside it a database `peers` that peers may arrange as they like."""
+    """A migrated warehouse, and beside it a database that the peers arrange as they like."""
 
     server: PostgresServer
     loader_password: str
@@ -69,16 +69,14 @@ class Warehouse:
     def count(self, database: str, table: str) -> int:
         """Return how many rows a table holds; `table` as SQL spells it."""
         with psycopg.connect(self.server.dsn(database)) as connection:
-            query = sql.SQL("select count(*) from {}").format(sql.SQL(table))  # type: ignore[arg-type]
+            query = sql.SQL("select count(*) from {}").format(sql.SQL(table))
             row = connection.execute(query).fetchone()
         return int(row[0]) if row else 0
 
     def bytes(self) -> int:
         """Return the size of the table of all loads, with its indexes."""
         with psycopg.connect(self.loader) as connection:
-            row = connection.execute(
-                "select pg_total_relation_size('raw.posts_rows')"
-            ).fetchone()
+            row = connection.execute("select pg_total_relation_size('raw.posts_rows')").fetchone()
         return int(row[0]) if row else 0
 
     def vacuum(self) -> None:

@@ -1,6 +1,8 @@
 """dlt's fast way: Arrow tables, Parquet and ADBC. Invariant: the array is read whole, in C.
 
-Arguments: `object` (a file), `dsn`. orjson parses it faster than anything that dlt brings along.
+Its table has an index of its own like everybody's: the key, here as a unique column.
+
+Arguments: `object` (a file), `dsn_url`.
 """
 
 import tempfile
@@ -36,7 +38,10 @@ def job(arguments: dict[str, Any]) -> int:
             dataset_name="posts",
         )
         info = pipeline.run(
-            tables(records), table_name="dlt_rows", loader_file_format="parquet"
+            tables(records),
+            table_name="dlt_rows",
+            columns={"id": {"unique": True}},
+            loader_file_format="parquet",
         )
         info.raise_on_failed_jobs()
     return len(records)

@@ -1,6 +1,6 @@
 """dlt as its tutorial has it. Invariant: nothing is set but the destination.
 
-Arguments: `object` (a file), `dsn`.
+Arguments: `object` (a file), `dsn_url`.
 """
 
 import json

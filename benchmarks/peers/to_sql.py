@@ -6,7 +6,7 @@ Arguments: `object` (a file), `dsn`.
 from typing import Any
 
 import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
-import psycopg2
+import psycopg2  # type: ignore[import-untyped]
 from sqlalchemy import create_engine
 
 from benchmarks import probe

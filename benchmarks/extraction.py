@@ -1,0 +1,59 @@
+"""Extraction beside a pass-through. Invariant: the same bytes over HTTP, and an object at the end.
+
+The server is a child process that sends a file by sendfile, so it is not the limit.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.measure import ROOT, Sample, environment, run_job
+from benchmarks.objects import Objects, key
+from benchmarks.race import Tell
+
+LABELS = {
+    "extract": "our extraction: validated, one record a line, sha256",
+    "pass_through": "pass-through: requests, file, upload",
+    "parse_and_dump": "response.json() and json.dumps",
+}
+
+
+@contextmanager
+def web(folder: Path) -> Iterator[str]:
+    """Serve a folder over HTTP from a child process; yield its URL."""
+    argv = [sys.executable, "-m", "benchmarks.web", str(folder)]
+    with subprocess.Popen(
+        argv, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            port = child.stdout.readline().strip() if child.stdout else ""
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            child.terminate()
+
+
+def extraction(url: str, objects: Objects, rounds: int, tell: Tell) -> dict[str, list[Sample]]:
+    """Land the clean object from HTTP in each way, in interleaved rounds."""
+    api = objects.folder / f"api-{objects.rows}"
+    api.mkdir(exist_ok=True)
+    (api / "posts").unlink(missing_ok=True)
+    (api / "posts").hardlink_to(objects.clean / key())
+    samples: dict[str, list[Sample]] = {name: [] for name in LABELS}
+    for _ in range(rounds):
+        for name, taken in samples.items():
+            target = objects.folder / f"landed-{name}"
+            arguments = {"url": f"{url}/{api.name}", "bucket": str(target), "rows": objects.rows}
+            taken.append(run_job(f"benchmarks.jobs.{name}", arguments, float))
+            tell(f"{objects.rows:>10,} {name:<14} {taken[-1].seconds:6.2f} s")
+            _check(target, objects)
+    return samples
+
+
+def _check(bucket: Path, objects: Objects) -> None:
+    """Check that as much has landed as was sent, and make room; dumps adds spaces."""
+    landed = bucket / key()
+    if landed.stat().st_size < (objects.clean / key()).stat().st_size:
+        raise RuntimeError(f"{landed} is shorter than what was sent")
+    landed.unlink()

@@ -1,0 +1,56 @@
+"""The table's size over reruns. Invariant: one rerun, one clean-up, one vacuum, as in the pipeline.
+
+The rows that a rerun replaces stay until the clean-up: a table peaks at one day more than it
+holds. So a table of one day is the worst case, and a table of a week is what one meets.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from benchmarks.objects import DAY, put, store
+from benchmarks.warehouse import Warehouse
+from scripts.cleanup import clean_up
+from scripts.load import load
+from scripts.settings import RunSettings
+from scripts.sources import POSTS
+
+RERUNS = 5
+WEEK = 7
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Sizes in bytes of a table of some days: at first, and after each rerun of the last day."""
+
+    days: int
+    first: int
+    after: list[int]
+
+    @property
+    def ratio(self) -> float:
+        """How much larger the table is after the last rerun."""
+        return self.after[-1] / self.first
+
+    @property
+    def largest(self) -> float:
+        """How much larger it was after any of them."""
+        return max(self.after) / self.first
+
+
+def growth(warehouse: Warehouse, folder: Path, rows: int, days: int) -> Growth:
+    """Load some days of `rows` records each, then the last one again and again."""
+    warehouse.reset()
+    bucket, settings = folder / f"growth-{rows}-{days}", RunSettings()
+    objects = store(bucket)
+    for day in (DAY + timedelta(days=n) for n in range(days)):
+        put(bucket, rows, 0, day, seed=day.toordinal())
+        load(POSTS, day, objects, warehouse.loader, settings)
+    warehouse.vacuum()
+    first, after = warehouse.bytes(), []
+    for _ in range(RERUNS):
+        load(POSTS, day, objects, warehouse.loader, settings, again=True)
+        clean_up(warehouse.loader, POSTS, settings)
+        warehouse.vacuum()
+        after.append(warehouse.bytes())
+    return Growth(days, first, after)

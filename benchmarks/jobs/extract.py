@@ -1,0 +1,23 @@
+"""Our extraction of one list. Invariant: it is used as any caller uses it.
+
+Arguments: `url` of the API, `bucket` (a folder), `rows`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks import probe
+from benchmarks.objects import DAY, store
+from scripts.extract import extract
+from scripts.settings import Endpoint, RunSettings
+from scripts.sources import POSTS
+
+
+def job(arguments: dict[str, Any]) -> int:
+    """Land the list and return its rows."""
+    bucket, settings = store(Path(arguments["bucket"])), RunSettings(max_bytes=1 << 40)
+    return extract(POSTS, DAY, Endpoint(arguments["url"]), bucket, settings).rows
+
+
+if __name__ == "__main__":
+    probe.run(job)

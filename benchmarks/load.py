@@ -1,0 +1,146 @@
+"""How fast a load is, and what stands beside it. Invariant: all of one table is from one run.
+
+``python -m benchmarks.load`` measures, prints tables with goals and verdicts, and ends with status
+1 when a goal is missed. What is compared with what, and why: docs/benchmarks.md.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import extraction, figures, machine, small
+from benchmarks.figures import Figure, Samples, middle
+from benchmarks.growth import WEEK, Growth, growth
+from benchmarks.measure import ROOT
+from benchmarks.objects import Objects
+from benchmarks.peers import environment
+from benchmarks.picture import picture
+from benchmarks.race import OURS, Contender, Tell, peers, race
+from benchmarks.report import Report, put_between_markers
+from benchmarks.warehouse import Warehouse, running_warehouse
+
+_SMALL_SIZE = 100_000
+_HUGE = 10_000_000
+_DOCS = ROOT / "docs" / "benchmarks.md"
+_PICTURE = ROOT / "docs" / "benchmarks-load.svg"
+
+
+def measure(  # noqa: PLR0913 - the command's options
+    rows: int,
+    rounds: int,
+    tell: Tell,
+    *,
+    small_rounds: int,
+    with_peers: bool,
+    is_full: bool,
+) -> Report:
+    """Measure everything; `rows` is the size that the goals are for."""
+    groups = [*OURS, *(peers(environment.ready()) if with_peers else ())]
+    with running_warehouse() as (warehouse, folder):
+        facts = machine.facts(warehouse, with_peers=with_peers)
+        loads = {
+            size: _race(groups, warehouse, folder, size, rounds, tell)
+            for size in sorted({min(_SMALL_SIZE, rows), rows})
+        }
+        with extraction.web(folder) as url:
+            extracted = extraction.extraction(url, Objects(folder, rows), min(rounds, 3), tell)
+            hundred = Objects(folder, small.ROWS)
+            hundred.make(with_bad=False)
+            commands = small.small(url, hundred, warehouse, small_rounds, tell)
+        per_day = min(_SMALL_SIZE, rows)
+        grown = [growth(warehouse, folder, per_day, days) for days in (1, WEEK)]
+        if is_full:
+            loads[_HUGE] = _race(_one_load(), warehouse, folder, _HUGE, 1, tell)
+    return Report(
+        facts=facts,
+        labels={contender.name: contender.label for group in groups for contender in group},
+        loads=loads,
+        extractions=extracted,
+        small=commands,
+        grown=grown,
+        figures=_figures(rows, loads, extracted, commands, grown),
+    )
+
+
+def _race(  # noqa: PLR0913, PLR0917 - one size of the race
+    groups: Sequence[Sequence[Contender]],
+    warehouse: Warehouse,
+    folder: Path,
+    rows: int,
+    rounds: int,
+    tell: Tell,
+) -> Samples:
+    tell(f"{rows:>10,} rows: writing the objects")
+    objects = Objects(folder, rows)
+    objects.make()
+    return race(groups, warehouse, objects, rounds, tell)
+
+
+def _one_load() -> Sequence[Sequence[Contender]]:
+    """The limit and one load: what a size costs in memory takes one measurement to see."""
+    return [[contender for contender in group if not contender.continues] for group in OURS[:2]]
+
+
+def _figures(
+    rows: int,
+    loads: Mapping[int, Samples],
+    extracted: Samples,
+    commands: Samples,
+    grown: Sequence[Growth],
+) -> list[Figure]:
+    return [
+        *figures.load_figures(loads[rows]),
+        *figures.memory_figures(loads),
+        *figures.growth_figures(grown),
+        *figures.extraction_figures(extracted),
+        *figures.small_figures(commands),
+    ]
+
+
+def write(report: Report, rows: int) -> None:
+    """Write the tables into docs/benchmarks.md and the picture beside it."""
+    put_between_markers(_DOCS, report.markdown())
+    samples = report.loads[rows]
+    speeds = {report.labels[n]: middle(s, lambda x: x.rows / x.seconds) for n, s in samples.items()}
+    ours = {report.labels[name]: "ours" for name in ("load", "rerun", "bad")}
+    title = f"JSON array to Postgres, {rows:,} rows: rows per second"
+    _PICTURE.write_text(picture(title, speeds, {**ours, report.labels["limit"]: "limit"}))
+
+
+def main(  # noqa: PLR0913 - a command line
+    rows: Annotated[int, typer.Option(min=1000, help="rows of the large object")] = 1_000_000,
+    rounds: Annotated[int, typer.Option(min=1, help="rounds; medians of them")] = 5,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write every sample")] = None,
+    *,
+    with_peers: Annotated[
+        bool, typer.Option("--peers/--no-peers", help="dlt, pandas, hook")
+    ] = True,
+    is_full: Annotated[bool, typer.Option("--full", help="also load 10,000,000 rows once")] = False,
+    is_written: Annotated[bool, typer.Option("--write", help="into docs/benchmarks.md")] = False,
+) -> None:
+    """Measure load and extraction beside their limits and beside what others offer."""
+    started = time.monotonic()
+
+    def tell(line: str) -> None:
+        typer.echo(f"{time.monotonic() - started:6.0f} s {line}", err=True)
+
+    report = measure(
+        rows, rounds, tell, small_rounds=2 * rounds, with_peers=with_peers, is_full=is_full
+    )
+    typer.echo(report.markdown())
+    if json_file:
+        json_file.write_text(json.dumps(report.as_json(), indent=1))
+    if is_written:
+        write(report, rows)
+    missed = [figure for figure in report.figures if not figure.is_met]
+    if missed:
+        typer.echo(f"missed: {'; '.join(figure.name for figure in missed)}", err=True)
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

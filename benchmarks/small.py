@@ -1,0 +1,45 @@
+"""A hundred rows, whole processes. Invariant: both start from nothing, by the same doors."""
+
+import sys
+
+from benchmarks.measure import Sample, environment, run_process
+from benchmarks.objects import DAY, Objects
+from benchmarks.race import Tell
+from benchmarks.warehouse import Warehouse
+
+ROWS = 100
+_COMMANDS = {
+    "command": ["scripts.load", "posts", "--day", DAY.isoformat()],
+    "connect": ["benchmarks.jobs.connect"],
+}
+LABELS = {
+    "command": "python -m scripts.load",
+    "connect": "the same imports and connections",
+}
+
+
+def small(
+    url: str, objects: Objects, warehouse: Warehouse, rounds: int, tell: Tell
+) -> dict[str, list[Sample]]:
+    """Run the command on a fresh day, and beside it a process that only connects."""
+    env = {
+        **environment(),
+        "AWS_ENDPOINT_URL": url,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "benchmark",
+        "AWS_SECRET_ACCESS_KEY": "benchmark",
+        "LANDING_BUCKET": objects.clean.name,
+        "WAREHOUSE_DSN": warehouse.loader,
+    }
+    samples: dict[str, list[Sample]] = {name: [] for name in _COMMANDS}
+    for number in range(-1, rounds):  # the first one compiles and warms the disk's cache
+        for name, command in _COMMANDS.items():
+            warehouse.reset()
+            argv = [sys.executable, "-m", *command]
+            sample = run_process(argv, env, warehouse.cpu, objects.rows)
+            if name == "command" and warehouse.count("warehouse", "raw.posts") != objects.rows:
+                raise RuntimeError(f"expected {objects.rows} rows after {' '.join(command)}")
+            if number >= 0:
+                samples[name].append(sample)
+                tell(f"{objects.rows:>10,} {name:<12} {sample.seconds:8.2f} s")
+    return samples
