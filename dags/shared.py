@@ -5,14 +5,18 @@ Invariant: an Airflow connection or variable is read here, at run time, and nowh
 
 from __future__ import annotations
 
+import functools
+import operator
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetWatcher
+from airflow.sdk.definitions.asset import BaseAsset
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from callbacks import alert_run_failure, alert_task_failure, tell_recovery
 from scripts.settings import Endpoint, RunSettings, api_of, deployment, dsn_of
+from scripts.sources import SOURCES
 
 if TYPE_CHECKING:
     from scripts.sources import Source
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 DEPLOYMENT = deployment()
 START = datetime(2020, 1, 1, tzinfo=UTC)  # far back and fixed: a manual day before it runs nothing
 POSTS_MARTS = Asset("posts_marts")
+LANDING_SWEEP = Asset("landing_sweep")
 
 DAG_DEFAULTS: dict[str, Any] = {
     "start_date": START,
@@ -52,6 +57,28 @@ DAG_DEFAULTS: dict[str, Any] = {
 def raw_asset(source: Source) -> Asset:
     """Return the asset (called Dataset before Airflow 3) of a source's landed days."""
     return Asset(f"raw_{source.name}")
+
+
+def arrivals() -> BaseAsset:
+    """Return what may bring data: *any* of it triggers a look; a list would mean all of it."""
+    known: list[BaseAsset] = [raw_asset(source) for source in SOURCES.values()]
+    if DEPLOYMENT.landing_queue_url:
+        known.append(_landing_queue(DEPLOYMENT.landing_queue_url))
+    return functools.reduce(operator.or_, [*known, LANDING_SWEEP])
+
+
+def _landing_queue(url: str) -> Asset:
+    """Return the asset of outside arrivals: the bucket's notifications, through SQS."""
+    from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+
+    trigger = MessageQueueTrigger(
+        scheme="sqs",
+        sqs_queue=url,
+        aws_conn_id="aws_default",
+        waiter_delay=DEPLOYMENT.queue_poll_seconds,
+        max_messages=10,
+    )
+    return Asset("landing_queue", watchers=[AssetWatcher(name="landing_queue", trigger=trigger)])
 
 
 def run_settings() -> RunSettings:

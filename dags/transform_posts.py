@@ -4,8 +4,10 @@
 ``ops.loads`` say: objects landed and not loaded, and loads not yet published. Nothing to do ends a
 triggered run at once, green, as skipped.
 
-**Trigger**: the asset ``raw_posts`` (called a Dataset before Airflow 3), or by hand. By hand it
-never skips: without parameters it rebuilds the marts, with ``days`` it reloads those days first.
+**Trigger**: any of the assets (called Datasets before Airflow 3) ``raw_posts`` from our own ingest,
+``landing_queue`` from whoever else writes to the landing zone, and ``landing_sweep`` from
+``watch_pipeline``; or by hand. By hand it never skips: without parameters it rebuilds the marts,
+with ``days`` it reloads those days first.
 
 **Rerun**: clear any run, trigger a new one, or do nothing: the next run finishes what is left.
 
@@ -23,12 +25,11 @@ from airflow.sdk import Param, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.marts import build_models, publish_marts, source_tests
-from dags.shared import DAG_DEFAULTS, raw_asset
-from scripts.sources import POSTS
+from dags.shared import DAG_DEFAULTS, arrivals
 
 
 @dag(
-    schedule=raw_asset(POSTS),
+    schedule=arrivals(),
     doc_md=__doc__,
     tags=["transform"],
     max_active_runs=1,  # dbt must not build one schema twice at once

@@ -5,7 +5,6 @@ one try keeps that promise is told in `scripts.attempt`.
 """
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -106,8 +105,8 @@ def main(
 ) -> None:
     """Load the landed objects of a source into the warehouse: one day, or all that is pending."""
     store = Store.of_session(boto3.Session(), deployment().bucket())
-    dsn = warehouse_dsn_from_env(os.environ)
-    settings = run_settings_from_env(os.environ)
+    dsn = warehouse_dsn_from_env()
+    settings = run_settings_from_env()
     declared = source_named(source)
     if day is None:
         work = plan_work(store, dsn, settings)

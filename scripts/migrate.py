@@ -4,7 +4,6 @@ The revisions in ``scripts/migrations`` are plain SQL; the raw table and view of
 source follow from its declaration, so that a new source needs no revision of its own.
 """
 
-import os
 from pathlib import Path
 
 import psycopg
@@ -98,7 +97,7 @@ def main() -> None:
     Reads PIPELINE_WAREHOUSE_ADMIN_DSN, and for each of the roles loader, transformer and reader
     the variable PIPELINE_<ROLE>_PASSWORD, where it is set.
     """
-    migrate(admin_dsn_from_env(os.environ), role_passwords_from_env(os.environ))
+    migrate(admin_dsn_from_env(), role_passwords_from_env())
     typer.echo("the warehouse is at its current shape")
 
 

@@ -5,7 +5,7 @@ Loaded and not published: a current load that has not reached the marts.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -72,16 +72,38 @@ def plan_work(
     """
     if days:
         return Work(_named(store, sorted({parse_day(day) for day in days})), is_reload=True)
-    since = since or today() - timedelta(days=settings.lookback_days)
+    survey = look(store, dsn, since or today() - timedelta(days=settings.lookback_days))
+    return Work(survey.waiting[: settings.batch_objects], survey.unpublished)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one listing and the ledger say, since a day; (source name, day) throughout.
+
+    `waiting` is landed and not loaded, oldest day first; `foreign` are keys that are no day of a
+    declared source, and are left alone.
+    """
+
+    landed: set[tuple[str, date]]
+    waiting: list[tuple[str, date]]
+    unpublished: int
+    foreign: list[str]
+
+
+def look(store: Store, dsn: str, since: date) -> Survey:
+    """List the landing zone once and hold it against the ledger. Raises UnavailableError."""
     known, unpublished = _ledger(dsn, since)
-    waiting = [
-        (day, source.name)
-        for source in SOURCES.values()
-        for day, listed in _landed(store, source, since)
-        if _listing(listed) not in known[listed.key]
-    ]
-    objects = [(name, day) for day, name in sorted(waiting)]
-    return Work(objects[: settings.batch_objects], unpublished)
+    landed, waiting, foreign = set(), [], []
+    for source in SOURCES.values():
+        for listed in store.list(raw_prefix(source.name), start_after=_before(source, since)):
+            parsed = parse_raw_key(listed.key)
+            if parsed is None:
+                foreign.append(listed.key)
+                continue
+            landed.add(parsed)
+            if _listing(listed) not in known[listed.key]:
+                waiting.append(parsed)
+    return Survey(landed, sorted(waiting, key=lambda found: found[::-1]), unpublished, foreign)
 
 
 def last_published(dsn: str) -> dict[str, Any]:
@@ -110,14 +132,6 @@ def _named(store: Store, days: Sequence[date]) -> list[tuple[str, date]]:
     if missing:
         raise RefusedError(f"nothing has landed for {', '.join(map(str, sorted(missing)))}")
     return objects
-
-
-def _landed(store: Store, source: Source, since: date) -> Iterable[tuple[date, Listed]]:
-    """Yield (day, listing row) of the source's objects; foreign keys are passed over."""
-    for listed in store.list(raw_prefix(source.name), start_after=_before(source, since)):
-        parsed = parse_raw_key(listed.key)
-        if parsed:
-            yield parsed[1], listed
 
 
 def _before(source: Source, since: date) -> str:

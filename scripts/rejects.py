@@ -1,6 +1,5 @@
 """Rejected records: see them, and load them again. Invariant: a replay is a load like any other."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -86,7 +85,7 @@ def list_rejects(
     """List rejected records, the latest load's first: a table in a terminal, JSON in a pipe."""
     name = source_named(source).name if source else None
     rows = find_rejects(
-        warehouse_dsn_from_env(os.environ), name, parse_day(day) if day else None, limit
+        warehouse_dsn_from_env(), name, parse_day(day) if day else None, limit
     )
     _print(rows, "no rejected record")
 
@@ -97,7 +96,7 @@ def show_reject(
     position: Annotated[int, typer.Argument(help="position of the record in its object")],
 ) -> None:
     """Show one rejected record: where it stood, why it was rejected, and its first 64 KB."""
-    row = read_reject(warehouse_dsn_from_env(os.environ), load_id, position)
+    row = read_reject(warehouse_dsn_from_env(), load_id, position)
     if sys.stdout.isatty():
         _print([{"name": name, "value": value} for name, value in row.items()], "")
     else:
@@ -111,8 +110,8 @@ def replay_day(
 ) -> None:
     """Read one day's object again and load the records that meet the contract now."""
     store = Store.of_session(boto3.Session(), deployment().bucket())
-    dsn = warehouse_dsn_from_env(os.environ)
-    settings = run_settings_from_env(os.environ)
+    dsn = warehouse_dsn_from_env()
+    settings = run_settings_from_env()
     result = replay(source_named(source), parse_day(day), store, dsn, settings)
     if result.outcome in ("absent", "parked"):
         raise RefusedError(result.line())

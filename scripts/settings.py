@@ -36,6 +36,13 @@ class Deployment(BaseSettings):
     ingest_schedule: str = Field(
         default="@daily", description="cron expression of every ingest DAG"
     )
+    watch_schedule: str = Field(
+        default="*/5 * * * *", description="cron expression of watch_pipeline"
+    )
+    landing_queue_url: str = Field(
+        default="", description="SQS queue of the bucket's notifications; empty: none is watched"
+    )
+    queue_poll_seconds: int = Field(default=2, ge=1, description="pause between looks at it")
     landing_bucket: str = Field(
         default="", validation_alias="LANDING_BUCKET", description="bucket of the landing zone"
     )
@@ -76,6 +83,8 @@ class RunSettings(BaseModel):
     max_reject_share: float = Field(default=0.1, ge=0, le=1)
     max_reject_count: int = Field(default=10_000, ge=0)
     lookback_days: int = Field(default=400, ge=1)
+    late_days: int = Field(default=7, ge=1)
+    landing_deadline_hours: float = Field(default=6, ge=0)
     batch_objects: int = Field(default=100, ge=1)
     retention_days: int = Field(default=30, ge=0)
 
@@ -166,6 +175,42 @@ def warehouse_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
     if dsn := environ.get("WAREHOUSE_DSN"):
         return dsn
     return dsn_of(connection_from_env("WAREHOUSE", environ, instead="WAREHOUSE_DSN"))
+
+
+def transformer_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the DSN of DBT_HOST and its like, else of AIRFLOW_CONN_DBT_POSTGRES_CONN.
+
+    The variables and their defaults are those of ``dbt/profiles.yml``; role transformer.
+    """
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - DAG parsing does not need it
+
+    if not environ.get("DBT_HOST"):
+        return dsn_of(connection_from_env("DBT_POSTGRES_CONN", environ, instead="DBT_HOST"))
+    return make_conninfo(
+        "",
+        host=environ["DBT_HOST"],
+        port=environ.get("DBT_PORT", "5432"),
+        user=environ.get("DBT_USER", "transformer"),
+        password=environ.get("DBT_PASSWORD") or None,
+        dbname=environ.get("DBT_DBNAME", "warehouse"),
+    )
+
+
+def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment in which ``dbt/profiles.yml`` leads to the warehouse of a DSN."""
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - DAG parsing does not need it
+
+    parts = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    names = {"host", "port", "user", "password", "dbname"} & parts.keys()
+    return {
+        **environ,
+        **{f"DBT_{name.upper()}": parts[name] for name in names},
+        **{f"PG{name.upper()}": value for name, value in parts.items() if name[:3] == "ssl"},
+        "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",  # those belong to `make test`
+        "DBT_WRITE_JSON": "false",
+        "DBT_LOG_LEVEL_FILE": "none",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
 
 
 def dsn_of(connection: AirflowConnection) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from scripts.errors import UnavailableError
 from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack
 from scripts.local.processes import ManagedProcess
-from scripts.local.state import BUCKET, ROOT, State
+from scripts.local.state import BUCKET, QUEUE, ROOT, State
 
 # The api-server reads the log files itself; a log server would listen on every interface.
 COMPONENTS = {
@@ -76,7 +76,7 @@ def environment(folder: Path, state: State) -> dict[str, str]:
     }
     return {
         **inherited,
-        **_pipeline(),
+        **_pipeline(folder, state),
         **{f"AIRFLOW_CONN_{k}": json.dumps(v) for k, v in _connections(folder, state).items()},
         **{f"AIRFLOW__{k}": str(v) for k, v in _configuration(folder, state).items()},
         "AIRFLOW_HOME": str(folder / "airflow"),
@@ -86,10 +86,10 @@ def environment(folder: Path, state: State) -> dict[str, str]:
     }
 
 
-def _pipeline() -> dict[str, str]:
+def _pipeline(folder: Path, state: State) -> dict[str, str]:
     """Return our own settings, under what a developer has set in the environment."""
     ours = {
-        "LANDING_BUCKET": BUCKET,
+        "PIPELINE_LANDING_QUEUE_URL": MiniStack(state.ports.s3, folder).queue_url(QUEUE),
         "PIPELINE_ALERT_EMAIL": "on-call@example.com",
         "PIPELINE_RETRY_DELAY_SECONDS": "2",
     }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import NotificationConfigurationTypeDef
 
 REGION: Final = "eu-central-1"
+_ACCOUNT = "000000000000"
 ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105  # pragma: allowlist secret
 
 
@@ -60,6 +61,10 @@ class MiniStack:
         (self.folder / "ministack").mkdir(parents=True, exist_ok=True)
         self.managed.start()
         self.managed.wait_until(lambda: is_listening(self.port), 30)
+
+    def queue_url(self, queue: str) -> str:
+        """Return the URL of a queue; it is known before the server runs."""
+        return f"{self.endpoint}/{_ACCOUNT}/{queue}"
 
     def session(self) -> boto3.Session:
         """Return a boto3 session with the stand-in's credentials."""

@@ -1,0 +1,102 @@
+"""What is late or stuck, computed from state alone. Invariant: it changes nothing.
+
+One listing, a few indexed queries: cheap enough for every few minutes.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from scripts.pending import look
+from scripts.settings import RunSettings
+from scripts.sources import SOURCES
+from scripts.store import Store
+from scripts.warehouse import connect
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The state of the pipeline at one moment; days as ``<source>/<YYYY-MM-DD>``.
+
+    Attributes:
+        late: days that are due and have not landed.
+        waiting: days that have landed and are not loaded.
+        unpublished: how many current loads have not reached the marts.
+        parked: days whose object was refused and has not changed since, with the reason.
+        foreign: keys in the landing zone that are no day of a declared source.
+        marts_age_seconds: time since the latest publication; None before the first.
+    """
+
+    late: list[str]
+    waiting: list[str]
+    unpublished: int
+    parked: dict[str, str]
+    foreign: list[str]
+    marts_age_seconds: float | None
+
+    @property
+    def is_work_pending(self) -> bool:
+        """Return whether a transform would find something to do."""
+        return bool(self.waiting or self.unpublished)
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return asdict(self)
+
+
+def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> Watched:
+    """Look at the landing zone and the ledger as they are `now` (time-zone aware).
+
+    Raises:
+        UnavailableError: the bucket or the warehouse does not answer.
+    """
+    today = now.astimezone(UTC).date()
+    survey = look(store, dsn, today - timedelta(days=settings.lookback_days))
+    parked, published_at = _ledger(dsn)
+    return Watched(
+        late=[_name(*day) for day in late_days(survey.landed, settings, now)],
+        waiting=[_name(*day) for day in survey.waiting],
+        unpublished=survey.unpublished,
+        parked={_name(source, day): reason for source, day, reason in parked},
+        foreign=survey.foreign,
+        marts_age_seconds=(now - published_at).total_seconds() if published_at else None,
+    )
+
+
+def late_days(
+    landed: set[tuple[str, date]], settings: RunSettings, now: datetime
+) -> list[tuple[str, date]]:
+    """Return the (source name, day) that are due and absent, of the last `late_days` days.
+
+    A day is due `landing_deadline_hours` after its midnight UTC; a source owes nothing for days
+    before the first that it ever landed.
+    """
+    due = (now.astimezone(UTC) - timedelta(hours=settings.landing_deadline_hours)).date()
+    late = []
+    for source in SOURCES:
+        days = [day for name, day in landed if name == source]
+        for back in range(settings.late_days if days else 0):
+            day = due - timedelta(days=back)
+            if day > min(days) and (source, day) not in landed:
+                late.append((source, day))
+    return sorted(late)
+
+
+def _ledger(dsn: str) -> tuple[list[tuple[str, date, str]], datetime | None]:
+    with connect(dsn) as connection:
+        parked = connection.execute(
+            """
+            select source, day, reason from ops.loads as parked
+            where state = 'parked' and not exists (
+                select from ops.loads as newer
+                where newer.key = parked.key and newer.load_id > parked.load_id
+            )
+            order by source, day
+            """
+        ).fetchall()
+        latest = connection.execute("select max(published_at) from ops.loads").fetchone()
+    return parked, latest[0] if latest else None
+
+
+def _name(source: str, day: date) -> str:
+    return f"{source}/{day.isoformat()}"
