@@ -22,6 +22,7 @@ from benchmarks.picture import picture
 from benchmarks.race import OURS, Contender, Tell, peers, race
 from benchmarks.report import Report, put_between_markers
 from benchmarks.warehouse import Warehouse, running_warehouse
+from scripts.cli import run_cli
 
 _SMALL_SIZE = 100_000
 _HUGE = 10_000_000
@@ -143,4 +144,4 @@ def main(  # noqa: PLR0913 - a command line
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_cli(main)

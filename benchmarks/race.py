@@ -1,4 +1,4 @@
-"""Contenders in turns on one server. Invariant: each is measured on empty tables, and counted.
+"""Contenders in turns on one server. Invariant: each begins alike, and its rows are counted.
 
 Rounds are interleaved and every second one runs in reverse, so that a slow minute of the machine
 meets all of them; ratios are taken within a round.
@@ -154,6 +154,7 @@ def _turn(groups: Sequence[Sequence[Contender]], number: int) -> Iterable[Conten
 def _measure(contender: Contender, warehouse: Warehouse, objects: Objects) -> Sample:
     if not contender.continues:
         warehouse.reset()
+    warehouse.settle()
     arguments = contender.arguments(warehouse, objects)
     sample = run_job(contender.module, arguments, warehouse.cpu, contender.python)
     found, expected = warehouse.count(*contender.table), contender.rows_left(objects.rows)

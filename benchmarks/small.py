@@ -35,6 +35,7 @@ def small(
     for number in range(-1, rounds):  # the first one compiles and warms the disk's cache
         for name, command in _COMMANDS.items():
             warehouse.reset()
+            warehouse.settle()
             argv = [sys.executable, "-m", *command]
             sample = run_process(argv, env, warehouse.cpu, objects.rows)
             if name == "command" and warehouse.count("warehouse", "raw.posts") != objects.rows:

@@ -41,7 +41,7 @@ class Warehouse:
         return self.server.dsn("peers")
 
     def reset(self) -> None:
-        """Empty every table, and write out what earlier measurements left in memory."""
+        """Empty every table."""
         with psycopg.connect(self.server.dsn("peers"), autocommit=True) as connection:
             connection.execute("drop schema if exists posts cascade")
             connection.execute("drop schema if exists posts_staging cascade")
@@ -53,6 +53,10 @@ class Warehouse:
                 connection.execute(
                     sql.SQL("truncate {}").format(sql.Identifier("raw", twin)),
                 )
+
+    def settle(self) -> None:
+        """Write out what was done before, so that what comes next does not pay for it."""
+        with psycopg.connect(self.server.dsn("peers"), autocommit=True) as connection:
             connection.execute("checkpoint")
 
     def cpu(self) -> float:
