@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from html import escape
 
-_WIDTH, _LEFT, _RIGHT, _BAR, _STEP, _TOP = 860, 300, 110, 22, 34, 58
+_WIDTH, _LEFT, _RIGHT, _BAR, _STEP, _TOP = 900, 330, 110, 22, 34, 58
 _OURS = "#1f6feb"
 _OTHERS = "#8b949e"
 _LIMIT = "#2da44e"
