@@ -53,7 +53,13 @@ def transform_posts() -> None:
         from scripts.pending import plan_work
 
         is_manual = dag_run.run_type == "manual"
-        work = plan_work(landing_store(), warehouse_dsn(), run_settings(), days=params["days"])
+        work = plan_work(
+            landing_store(),
+            warehouse_dsn(),
+            run_settings(),
+            days=params["days"],
+            is_full_sweep=is_manual,
+        )
         if not (work or is_manual):
             raise AirflowSkipException("nothing landed that is not loaded and published")
         return work.facts()

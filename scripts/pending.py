@@ -21,6 +21,7 @@ from scripts.warehouse import connect
 
 # A listing has no version ids: these three are all that a listing tells of an object's content.
 _Listing = tuple[str, object, int]
+_FIRST_DAY = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,14 @@ def plan_work(
     dsn: str,
     settings: RunSettings,
     days: Sequence[str] = (),
-    since: date | None = None,
+    *,
+    is_full_sweep: bool = False,
 ) -> Work:
     """Return what is pending, or, where days are named, those days of every source that landed.
 
     Compares the landing zone's listing with the ledger, oldest day first: at most
-    `settings.batch_objects` objects, looking back `settings.lookback_days` unless `since` is given;
-    parked objects wait until their listing changes.
+    `settings.batch_objects` objects, looking back `settings.lookback_days`, or over all days in a
+    full sweep; parked objects wait until their listing changes.
 
     Raises:
         UnavailableError: the bucket or the warehouse does not answer.
@@ -72,7 +74,8 @@ def plan_work(
     """
     if days:
         return Work(_named(store, sorted({parse_day(day) for day in days})), is_reload=True)
-    survey = look(store, dsn, since or today() - timedelta(days=settings.lookback_days))
+    lookback = today() - timedelta(days=settings.lookback_days)
+    survey = look(store, dsn, _FIRST_DAY if is_full_sweep else lookback)
     return Work(survey.waiting[: settings.batch_objects], survey.unpublished)
 
 

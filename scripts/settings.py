@@ -82,7 +82,7 @@ class RunSettings(BaseModel):
     max_record_bytes: int = Field(default=16 * 1024**2, ge=1)
     max_reject_share: float = Field(default=0.1, ge=0, le=1)
     max_reject_count: int = Field(default=10_000, ge=0)
-    lookback_days: int = Field(default=400, ge=1)
+    lookback_days: int = Field(default=3650, ge=1)
     late_days: int = Field(default=7, ge=1)
     landing_deadline_hours: float = Field(default=6, ge=0)
     batch_objects: int = Field(default=100, ge=1)
@@ -206,11 +206,12 @@ def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[s
         **environ,
         **{f"DBT_{name.upper()}": parts[name] for name in names},
         **{f"PG{name.upper()}": value for name, value in parts.items() if name[:3] == "ssl"},
-        "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",  # those belong to `make test`
-        "DBT_WRITE_JSON": "false",
-        "DBT_LOG_LEVEL_FILE": "none",
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
+
+
+def enter_dbt_environment(dsn: str) -> None:
+    """Make this process's own environment that of `dbt_environment`."""
+    os.environ.update(dbt_environment(dsn))
 
 
 def dsn_of(connection: AirflowConnection) -> str:
@@ -234,6 +235,11 @@ def admin_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
     if dsn := environ.get("PIPELINE_WAREHOUSE_ADMIN_DSN"):
         return dsn
     raise ConfigurationError("set PIPELINE_WAREHOUSE_ADMIN_DSN to the database owner's DSN")
+
+
+def has_admin_dsn(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether PIPELINE_WAREHOUSE_ADMIN_DSN is set."""
+    return bool(environ.get("PIPELINE_WAREHOUSE_ADMIN_DSN"))
 
 
 def role_passwords_from_env(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -53,6 +53,10 @@ class AirflowApi:
         tasks: list[dict[str, Any]] = self._get(path, {"limit": 100})["task_instances"]
         return tasks
 
+    def pause(self, dag_id: str, *, is_paused: bool) -> None:
+        """Pause a DAG, or let it run again."""
+        self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": is_paused})
+
     def clear(self, dag_id: str, run_id: str) -> None:
         """Clear a run: all of its tasks run again."""
         body = {"dry_run": False}

@@ -89,10 +89,13 @@ class Stack:
     def down(self, *, purge: bool = False) -> None:
         """Stop everything that this folder's stack started; with `purge` delete its state too."""
         with self._alone():
-            for name, process in reversed(self.processes().items()):
-                if process.state() != "stopped":
-                    self.report(f"stopping {name}")
-                process.stop()
+            started = {n: p for n, p in self.processes().items() if p.state() != "stopped"}
+            if started:
+                self.report("stopping " + ", ".join(started))
+            with ThreadPoolExecutor() as together:
+                stops = [together.submit(process.stop) for process in started.values()]
+            for stop in stops:
+                stop.result()
             self.postgres.stop()
         if purge and self.folder.exists():
             rmtree(self.folder)

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 import requests
 
+from scripts.local.ministack import MiniStack
 from scripts.local.rest import AirflowApi
-from scripts.store import Store
 
 _ROOT = Path(__file__).parents[2]
 _POLL_SECONDS = 0.3
@@ -41,6 +41,7 @@ class LocalStack:
                 "PIPELINE_LOCAL_DIR": str(self.folder),
                 "AIRFLOW_VAR_PIPELINE": json.dumps(_SETTINGS),
                 "PIPELINE_TASK_RETRIES": "1",
+                "PIPELINE_WATCH_SCHEDULE": "* * * * *",
                 "PIPELINE_RETRY_DELAY_SECONDS": "1",
                 "COLUMNS": "160",
             },
@@ -72,10 +73,11 @@ class LocalStack:
         with psycopg.connect(self.known["warehouse_dsn"]) as connection:
             return connection.execute(statement).fetchall()
 
-    def store(self, session: Any) -> Store:
-        return Store.of_session(
-            session, self.known["bucket"], endpoint_url=self.known["s3_endpoint"]
-        )
+    def s3(self) -> Any:
+        """Return another program's client of the landing zone."""
+        port = int(self.known["s3_endpoint"].rsplit(":", 1)[1])
+        ministack = MiniStack(port, self.folder)
+        return ministack.session().client("s3", endpoint_url=ministack.endpoint)
 
     def api(self, path: str) -> Any:
         return requests.get(f"{self.known['api_url']}{path}", timeout=30).json()

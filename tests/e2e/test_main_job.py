@@ -1,14 +1,15 @@
 """The main job on the real stack: a real scheduler, from the API to the marts, and healing."""
 
 import hashlib
+import json
 from typing import Any
 
 import psycopg
 import pytest
 import requests
 
-from scripts.local.ministack import MiniStack
 from scripts.local.sinks import mails, slack_messages
+from scripts.store import Store
 from tests.e2e.conftest import LocalStack, now, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -28,8 +29,7 @@ def _checksum(rows: list[tuple[Any, ...]]) -> str:
 
 
 def _is_landed(stack: LocalStack, day: str) -> bool:
-    ports = MiniStack(int(stack.known["s3_endpoint"].rsplit(":", 1)[1]), stack.folder)
-    return stack.store(ports.session()).head(f"raw/posts/{day}.json") is not None
+    return Store(stack.s3(), stack.known["bucket"]).head(f"raw/posts/{day}.json") is not None
 
 
 def test_the_first_run_shows_its_result(stack: LocalStack) -> None:
@@ -118,6 +118,8 @@ def test_a_failing_dbt_test_publishes_nothing_is_told_and_heals(stack: LocalStac
         connection.execute("insert into raw.posts_rows values (%s, %s, %s, %s)", kept)
     stack.airflow.clear("transform_posts", run_id)
     assert stack.finished("transform_posts", run_id) == "success"
+    _wait_for_alerts(stack, *(count + 2 for count in told))
+    assert "recovered" in slack_messages(stack.folder / "inbox")[-1]["body"]["text"]
     assert stack.query(
         "select count(*) from ops.loads where is_current and published_at is null"
     ) == [(0,)]
@@ -146,6 +148,8 @@ def test_a_dead_api_is_tried_again_told_once_and_lands_nothing(stack: LocalStack
     assert stack.run_by_hand("ingest_posts", {"day": day})[1] == "success"
     assert stack.transforms_settled(started)[-1]["state"] == "success"
     assert stack.query("select count(*) from raw.posts where day = date '2026-01-05'") == [(137,)]
+    _wait_for_alerts(stack, *(count + 2 for count in told))
+    assert "recovered" in slack_messages(inbox)[-1]["body"]["text"]
 
 
 def test_a_failed_load_is_finished_by_the_next_event(stack: LocalStack) -> None:
@@ -162,6 +166,36 @@ def test_a_failed_load_is_finished_by_the_next_event(stack: LocalStack) -> None:
     assert stack.query(
         "select count(*) from ops.loads where load_id = %s and published_at is not null", load_id
     ) == [(1,)]
+
+
+def test_an_object_that_another_program_drops_is_published(stack: LocalStack) -> None:
+    record = {"userId": 1, "id": 1, "title": "from outside", "body": "b"}
+    stack.s3().put_object(
+        Bucket=stack.known["bucket"], Key="raw/posts/2026-02-01.json", Body=json.dumps([record])
+    )
+    published = "select title from marts.fct_post_changes where day = date '2026-02-01'"
+    assert wait_for(lambda: stack.marts(published), bool, 90) == [("from outside",)]
+
+
+def test_days_that_landed_while_transform_was_paused_are_loaded_by_one_run(
+    stack: LocalStack,
+) -> None:
+    days = [f"2026-03-0{number}" for number in range(1, 6)]
+    stack.airflow.pause("transform_posts", is_paused=True)
+    for day in days:
+        assert stack.run_by_hand("ingest_posts", {"day": day})[1] == "success"
+
+    started = now()
+    stack.airflow.pause("transform_posts", is_paused=False)
+    loads = "select run_id, published_at from ops.loads where is_current and day = any(%s::date[])"
+    rows = wait_for(
+        lambda: stack.query(loads, days),
+        lambda rows: len(rows) == len(days) and all(row[1] for row in rows),
+        150,  # the watch interval of a minute, and one run
+    )
+
+    assert len({run_id for run_id, _ in rows}) == 1
+    assert stack.transforms_settled(started)[-1]["state"] == "success"
 
 
 def test_a_dead_process_is_named_with_the_end_of_its_log(stack: LocalStack) -> None:

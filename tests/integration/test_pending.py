@@ -107,6 +107,7 @@ def test_foreign_keys_and_days_before_the_lookback_are_no_work(
         store.put(key, io.BytesIO(b"[]"), "ab" * 32)
     _land(store, _TODAY - timedelta(days=30))
     assert not _plan(warehouse, store, lookback_days=29)
+    assert plan_work(store, warehouse.loader, RunSettings(lookback_days=1), is_full_sweep=True)
     assert _plan(warehouse, store, lookback_days=30).objects
 
 
