@@ -1,6 +1,6 @@
 """The door to the object store. Invariant: an object is read and written whole or not at all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
@@ -13,9 +13,12 @@ from scripts.errors import UnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, ObjectIdentifierTypeDef
 
 BLOCK_BYTES = 1 << 20
 _SHA256 = "sha256"  # our metadata name; an ETag is no content hash
+_CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
+_DELETE_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,20 @@ class Opened:
             raise UnavailableError(f"reading {self.listed.key} broke off: {error}") from error
         finally:
             self.body.close()
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of an object, or (`is_marker`) the mark that it was deleted."""
+
+    key: str
+    version_id: str
+    is_latest: bool
+    is_marker: bool
+
+
+class ChangedError(UnavailableError):
+    """Somebody else wrote the object meanwhile: look again."""
 
 
 class Store:
@@ -95,12 +112,19 @@ class Store:
         listed = Listed(key, head["ETag"], head["ContentLength"], head["LastModified"])
         return listed, head["Metadata"].get(_SHA256), head.get("VersionId")
 
-    def open(self, key: str) -> Opened | None:
-        """Open an object for reading, or return None if it is absent; raises UnavailableError."""
+    def open(self, key: str, version_id: str | None = None) -> Opened | None:
+        """Open an object (or one version of it) for reading, or return None if it is absent.
+
+        Raises:
+            UnavailableError: the bucket does not answer as it should.
+        """
+        version: GetObjectRequestTypeDef = {"Bucket": self.bucket, "Key": key}
+        if version_id:
+            version["VersionId"] = version_id
         try:
-            got = self.client.get_object(Bucket=self.bucket, Key=key)
+            got = self.client.get_object(**version)
         except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
+            if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion"}:
                 return None
             raise self._unavailable("get", key, error) from error
         except BotoCoreError as error:
@@ -121,6 +145,62 @@ class Store:
             raise self._unavailable("put", key, error) from error
         found = self.head(key)
         return found[2] if found else None
+
+    def replace(self, opened: Opened, body: IO[bytes], sha256: str) -> str | None:
+        """Put `body` in the place of the version that was opened; return the new version id.
+
+        Raises:
+            ChangedError: that version is no longer the object's latest; nothing was put.
+        """
+        key = opened.listed.key
+        try:
+            put = self.client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=body,
+                IfMatch=opened.listed.etag,
+                Metadata={_SHA256: sha256},
+                ContentType="application/json",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _CHANGED:
+                raise ChangedError(f"{key} was written by somebody else meanwhile") from error
+            raise self._unavailable("put", key, error) from error
+        except BotoCoreError as error:
+            raise self._unavailable("put", key, error) from error
+        return put.get("VersionId")
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """Yield every version and delete marker under `prefix`; raises UnavailableError."""
+        pages = self.client.get_paginator("list_object_versions").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        try:
+            for page in pages:
+                for row in page.get("Versions", []):
+                    yield Version(row["Key"], row["VersionId"], row["IsLatest"], is_marker=False)
+                for mark in page.get("DeleteMarkers", []):
+                    yield Version(mark["Key"], mark["VersionId"], mark["IsLatest"], is_marker=True)
+        except (BotoCoreError, ClientError) as error:
+            raise self._unavailable("list versions of", prefix, error) from error
+
+    def delete_versions(self, versions: Sequence[Version]) -> None:
+        """Delete these versions for good; the latest last, so that no older one comes to light."""
+        older = [v for v in versions if not v.is_latest]
+        latest = [v for v in versions if v.is_latest]
+        batches = [older[i : i + _DELETE_AT_ONCE] for i in range(0, len(older), _DELETE_AT_ONCE)]
+        for batch in filter(None, [*batches, latest]):
+            doomed: list[ObjectIdentifierTypeDef] = [
+                {"Key": v.key, "VersionId": v.version_id} for v in batch
+            ]
+            try:
+                answer = self.client.delete_objects(
+                    Bucket=self.bucket, Delete={"Objects": doomed, "Quiet": True}
+                )
+            except (BotoCoreError, ClientError) as error:
+                raise self._unavailable("delete versions of", batch[0].key, error) from error
+            for failed in answer.get("Errors", []):
+                raise UnavailableError(f"delete a version of {failed['Key']}: {failed['Code']}")
 
     def _unavailable(self, verb: str, key: str, error: Exception) -> UnavailableError:
         return UnavailableError(f"{verb} s3://{self.bucket}/{key}: {error}")

@@ -48,7 +48,7 @@ def upgrade() -> None:
     op.execute("""
         set local role loader;
 
-        create sequence ops.load_id;
+        create sequence if not exists ops.load_id;  -- outlives dropped tables
 
         -- One row an attempt whose outcome must be remembered: loaded, or refused and parked.
         create table ops.loads (

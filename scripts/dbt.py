@@ -1,0 +1,133 @@
+"""Build, test and publish the marts by hand. Invariant: one dbt by hand at a time.
+
+``python -m scripts.dbt`` runs dbt in its own process, under a lock in the warehouse that ends with
+it. Others start it as a child: a parent that is killed leaves no state behind, and whoever runs dbt
+next waits until that child is done.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from psycopg import sql
+
+from scripts.cli import run_cli
+from scripts.errors import RefusedError
+from scripts.ledger import plain_errors
+from scripts.settings import (
+    dbt_environment,
+    enter_dbt_environment,
+    transformer_dsn_from_env,
+)
+from scripts.warehouse import connect
+
+if TYPE_CHECKING:
+    from dbt_common.events.base_types import EventMsg
+
+_ROOT = Path(__file__).parents[1]
+_GLOBAL = ("--quiet", "--no-write-json", "--log-level-file", "none")
+_PLACE = ("--project-dir", str(_ROOT / "dbt"), "--profiles-dir", str(_ROOT / "dbt"))
+_BUILD = ("build", "--exclude-resource-type", "unit_test")  # those belong to `make test`
+
+
+def build_and_publish(dsn: str) -> None:
+    """Build every model anew in a child process, test it and publish it.
+
+    Args:
+        dsn: the warehouse, as role transformer.
+
+    Raises:
+        RefusedError: dbt failed, and the marts stay as they were; its message names what failed.
+    """
+    child = subprocess.run(
+        [sys.executable, "-m", "scripts.dbt", "--full-refresh"],
+        cwd=_ROOT,
+        env=dbt_environment(dsn),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if child.returncode:
+        said = child.stderr.strip() or f"dbt ended with status {child.returncode}"
+        raise RefusedError(f"the marts stay as they were: {said.removeprefix('error: ')}")
+
+
+def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
+    """Run ``dbt build`` and the publish in this process, whose environment leads to `dsn`.
+
+    Raises:
+        RefusedError: a model or a test failed, or the publish refused.
+    """
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415 - seconds; the parent does not need it
+
+    with _alone(dsn, is_full_refresh=is_full_refresh):
+        parsed = dbtRunner().invoke([*_GLOBAL, "parse", *_PLACE])
+        if not parsed.success:
+            raise RefusedError(f"dbt parse: {_line(str(parsed.exception))}")
+        refresh = ["--full-refresh"] if is_full_refresh else []
+        for command in ([*_BUILD, *refresh], ["run-operation", "publish"]):
+            said: list[str] = []
+            runner = dbtRunner(parsed.result, [_Errors(said)])  # type: ignore[arg-type]
+            if not runner.invoke([*_GLOBAL, *command, *_PLACE]).success:
+                raise RefusedError(f"dbt {command[0]}: {'; '.join(said)}")
+
+
+@contextmanager
+def _alone(dsn: str, *, is_full_refresh: bool) -> Iterator[None]:
+    """Hold the lock of whoever runs dbt by hand; a full refresh begins with no table in build.
+
+    Schema build is remade by every such run. Dropping also reaches what dbt would not replace:
+    the failing rows that a test has kept which by now is skipped, renamed or gone.
+    """
+    with connect(dsn, autocommit=True) as connection, plain_errors():
+        connection.execute("select pg_advisory_lock(hashtext('elt.dbt'))")
+        if is_full_refresh:
+            tables = connection.execute(
+                "select tablename from pg_tables where schemaname = 'build'"
+            ).fetchall()
+            for (table,) in tables:
+                name = sql.Identifier("build", table)
+                connection.execute(sql.SQL("drop table if exists {} cascade").format(name))
+        yield
+
+
+class _Errors:
+    """Keeps what dbt says at level error."""
+
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+
+    def __call__(self, event: "EventMsg") -> None:
+        info: Any = event.info  # protobuf's classes have no types
+        if info.level == "error" and (line := _line(info.msg)):
+            self._said.append(line)
+
+
+def _line(text: str) -> str:
+    """Return a message up to where PostgreSQL begins to show values."""
+    kept = text.partition("DETAIL:")[0].partition("CONTEXT:")[0]
+    return " ".join(kept.split())
+
+
+def main(
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="forget schema build and build all of it anew")
+    ] = False,
+) -> None:
+    """Build and test the models in schema build, then publish the difference to the marts.
+
+    Reads DBT_HOST, DBT_PORT, DBT_USER, DBT_PASSWORD and DBT_DBNAME as dbt/profiles.yml does.
+    """
+    dsn = transformer_dsn_from_env()
+    enter_dbt_environment(dsn)  # dbt's profile knows no Airflow connection
+    run_dbt(dsn, is_full_refresh=full_refresh)
+    typer.echo("built, tested and published")
+
+
+if __name__ == "__main__":
+    run_cli(main)

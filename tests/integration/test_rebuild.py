@@ -1,0 +1,98 @@
+"""Raw is the truth: a warehouse that was dropped comes back from it, mart for mart."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from scripts.keys import raw_key
+from scripts.load import load
+from scripts.migrate import migrate
+from scripts.sources import POSTS
+from scripts.store import Store
+from tests.conftest import Warehouse
+from tests.loading import DAY, SETTINGS, array, post, put, put_foreign, run
+from tests.warehouses import count, dbt_place, marts, tables
+
+pytestmark = pytest.mark.integration
+
+_LONG_AGO = date(2001, 2, 3)  # far outside the lookback
+_DAYS = [_LONG_AGO, DAY, DAY + timedelta(days=1)]
+_SCHEMAS = ("marts", "staging", "build", "raw", "ops")
+
+
+def _land(store: Store, day: date, body: bytes) -> None:
+    put(store, body, key=raw_key("posts", day))
+
+
+def _owner(warehouse: Warehouse) -> str:
+    return warehouse.server.dsn(warehouse.name, "owner", "owner-pw")
+
+
+def _drop(warehouse: Warehouse, kind: str, names: list[sql.Identifier]) -> None:
+    with psycopg.connect(warehouse.admin) as connection:
+        connection.execute(
+            sql.SQL("drop {} {} cascade").format(sql.SQL(kind), sql.SQL(", ").join(names))
+        )
+
+
+def test_a_dropped_warehouse_comes_back_with_identical_marts(
+    warehouse: Warehouse, store: Store, tmp_path: Path
+) -> None:
+    """A refused object is refused again, and told of at the end; a failed gate publishes nothing."""
+    place = dbt_place(warehouse, tmp_path)
+    _land(store, _DAYS[2], array([post(1), post(2, title="to be replaced")]))
+    load(POSTS, _DAYS[2], store, warehouse.loader, SETTINGS)
+    _land(store, _DAYS[2], array([post(1, title="edited"), post(3), b'{"id": 4}']))
+    put_foreign(store, b'[{"body": "b",\n "id": 1, "title": "t", "userId": 1}]')
+    _land(store, _LONG_AGO, array([post(1), post(9, title="\U0001f600 \\ \t")]))
+    _land(store, DAY - timedelta(days=1), b"<html>")
+    put(store, b"[]", key="raw/posts/not-a-day.json")
+    for day in reversed(_DAYS):
+        load(POSTS, day, store, warehouse.loader, SETTINGS)
+    built = run(store, warehouse, "dbt", **place)
+    assert (built.returncode, built.stderr) == (0, "")
+    before = marts(warehouse)
+    assert count(warehouse, "select count(*) from marts.fct_post_changes") == 6
+
+    _drop(warehouse, "schema", [sql.Identifier(name) for name in _SCHEMAS])
+    rebuilt = run(
+        store, warehouse, "rebuild", PIPELINE_WAREHOUSE_ADMIN_DSN=_owner(warehouse), **place
+    )
+
+    assert "rebuilt from 3 objects: 5 of 6 records" in rebuilt.stdout
+    assert rebuilt.returncode == 2
+    assert "1 objects are parked" in rebuilt.stderr
+    assert marts(warehouse) == before
+    with psycopg.connect(warehouse.reader) as connection:
+        assert connection.execute("select count(*) from marts.fct_posts").fetchone() == (3,)
+
+    with psycopg.connect(warehouse.loader) as connection:
+        connection.execute("delete from raw.posts_rows where id = 9")
+    refused = run(store, warehouse, "dbt", "--full-refresh", **place)
+    assert refused.returncode == 2
+    assert "posts_agree_with_the_ledger" in refused.stderr
+    assert marts(warehouse) == before
+
+
+def test_tables_that_were_dropped_out_of_their_schemas_are_made_again(
+    warehouse: Warehouse, store: Store
+) -> None:
+    put(store, array([post(1)]))
+    _drop(warehouse, "table", tables(warehouse))
+
+    migrate(_owner(warehouse))
+
+    assert load(POSTS, DAY, store, warehouse.loader, SETTINGS).loaded == 1
+
+
+def test_a_warehouse_that_does_not_answer_is_named_without_its_password(
+    warehouse: Warehouse, store: Store, tmp_path: Path
+) -> None:
+    place = dbt_place(warehouse, tmp_path) | {"DBT_PASSWORD": "wrong-pw"}
+    failed = run(store, warehouse, "dbt", **place)
+    assert failed.returncode == 2
+    assert "as transformer" in failed.stderr
+    assert "wrong-pw" not in failed.stderr
