@@ -3,6 +3,7 @@
 A pid alone can be reused by the system; each pid file therefore keeps the creation time too.
 """
 
+import os
 import socket
 import subprocess
 import time
@@ -17,7 +18,6 @@ import psutil
 from scripts.errors import UnavailableError
 
 _POLL_SECONDS = 0.05
-_MARK = "PIPELINE_LOCAL_PROCESS"  # inherited by every descendant
 _children: dict[int, subprocess.Popen[bytes]] = {}  # a Popen that is let go warns; ours live on
 
 
@@ -52,7 +52,7 @@ class ManagedProcess:
         with self.log.open("ab") as log:
             child = subprocess.Popen(
                 self.argv,
-                env={**self.env, _MARK: self._mark},
+                env=dict(self.env),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -64,14 +64,21 @@ class ManagedProcess:
 
     def process(self) -> psutil.Process | None:
         """Return the running process, or None when it has never started or is gone."""
-        try:
-            known = msgspec.json.decode(self._pid_file.read_bytes(), type=_PidFile)
-            process = psutil.Process(known.pid)
-            is_ours = abs(process.create_time() - known.created) < 1
-            is_alive = process.status() != psutil.STATUS_ZOMBIE
-        except (FileNotFoundError, msgspec.DecodeError, psutil.NoSuchProcess):
+        known = self._known()
+        if known is None:
             return None
-        return process if is_ours and is_alive else None
+        try:
+            process = psutil.Process(known.pid)
+            is_ours = _is_created_at(process, known.created)
+            return process if is_ours and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+    def _known(self) -> _PidFile | None:
+        try:
+            return msgspec.json.decode(self._pid_file.read_bytes(), type=_PidFile)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
 
     def state(self) -> str:
         """Return ``running``, ``dead`` (was started and is gone) or ``stopped``."""
@@ -95,17 +102,19 @@ class ManagedProcess:
         self._pid_file.unlink(missing_ok=True)
 
     def _family(self) -> list[psutil.Process]:
-        """Return every living process that inherited our mark, also one whose parent was killed."""
-        family = []
-        for process in psutil.process_iter():
+        """Return the living members of the process's session, also after its leader was killed."""
+        known = self._known()
+        family: list[psutil.Process] = []
+        for process in psutil.process_iter() if known else ():
             with suppress(psutil.Error, OSError):
-                if process.environ().get(_MARK) == self._mark:
+                if known and os.getsid(process.pid) == known.pid:
                     family.append(process)
-        return family
-
-    @property
-    def _mark(self) -> str:
-        return f"{self.folder}:{self.name}"
+        # A number that leads another session now was free to be taken: ours has no member left.
+        is_taken = any(
+            known and member.pid == known.pid and not _is_created_at(member, known.created)
+            for member in family
+        )
+        return [] if is_taken else family
 
     def tail(self, lines: int = 15) -> str:
         """Return the last lines of the log."""
@@ -125,6 +134,10 @@ class ManagedProcess:
                     f"its log ends:\n{self.tail()}"
                 )
             time.sleep(_POLL_SECONDS)
+
+
+def _is_created_at(process: psutil.Process, moment: float) -> bool:
+    return abs(process.create_time() - moment) < 1
 
 
 def is_listening(port: int) -> bool:
