@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts.erase import erase_record
+from scripts.erase import erase_day, erase_record
 from scripts.keys import raw_key
 from scripts.load import load
 from scripts.local.ministack import MiniStack
@@ -279,6 +279,23 @@ def test_what_another_writer_lands_meanwhile_is_kept(
     assert _body(store) == array([post(2), post(3)])
     assert len(list(store.versions(KEY))) == 1
     assert [p["id"] for p in payloads(warehouse)] == [2, 3]
+
+
+def test_a_kill_while_versions_go_brings_no_older_one_to_light(
+    warehouse: Warehouse, store: Store
+) -> None:
+    for number in range(3):
+        put(store, array([post(number)]))
+    latest = [v.version_id for v in store.versions(KEY) if v.is_latest]
+    batches: list[list[str]] = []
+    store.client.meta.events.register(
+        "provide-client-params.s3.DeleteObjects",
+        lambda params, **_: batches.append([o["VersionId"] for o in params["Delete"]["Objects"]]),
+    )
+    erase_day(POSTS, DAY, store, warehouse.loader)
+    assert [len(batch) for batch in batches] == [2, 1]
+    assert batches[-1] == latest
+    assert list(store.versions(KEY)) == []
 
 
 @pytest.mark.parametrize(

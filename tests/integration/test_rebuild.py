@@ -6,7 +6,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
+from scripts.dbt import _alone
+from scripts.errors import UnavailableError
 from scripts.keys import raw_key
 from scripts.load import load
 from scripts.migrate import migrate
@@ -41,7 +44,7 @@ def _drop(warehouse: Warehouse, kind: str, names: list[sql.Identifier]) -> None:
 def test_a_dropped_warehouse_comes_back_with_identical_marts(
     warehouse: Warehouse, store: Store, tmp_path: Path
 ) -> None:
-    """A refused object is refused again, and told of at the end; a failed gate publishes nothing."""
+    """A refused object is refused again and told of at the end; a failed gate changes nothing."""
     place = dbt_place(warehouse, tmp_path)
     _land(store, _DAYS[2], array([post(1), post(2, title="to be replaced")]))
     load(POSTS, _DAYS[2], store, warehouse.loader, SETTINGS)
@@ -58,9 +61,12 @@ def test_a_dropped_warehouse_comes_back_with_identical_marts(
     assert count(warehouse, "select count(*) from marts.fct_post_changes") == 6
 
     _drop(warehouse, "schema", [sql.Identifier(name) for name in _SCHEMAS])
-    rebuilt = run(
-        store, warehouse, "rebuild", PIPELINE_WAREHOUSE_ADMIN_DSN=_owner(warehouse), **place
+    admin = {"PIPELINE_WAREHOUSE_ADMIN_DSN": _owner(warehouse)}
+    killed = run(
+        store, warehouse, "rebuild", **place, **admin, PIPELINE_KILL_AT="rebuild.after_loads"
     )
+    assert (killed.returncode, marts(warehouse)) == (-9, {})
+    rebuilt = run(store, warehouse, "rebuild", **place, **admin)
 
     assert "rebuilt from 3 objects: 5 of 6 records" in rebuilt.stdout
     assert rebuilt.returncode == 2
@@ -96,3 +102,13 @@ def test_a_warehouse_that_does_not_answer_is_named_without_its_password(
     assert failed.returncode == 2
     assert "as transformer" in failed.stderr
     assert "wrong-pw" not in failed.stderr
+
+
+def test_one_dbt_by_hand_waits_for_the_other(warehouse: Warehouse) -> None:
+    impatient = make_conninfo(warehouse.transformer, options="-c statement_timeout=200")
+    with (
+        _alone(warehouse.transformer, is_full_refresh=True),
+        pytest.raises(UnavailableError, match="statement timeout"),
+        _alone(impatient, is_full_refresh=True),
+    ):
+        pytest.fail("two at once")

@@ -1,4 +1,4 @@
-"""Which record is the one to erase: exactly that one where it is JSON, rather too many where not."""
+"""Which record is the one to erase: that one where it is JSON, rather too many where not."""
 
 import io
 
