@@ -84,9 +84,7 @@ def list_rejects(
 ) -> None:
     """List rejected records, the latest load's first: a table in a terminal, JSON in a pipe."""
     name = source_named(source).name if source else None
-    rows = find_rejects(
-        warehouse_dsn_from_env(), name, parse_day(day) if day else None, limit
-    )
+    rows = find_rejects(warehouse_dsn_from_env(), name, parse_day(day) if day else None, limit)
     _print(rows, "no rejected record")
 
 

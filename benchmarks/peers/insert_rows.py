@@ -1,6 +1,6 @@
 """The Airflow hook's ``insert_rows``. Invariant: our table, one row a record, the payload as JSON.
 
-Arguments: `object` (a file), `dsn`. psycopg 3 sends each chunk's INSERTs as a pipeline.
+Arguments: `object` (a file), `dsn`. With the hook's defaults, as its documentation shows it.
 """
 
 import json
@@ -12,8 +12,6 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: TID2
 from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks import probe
-
-_CHUNK = 10_000
 
 
 def job(arguments: dict[str, Any]) -> int:
@@ -33,7 +31,6 @@ def job(arguments: dict[str, Any]) -> int:
         "raw.hook_rows",
         ((1, i, record["id"], json.dumps(record)) for i, record in enumerate(records)),
         target_fields=["load_id", "position", "id", "payload"],
-        commit_every=_CHUNK,
     )
     return len(records)
 

@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -175,3 +176,10 @@ def test_headers_that_are_no_object_are_refused_by_name() -> None:
     text = '{"host": "h", "extra": {"headers": "text"}}'
     with pytest.raises(ConfigurationError, match="headers"):
         api_from_env({"AIRFLOW_CONN_POSTS_API": text})
+
+
+def test_the_example_names_every_setting() -> None:
+    example = (Path(__file__).parents[2] / ".env.example").read_text()
+    for name, field in Deployment.model_fields.items():
+        variable = field.validation_alias or f"PIPELINE_{name.upper()}"
+        assert f"\n{variable}=" in example, variable
