@@ -27,7 +27,7 @@ def small(
         "AWS_ENDPOINT_URL": url,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "benchmark",
-        "AWS_SECRET_ACCESS_KEY": "benchmark",
+        "AWS_SECRET_ACCESS_KEY": "benchmark",  # pragma: allowlist secret
         "LANDING_BUCKET": objects.clean.name,
         "WAREHOUSE_DSN": warehouse.loader,
     }
