@@ -227,12 +227,14 @@ def test_a_record_less_refuses_no_object_for_its_share_of_rejects(
     assert len(rejects(warehouse)) == 4
 
 
-def test_a_parked_object_stays_parked_and_the_load_before_it_stays(
-    warehouse: Warehouse, store: Store
+@pytest.mark.parametrize("is_parked_before", [True, False])
+def test_a_bad_object_is_parked_and_the_load_before_it_stays(
+    warehouse: Warehouse, store: Store, is_parked_before: bool
 ) -> None:
     _land(store, warehouse, DAY, [post(1), post(7)])
-    _land(store, warehouse, DAY, [b'{"id": 7}', b'{"id": 8}', b"8", post(9)])
-    assert ledger(warehouse)[-1] == ("parked", False, 0)
+    put(store, array([b'{"id": 7}', b'{"id": 8}', b"8", post(9)]))
+    if is_parked_before:
+        assert load_day(store, warehouse).outcome == "parked"
 
     for _ in range(2):
         _erase(store, warehouse)
