@@ -26,6 +26,7 @@ from tests.loading import (
     bucket_of,
     database_of,
     ledger,
+    load_day,
     payloads,
     post,
     put,
