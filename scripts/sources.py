@@ -16,7 +16,7 @@ class Post(msgspec.Struct):
     """One post of the API; unknown fields are kept in the payload, outside the contract."""
 
     userId: BigInt  # noqa: N815 - the API's own spelling
-    id: BigInt
+    id: int
     title: str
     body: str
 

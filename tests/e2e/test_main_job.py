@@ -173,7 +173,9 @@ def test_an_object_that_another_program_drops_is_published(stack: LocalStack) ->
     stack.s3().put_object(
         Bucket=stack.known["bucket"], Key="raw/posts/2026-02-01.json", Body=json.dumps([record])
     )
-    published = "select title from marts.fct_post_changes where day = date '2026-02-01'"
+    published = (
+        "select title from marts.fct_post_changes where day = date '2026-02-01' and post_id = 1"
+    )
     assert wait_for(lambda: stack.marts(published), bool, 90) == [("from outside",)]
 
 

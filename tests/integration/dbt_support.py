@@ -44,8 +44,8 @@ class Loader:
             connection.execute(
                 """
                 insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes,
-                    state, received, loaded, rejected, seconds, is_current)
-                values (%s, 'posts', %s, %s, 'etag', now(), 1, 'loaded', %s, %s, %s, 1, true)
+                    sha256, state, received, loaded, rejected, seconds, is_current)
+                values (%s, 'posts', %s, %s, 'etag', now(), 1, 'ab', 'loaded', %s, %s, %s, 1, true)
                 """,
                 (
                     load_id,

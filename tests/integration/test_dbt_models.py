@@ -119,9 +119,9 @@ def test_a_count_below_zero_is_caught(dbt: Dbt, loader: Loader) -> None:
     with psycopg.connect(dbt.warehouse.loader) as connection:
         connection.execute(
             """
-            insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes, state,
-                received, loaded, rejected, seconds, is_current)
-            values (1, 'users', '2026-01-01', 'k', 'e', now(), 1, 'loaded', 1, -1, 2, 1, true)
+            insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes, sha256,
+                state, received, loaded, rejected, seconds, is_current)
+            values (1, 'users', '2026-01-01', 'k', 'e', now(), 1, 'ab', 'loaded', 1, -1, 2, 1, true)
             """
         )
     assert failures(dbt.invoke("build")) == ["at_least_fct_daily_volume_loaded__0"]

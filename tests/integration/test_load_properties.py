@@ -32,7 +32,12 @@ values = st.recursive(
     max_leaves=5,
 )
 good = st.fixed_dictionaries(
-    {"id": st.integers(0, 20), "userId": st.integers(), "title": texts, "body": texts},
+    {
+        "id": st.integers(0, 20),
+        "userId": st.integers(-(2**63), 2**63 - 1),
+        "title": texts,
+        "body": texts,
+    },
     optional={"extra": values, "tags": values},
 )
 bad = st.one_of(
