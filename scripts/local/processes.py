@@ -67,6 +67,8 @@ class ManagedProcess:
         known = self._known()
         if known is None:
             return None
+        if child := _children.get(known.pid):
+            child.poll()  # takes leave of it if it has ended
         try:
             process = psutil.Process(known.pid)
             is_ours = _is_created_at(process, known.created)
