@@ -10,6 +10,7 @@ from functools import partial
 import psycopg
 from psycopg import sql
 
+from scripts.compact_rows import compact_rows
 from scripts.ledger import plain_errors
 from scripts.rows import rows_table
 from scripts.settings import RunSettings
@@ -23,7 +24,8 @@ def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
     """Delete the rows of replaced loads at once, and rejects and old ledger rows in their time.
 
     Rejects, and ledger rows that are neither current nor the last word on their object, are kept
-    for `settings.retention_days`. Every batch is a transaction of its own.
+    for `settings.retention_days`. Every batch is a transaction of its own. If much was deleted, the
+    table is made smaller in the end.
 
     Returns:
         how many rows of ``raw.<source>_rows`` were deleted.
@@ -35,6 +37,7 @@ def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
         _in_batches(lambda: connection.execute(_OLD_REJECTS, values).rowcount)
         old_loads = sql.SQL(_OLD_LOADS).format(rows=rows_table(source))
         _in_batches(lambda: connection.execute(old_loads, values).rowcount)
+        compact_rows(connection, source, deleted)
     return deleted
 
 
