@@ -16,6 +16,7 @@ from scripts.sources import Source
 
 _WORTHWHILE = 0.3
 _SLACK = 1.02
+_SMALL = 128  # pages, a megabyte: not worth a vacuum of our own
 _FEW, _MANY = 100, 10_000
 _GAVE_WAY = (
     psycopg.errors.LockNotAvailable,
@@ -57,6 +58,8 @@ def compact_rows(connection: psycopg.Connection, source: Source, deleted: int) -
     name = table.as_string(connection)
     size = "select pg_relation_size(%s) / current_setting('block_size')::int"
     pages = _number(connection, size, name)
+    if pages < _SMALL:
+        return
     with suppress(*_GAVE_WAY):
         connection.execute("set lock_timeout = '5s'")
         connection.execute("set statement_timeout = '1min'")

@@ -1,4 +1,4 @@
-"""What the loader does with what is in an object: issue 3's table, on real servers."""
+"""What the loader does with whatever can be in an object, on real servers."""
 
 import json
 from collections.abc import Iterator
