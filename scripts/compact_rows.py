@@ -5,7 +5,9 @@ reader waits for a move. A statement that must meet every row calls `hold_rows` 
 pass over a row that moves under it.
 """
 
-from contextlib import suppress
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 
 import psycopg
@@ -14,6 +16,7 @@ from psycopg import sql
 from scripts.rows import rows_table
 from scripts.sources import Source
 
+_log = logging.getLogger(__name__)
 _WORTHWHILE = 0.3
 _SLACK = 1.02
 _SMALL = 128  # pages, a megabyte: not worth a vacuum of our own
@@ -60,7 +63,7 @@ def compact_rows(connection: psycopg.Connection, source: Source, deleted: int) -
     pages = _number(connection, size, name)
     if pages < _SMALL:
         return
-    with suppress(*_GAVE_WAY):
+    with _giving_way():
         connection.execute("set lock_timeout = '5s'")
         connection.execute("set statement_timeout = '1min'")
         connection.execute(sql.SQL("vacuum (analyze) {}").format(table))
@@ -95,14 +98,23 @@ def _move(connection: psycopg.Connection, source: Source, end: str, rows: int) -
 def _rebuild_index(connection: psycopg.Connection, name: str) -> None:
     """Make the primary key anew: the moves split its pages, and those never grow together."""
     primary = "select indexrelid::regclass::text from pg_index where indrelid = %s::regclass and "
-    with suppress(*_GAVE_WAY):
+    with _giving_way():
         for (index,) in connection.execute(primary + "indisprimary", (name,)).fetchall():
             connection.execute(sql.SQL("reindex index concurrently {}").format(sql.SQL(index)))
     # What a rebuild leaves behind that was ended halfway, this one or an earlier one.
     left = primary + r"not indisvalid and indexrelid::regclass::text ~ '_cc(new|old)\d*\"?$'"
-    with suppress(*_GAVE_WAY):
+    with _giving_way():
         for (index,) in connection.execute(left, (name,)).fetchall():
             connection.execute(sql.SQL("drop index concurrently {}").format(sql.SQL(index)))
+
+
+@contextmanager
+def _giving_way() -> Iterator[None]:
+    """Leave a step that did not get its lock or its time to the next clean-up, and say so."""
+    try:
+        yield
+    except _GAVE_WAY as error:
+        _log.warning("compaction gave way, the next clean-up goes on: %s", type(error).__name__)
 
 
 def _number(connection: psycopg.Connection, query: str, *values: str) -> int:
