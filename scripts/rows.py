@@ -94,6 +94,9 @@ class RowCopy:
 
 def count_duplicates(connection: psycopg.Connection, source: Source, load_id: int) -> int:
     """Return how many rows of a load must go because their key comes twice."""
+    # A load that is just copied has no statistics: from a guess of few rows the planner would look
+    # at every row once for each row. Holds until the transaction ends, for the deletion too.
+    connection.execute("set local enable_nestloop = off")
     query = sql.SQL("{} select count(*) from surplus").format(_surplus(source))
     row = connection.execute(query, {"load_id": load_id}).fetchone()
     return int(row[0]) if row else 0

@@ -20,8 +20,7 @@ _DAY = "2026-01-02"
 @pytest.fixture(autouse=True)
 def _api_behaves_again(stack: LocalStack) -> Any:
     yield
-    if requests.get(f"{stack.known['api_url']}/healthz", timeout=5).ok:
-        stack.switch()
+    stack.switch()  # the switches themselves never fail
 
 
 def _checksum(rows: list[tuple[Any, ...]]) -> str:
@@ -222,6 +221,6 @@ def _wait_for_alerts(stack: LocalStack, slack: int, mail: int) -> None:
     seen = wait_for(
         lambda: (len(slack_messages(inbox)), len(mails(inbox))),
         lambda counts: counts[0] >= slack and counts[1] >= mail,
-        30,
+        60,  # a run's callback waits for its turn in the dag-processor
     )
     assert seen == (slack, mail)

@@ -6,7 +6,9 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from scripts.load import LoadResult, load
 from scripts.local.ministack import MiniStack
@@ -332,6 +334,23 @@ def test_a_key_that_comes_again_much_later_is_found(store: Store, warehouse: War
     result = load_day(store, warehouse)
     assert (result.loaded, result.rejected) == (15_000, 5_000)
     assert [position for position, *_ in rejects(warehouse)] == list(range(10_000, 15_000))
+
+
+def test_duplicates_are_found_in_one_pass_whatever_the_statistics_say(
+    store: Store, warehouse: Warehouse
+) -> None:
+    """Row by row, these are billions of comparisons: minutes, where one pass takes a second."""
+    put(store, array([post(1)]))
+    load_day(store, warehouse)
+    with psycopg.connect(warehouse.loader) as connection:
+        connection.execute("analyze raw.posts_rows")
+    put(store, array(post(n % 50_000) for n in range(100_000)))
+
+    hasty = make_conninfo(warehouse.loader, options="-c statement_timeout=30s")
+    lenient = RunSettings(max_reject_share=0.5, max_reject_count=50_000)
+    result = load(POSTS, DAY, store, hasty, lenient)
+
+    assert (result.outcome, result.loaded, result.rejected) == ("loaded", 50_000, 50_000)
 
 
 def test_too_many_duplicates_park_the_object(store: Store, warehouse: Warehouse) -> None:
