@@ -12,7 +12,7 @@ from scripts.local.sinks import mails, slack_messages
 from scripts.store import Store
 from tests.e2e.conftest import LocalStack, now, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 _DAY = "2026-01-02"
 
@@ -175,7 +175,7 @@ def test_an_object_that_another_program_drops_is_published(stack: LocalStack) ->
     published = (
         "select title from marts.fct_post_changes where day = date '2026-02-01' and post_id = 1"
     )
-    assert wait_for(lambda: stack.marts(published), bool, 90) == [("from outside",)]
+    assert wait_for(lambda: stack.marts(published), bool, 240) == [("from outside",)]
 
 
 def test_days_that_landed_while_transform_was_paused_are_loaded_by_one_run(
@@ -192,7 +192,7 @@ def test_days_that_landed_while_transform_was_paused_are_loaded_by_one_run(
     rows = wait_for(
         lambda: stack.query(loads, days),
         lambda rows: len(rows) == len(days) and all(row[1] for row in rows),
-        150,  # the watch interval of a minute, and one run
+        240,  # the watch interval of a minute, and one run
     )
 
     assert len({run_id for run_id, _ in rows}) == 1
