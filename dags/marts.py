@@ -1,14 +1,16 @@
-"""The dbt project as Airflow tasks, through Cosmos: a task a model, drawn from the manifest.
+"""The dbt project as Airflow tasks, through Cosmos: a task a model, or one task for all of them.
 
 Invariant: drawing the graph reads one file and needs no database, no network and no dbt.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from airflow.sdk import TaskGroup
 from cosmos import (
     DbtTaskGroup,
     ExecutionConfig,
@@ -20,10 +22,15 @@ from cosmos import (
 )
 from cosmos import settings as cosmos_settings
 from cosmos.constants import InvocationMode
-from cosmos.operators.local import DbtRunOperationLocalOperator, DbtTestLocalOperator
+from cosmos.operators.local import (
+    DbtBuildLocalOperator,
+    DbtRunOperationLocalOperator,
+    DbtTestLocalOperator,
+)
 from cosmos.profiles import PostgresUserPasswordProfileMapping
 
-from dags.shared import POSTS_MARTS
+from dags.retries import WarehousePolicy
+from dags.shared import DEPLOYMENT, POSTS_MARTS
 
 _PROJECT = Path(__file__).parents[1] / "dbt"
 _PROFILE = ProfileConfig(
@@ -44,7 +51,7 @@ _REBUILDS = "{{ dag_run.run_type == 'manual' and not params.days }}"
 _OPERATOR_ARGS: dict[str, Any] = {
     "append_env": True,
     "execution_timeout": timedelta(minutes=30),
-    "retries": 0,  # a failed test fails again; what was not published, the next run finishes
+    "retry_policy": WarehousePolicy(),
 }
 # Without a cache folder of its own a single command parses the whole project each time.
 _CACHE = Path(cosmos_settings.cache_dir) / "transform_posts__single"
@@ -61,13 +68,19 @@ _ONE_COMMAND: dict[str, Any] = {
 }
 
 
-def source_tests() -> DbtTestLocalOperator:
-    """Test the ledger that was loaded; Cosmos' build tasks never run the tests of a source."""
-    return DbtTestLocalOperator(task_id="test_sources", select="source:*", **_ONE_COMMAND)
+def build_models() -> Sequence[Any]:
+    """Return what builds and tests the models in schema build, in the order of running."""
+    if DEPLOYMENT.dbt_single_task:
+        # A whole `dbt build` also runs the tests of the sources, and before what reads them.
+        with TaskGroup("dbt") as group:
+            DbtBuildLocalOperator(task_id="build", full_refresh=_REBUILDS, **_ONE_COMMAND)
+        return [group]
+    # Cosmos' build tasks never run the tests of a source.
+    test_sources = DbtTestLocalOperator(task_id="test_sources", select="source:*", **_ONE_COMMAND)
+    return [test_sources, _task_a_model()]
 
 
-def build_models() -> DbtTaskGroup:
-    """Build and test each model in a task of its own, in schema build."""
+def _task_a_model() -> DbtTaskGroup:
     return DbtTaskGroup(
         group_id="dbt",
         project_config=ProjectConfig(
@@ -94,7 +107,7 @@ def publish_marts() -> DbtRunOperationLocalOperator:
         macro_name="publish",
         outlets=[POSTS_MARTS],
         post_execute=_tell_what_was_published,
-        **{**_ONE_COMMAND, "retries": 2},  # a long reader of a mart may hold up a change of columns
+        **_ONE_COMMAND,
     )
 
 

@@ -46,6 +46,9 @@ class Deployment(BaseSettings):
     landing_bucket: str = Field(
         default="", validation_alias="LANDING_BUCKET", description="bucket of the landing zone"
     )
+    dbt_single_task: bool = Field(
+        default=False, description="build all dbt models in one task, not each in its own"
+    )
     alert_email: str = Field(
         default="", description="comma-separated addressees; empty sends no mail"
     )

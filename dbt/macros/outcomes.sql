@@ -1,4 +1,7 @@
-{# What was built and tested, from which pinned ledger, and when: publish reads it. #}
+{#
+    What was built and tested, from which pinned ledger, and when: publish reads it. And how many
+    rows a test found, and in which table dbt keeps them: scripts/failures.py reads it.
+#}
 
 {# Runs at the end of every invocation, so a run that was killed leaves no claim behind. #}
 {% macro record_outcomes(results) -%}
@@ -13,26 +16,42 @@
         if result.node.resource_type in ("model", "test") and result.status != "skipped" -%}
         {%- set passed = result.status in ("success", "pass", "warn")
             and not invocation_args_dict.get("empty") -%}
-        {%- do outcomes.append("('" ~ result.node.unique_id ~ "', " ~ passed | lower ~ ")") -%}
+        {%- set found = result.failures if result.failures is not none else "null" -%}
+        {%- do outcomes.append(
+            "('" ~ result.node.unique_id ~ "', " ~ passed | lower ~ ", " ~ found ~ ", '"
+            ~ result.node.alias ~ "')"
+        ) -%}
     {%- endfor -%}
-    {%- if outcomes and elt.exists(target.schema ~ ".stg_loads") -%}
+    {%- if outcomes -%}
+        {%- set is_pinned = elt.exists(target.schema ~ ".stg_loads") -%}
         begin;
         select pg_advisory_xact_lock(hashtext('elt.outcomes'));
         create table if not exists {{ target.schema }}.outcomes (
             node text primary key,
             passed boolean not null,
+            failures bigint,
+            kept_in text,
             snapshot text not null,
             recorded_at timestamptz not null
         );
-        insert into {{ target.schema }}.outcomes (node, passed, snapshot, recorded_at)
+        alter table {{ target.schema }}.outcomes  -- one made before these were recorded
+            add column if not exists failures bigint,
+            add column if not exists kept_in text;
+        insert into {{ target.schema }}.outcomes (
+            node, passed, failures, kept_in, snapshot, recorded_at
+        )
         select
             node,
             passed,
-            {{ elt.snapshot() }},
+            cast(failures as bigint),
+            kept_in,
+            {{ elt.snapshot() if is_pinned else "'nothing is pinned yet'" }},
             statement_timestamp()
-        from (values {{ outcomes | join(", ") }}) as latest (node, passed)
+        from (values {{ outcomes | join(", ") }}) as latest (node, passed, failures, kept_in)
         on conflict (node) do update set
             passed = excluded.passed,
+            failures = excluded.failures,
+            kept_in = excluded.kept_in,
             snapshot = excluded.snapshot,
             recorded_at = excluded.recorded_at;
         commit;

@@ -15,6 +15,8 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from callbacks import alert_run_failure, alert_task_failure, tell_recovery
+from dags.retries import WarehousePolicy
+from scripts.settings import Deployment
 
 pytestmark = pytest.mark.unit
 
@@ -74,6 +76,14 @@ def test_our_own_steps_are_retried_but_a_refusal_is_not(dags: dict[str, DAG], da
         assert "RefusedError" in str(task.retry_policy and task.retry_policy.serialize())
 
 
+def test_dbt_is_tried_again_only_when_the_warehouse_was_away(dags: dict[str, DAG]) -> None:
+    tasks = [t for t in dags["transform_posts"].tasks if t.task_id not in {"find_pending", "load"}]
+    assert len(tasks) > 5
+    for task in tasks:
+        assert task.retries == 3
+        assert isinstance(task.retry_policy, WarehousePolicy), task.task_id
+
+
 def test_transform_names_no_date_of_a_run(dags: dict[str, DAG]) -> None:
     """A run that an asset triggers has none: a template that names one fails the task."""
     names = ("ds", "ts", "logical_date", "data_interval_start", "data_interval_end")
@@ -110,6 +120,17 @@ def test_the_graph_of_transform(dags: dict[str, DAG]) -> None:
     assert "dbt.stg_loads_model_build → dbt.stg_posts_model_build" in edges
     leaves = {task.task_id for task in dag.tasks if not task.downstream_task_ids}
     assert leaves == {"publish"}
+
+
+def test_one_setting_builds_all_models_in_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dags.marts.DEPLOYMENT", Deployment(dbt_single_task=True))
+    dag = DagBag(_DAGS / "transform_posts.py", load_op_links=False).dags["transform_posts"]
+    assert dag.task_ids == ["find_pending", "load", "dbt.build", "publish"]
+    build: Any = dag.get_task("dbt.build")
+    assert build.downstream_task_ids == {"publish"}
+    assert build.env["DBT_EXCLUDE_RESOURCE_TYPES"] == "unit_test"
+    assert build.cache_dir
+    assert "manual" in build.full_refresh
 
 
 @pytest.mark.parametrize("file", ["ingest.py", "transform_posts.py", "watch_pipeline.py"])
