@@ -11,6 +11,8 @@ from typing import Any
 
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
+from scripts.errors import UnavailableError
+
 # As libpq and PostgreSQL say it. A lock that was not free in time: a reader held up a publish.
 _PASSES = re.compile(
     r"connection to server|could not connect|could not translate host name|could not receive data"
@@ -32,6 +34,8 @@ class WarehousePolicy(RetryPolicy):
         context: Any = None,  # noqa: ARG002
     ) -> RetryDecision:
         """Decide by what dbt said; the number of tries is the task's own."""
+        if isinstance(exception, UnavailableError):  # no lock yet: somebody runs dbt by hand
+            return RetryDecision.retry(reason="the warehouse was away, or held by another dbt")
         said = str(exception)
         if _PASSES.search(said) and not _DECIDED.search(said):
             return RetryDecision.retry(reason="the warehouse was away")

@@ -111,6 +111,13 @@ def warehouse_dsn() -> str:
     return dsn_of(Connection.get("warehouse"))
 
 
+def transformer_dsn() -> str:
+    """Return the DSN of connection ``dbt_postgres_conn``, role transformer."""
+    from airflow.sdk import Connection
+
+    return dsn_of(Connection.get("dbt_postgres_conn"))
+
+
 def day_of(dag_run: Any) -> date:
     """Return the day a run is for: of its logical date, or, without one, of when it was asked."""
     moment: datetime = dag_run.logical_date or dag_run.run_after

@@ -6,8 +6,10 @@ triggered run at once, green, as skipped.
 
 **Trigger**: any of the assets (called Datasets before Airflow 3) ``raw_posts`` from our own ingest,
 ``landing_queue`` from whoever else writes to the landing zone, and ``landing_sweep`` from
-``watch_pipeline``; or by hand. By hand it never skips: without parameters it rebuilds the marts,
-with ``days`` it reloads those days first.
+``watch_pipeline``, or from a run of this DAG that leaves more behind than it took; or by hand. By
+hand it never skips: without parameters it rebuilds the marts, with ``days`` it reloads those days
+first. A named day that has not landed is waited for, ``landing_wait_minutes`` at most, without a
+worker slot; but as one run goes at a time, nothing else is transformed meanwhile.
 
 **Rerun**: clear any run, trigger a new one, or do nothing: the next run finishes what is left.
 
@@ -22,8 +24,8 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param, chain, dag, task
-from airflow.sdk.exceptions import AirflowSkipException
 
+from dags.find_pending import FindPending
 from dags.marts import build_models, publish_marts
 from dags.shared import DAG_DEFAULTS, arrivals
 
@@ -48,23 +50,6 @@ def transform_posts() -> None:
     """Wire the steps."""
 
     @task
-    def find_pending(params: Any = None, dag_run: Any = None) -> dict[str, Any]:
-        from dags.shared import landing_store, run_settings, warehouse_dsn
-        from scripts.pending import plan_work
-
-        is_manual = dag_run.run_type == "manual"
-        work = plan_work(
-            landing_store(),
-            warehouse_dsn(),
-            run_settings(),
-            days=params["days"],
-            is_full_sweep=is_manual,
-        )
-        if not (work or is_manual):
-            raise AirflowSkipException("nothing landed that is not loaded and published")
-        return work.facts()
-
-    @task
     def load(work: dict[str, Any], run_id: Any = None) -> dict[str, int]:
         from dags.shared import landing_store, run_settings, warehouse_dsn
         from scripts.cleanup import clean_up_all
@@ -75,7 +60,7 @@ def transform_posts() -> None:
         results = load_work(Work.of_facts(work), landing_store(), dsn, settings, run_id)
         return {**summary(results), "rows_cleaned_up": clean_up_all(dsn, settings)}
 
-    pending: Any = find_pending()  # an XComArg: a dict only when the task runs
+    pending: Any = FindPending(task_id="find_pending").output  # a dict only when a task runs
     chain(load(pending), *build_models(), publish_marts())
 
 

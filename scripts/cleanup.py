@@ -1,7 +1,8 @@
 """Delete what no reader needs any more. Invariant: rows of a current or a pinned load stay.
 
 A load is pinned while ``build.stg_loads`` names it: dbt notes there, when a build begins, which
-loads that build reads. Call this where no build can begin meanwhile: in the run that builds.
+loads that build reads. So no build may begin meanwhile: `clean_up_all` keeps those by hand away,
+and is called in the one run that builds.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from scripts.compact_rows import compact_rows
+from scripts.dbt_lock import dbt_lock
 from scripts.ledger import plain_errors
 from scripts.rows import rows_table
 from scripts.settings import RunSettings
@@ -43,7 +45,8 @@ def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
 
 def clean_up_all(dsn: str, settings: RunSettings) -> int:
     """Clean up after every declared source; return how many rows were deleted."""
-    return sum(clean_up(dsn, source, settings) for source in SOURCES.values())
+    with dbt_lock(dsn, is_alone=False):
+        return sum(clean_up(dsn, source, settings) for source in SOURCES.values())
 
 
 _OLD_REJECTS = """

@@ -1,21 +1,21 @@
-"""Build, test and publish the marts by hand. Invariant: one dbt by hand at a time.
+"""Build, test and publish the marts by hand. Invariant: no other dbt runs meanwhile.
 
-``python -m scripts.dbt`` runs dbt in its own process, under a lock in the warehouse that ends with
-it. Others start it as a child: a parent that is killed leaves no state behind, and whoever runs dbt
-next waits until that child is done.
+``python -m scripts.dbt`` runs dbt in its own process, under the lock of `scripts.dbt_lock`, which
+ends with it. Others start it as a child: a parent that is killed leaves no state behind, and
+whoever runs dbt next waits until that child is done.
 """
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import psycopg
 import typer
 from psycopg import sql
 
 from scripts.cli import run_cli
+from scripts.dbt_lock import dbt_lock
 from scripts.errors import RefusedError
 from scripts.ledger import plain_errors
 from scripts.settings import (
@@ -23,7 +23,6 @@ from scripts.settings import (
     enter_dbt_environment,
     transformer_dsn_from_env,
 )
-from scripts.warehouse import connect
 
 if TYPE_CHECKING:
     from dbt_common.events.base_types import EventMsg
@@ -65,7 +64,9 @@ def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
     """
     from dbt.cli.main import dbtRunner  # noqa: PLC0415 - seconds; the parent does not need it
 
-    with _alone(dsn, is_full_refresh=is_full_refresh):
+    with dbt_lock(dsn, is_alone=True) as connection:
+        if is_full_refresh:
+            forget_build(connection)
         parsed = dbtRunner().invoke([*_GLOBAL, "parse", *_PLACE])
         if not parsed.success:
             raise RefusedError(f"dbt parse: {_line(str(parsed.exception))}")
@@ -77,23 +78,19 @@ def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
                 raise RefusedError(f"dbt {command[0]}: {'; '.join(said)}")
 
 
-@contextmanager
-def _alone(dsn: str, *, is_full_refresh: bool) -> Iterator[None]:
-    """Hold the lock of whoever runs dbt by hand; a full refresh begins with no table in build.
+def forget_build(connection: psycopg.Connection[Any]) -> None:
+    """Drop every table of schema build, which a full refresh makes again.
 
-    Schema build is remade by every such run. Dropping also reaches what dbt would not replace:
-    the failing rows that a test has kept which by now is skipped, renamed or gone.
+    It reaches what dbt would not replace: the failing rows that a test has kept which by now is
+    skipped, renamed or gone.
     """
-    with connect(dsn, autocommit=True) as connection, plain_errors():
-        connection.execute("select pg_advisory_lock(hashtext('elt.dbt'))")
-        if is_full_refresh:
-            tables = connection.execute(
-                "select tablename from pg_tables where schemaname = 'build'"
-            ).fetchall()
-            for (table,) in tables:
-                name = sql.Identifier("build", table)
-                connection.execute(sql.SQL("drop table if exists {} cascade").format(name))
-        yield
+    with plain_errors():
+        tables = connection.execute(
+            "select tablename from pg_tables where schemaname = 'build'"
+        ).fetchall()
+        for (table,) in tables:
+            name = sql.Identifier("build", table)
+            connection.execute(sql.SQL("drop table if exists {} cascade").format(name))
 
 
 class _Errors:

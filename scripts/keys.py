@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime
 
 from scripts.errors import RefusedError
 
+RAW = "raw/"
 _RAW_KEY = re.compile(r"raw/(?P<source>[a-z][a-z0-9_]*)/(?P<day>\d{4}-\d{2}-\d{2})\.json")
 
 
 def raw_prefix(source: str) -> str:
     """Return the prefix under which every day of `source` is kept: ``raw/<source>/``."""
-    return f"raw/{source}/"
+    return f"{RAW}{source}/"
 
 
 def raw_key(source: str, day: date) -> str:

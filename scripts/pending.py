@@ -1,6 +1,7 @@
 """What is to be done, computed from state. Invariant: an event never decides what is loaded.
 
-Landed and not loaded: a key whose listing (ETag, last-modified, size) differs from the ledger's.
+Landed and not loaded: a key whose listing (ETag, last-modified, size) differs from that of its
+current load, and is not the one that was parked last.
 Loaded and not published: a current load that has not reached the marts.
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from scripts.errors import RefusedError
+from scripts.errors import NotLandedError
 from scripts.keys import parse_day, parse_raw_key, raw_key, raw_prefix, today
 from scripts.settings import RunSettings
 from scripts.sources import SOURCES, Source
@@ -70,13 +71,27 @@ def plan_work(
 
     Raises:
         UnavailableError: the bucket or the warehouse does not answer.
-        RefusedError: a named day is no day, or nothing has landed for it.
+        NotLandedError: nothing has landed for a named day.
+        RefusedError: a named day is no day.
     """
     if days:
         return Work(_named(store, sorted({parse_day(day) for day in days})), is_reload=True)
     lookback = today() - timedelta(days=settings.lookback_days)
     survey = look(store, dsn, _FIRST_DAY if is_full_sweep else lookback)
     return Work(survey.waiting[: settings.batch_objects], survey.unpublished)
+
+
+def work_left(store: Store, dsn: str, settings: RunSettings, done: Work) -> Work:
+    """Return what is pending and was no part of a run's work: it exceeded it, or came meanwhile.
+
+    What a run has tried and not achieved is left out, so that no run calls for another in vain.
+
+    Raises:
+        UnavailableError: the bucket or the warehouse does not answer.
+    """
+    survey = look(store, dsn, today() - timedelta(days=settings.lookback_days))
+    left = [found for found in survey.waiting if found not in set(done.objects)]
+    return Work(left[: settings.batch_objects], survey.unpublished)
 
 
 @dataclass(frozen=True)
@@ -133,7 +148,7 @@ def _named(store: Store, days: Sequence[date]) -> list[tuple[str, date]]:
     ]
     missing = set(days) - {day for _, day in objects}
     if missing:
-        raise RefusedError(f"nothing has landed for {', '.join(map(str, sorted(missing)))}")
+        raise NotLandedError(sorted(missing))
     return objects
 
 
@@ -142,12 +157,17 @@ def _before(source: Source, since: date) -> str:
 
 
 def _ledger(dsn: str, since: date) -> tuple[dict[str, set[_Listing]], int]:
-    """Return the listings that each key's rows have seen, and how many loads are unpublished."""
+    """Return the listings that are dealt with, by key, and how many loads are unpublished."""
     known: dict[str, set[_Listing]] = defaultdict(set)
     with connect(dsn) as connection:
         rows = connection.execute(
-            "select key, etag, last_modified, bytes from ops.loads "
-            "where (is_current or state = 'parked') and day >= %s",
+            """
+            select key, etag, last_modified, bytes from ops.loads as known
+            where day >= %s and (is_current or state = 'parked' and not exists (
+                select from ops.loads as newer
+                where newer.key = known.key and newer.load_id > known.load_id
+            ))
+            """,
             [since],
         )
         for key, etag, last_modified, size in rows:

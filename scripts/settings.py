@@ -88,6 +88,7 @@ class RunSettings(BaseModel):
     lookback_days: int = Field(default=3650, ge=1)
     late_days: int = Field(default=7, ge=1)
     landing_deadline_hours: float = Field(default=6, ge=0)
+    landing_wait_minutes: float = Field(default=15, gt=0, le=120)
     batch_objects: int = Field(default=100, ge=1)
     retention_days: int = Field(default=30, ge=0)
 

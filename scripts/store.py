@@ -94,6 +94,18 @@ class Store:
         except (BotoCoreError, ClientError) as error:
             raise self._unavailable("list", prefix, error) from error
 
+    def children(self, prefix: str) -> Iterator[str]:
+        """Yield the folders (with their slash) and keys directly below `prefix`."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix, Delimiter="/"
+        )
+        try:
+            for page in pages:
+                yield from (row["Prefix"] for row in page.get("CommonPrefixes", []))
+                yield from (row["Key"] for row in page.get("Contents", []))
+        except (BotoCoreError, ClientError) as error:
+            raise self._unavailable("list", prefix, error) from error
+
     def sha256(self, key: str) -> str | None:
         """Return the sha256 that the object's writer recorded, or None (no object, or none)."""
         found = self.head(key)

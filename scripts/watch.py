@@ -1,12 +1,13 @@
 """What is late or stuck, computed from state alone. Invariant: it changes nothing.
 
-One listing, a few indexed queries: cheap enough for every few minutes.
+One listing a source, a few indexed queries: cheap enough for every few minutes.
 """
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from scripts.foreign import undeclared
 from scripts.pending import look
 from scripts.settings import RunSettings
 from scripts.sources import SOURCES
@@ -23,7 +24,7 @@ class Watched:
         waiting: days that have landed and are not loaded.
         unpublished: how many current loads have not reached the marts.
         parked: days whose object was refused and has not changed since, with the reason.
-        foreign: keys in the landing zone that are no day of a declared source.
+        foreign: what lies in the landing zone and is no day of a declared source.
         marts_age_seconds: time since the latest publication; None before the first.
     """
 
@@ -58,7 +59,7 @@ def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> Watch
         waiting=[_name(*day) for day in survey.waiting],
         unpublished=survey.unpublished,
         parked={_name(source, day): reason for source, day, reason in parked},
-        foreign=survey.foreign,
+        foreign=[*survey.foreign, *undeclared(store)],
         marts_age_seconds=(now - published_at).total_seconds() if published_at else None,
     )
 

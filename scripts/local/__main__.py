@@ -1,6 +1,7 @@
-"""The local stack's command line: up, run, status and down."""
+"""The local stack's command line: up, run, status, airflow and down."""
 
 import json
+import subprocess
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from scripts.cli import run_app
 from scripts.keys import parse_day
+from scripts.local.airflow import PROGRAM, environment
 from scripts.local.run import run_main_job
 from scripts.local.stack import Stack
 from scripts.local.state import Choices, state_folder
@@ -73,6 +75,21 @@ def status(
         _show(stack)
     if "dead" in stack.states().values():
         raise typer.Exit(1)
+
+
+@app.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": [],
+    }
+)
+def airflow(context: typer.Context) -> None:
+    """Run a command of Airflow's own on this stack, such as `airflow dags list`."""
+    stack = Stack(state_folder())
+    command = [PROGRAM, *context.args]
+    done = subprocess.run(command, env=environment(stack.folder, stack.state), check=False)
+    raise typer.Exit(done.returncode)
 
 
 @app.command()

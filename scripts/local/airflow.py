@@ -25,6 +25,7 @@ COMPONENTS = {
     "triggerer": ["--skip-serve-logs"],
 }
 ADMIN = "admin"
+PROGRAM = str(Path(sys.executable).parent / "airflow")
 # A developer's own Airflow and AWS must not leak in; AIRFLOW_VAR_* may, to try other settings.
 _NOT_INHERITED = ("AIRFLOW_HOME", "AIRFLOW_CONN_", "AIRFLOW__", "AWS_", "PYTHONDONTWRITEBYTECODE")
 
@@ -43,7 +44,7 @@ def components(folder: Path, state: State) -> dict[str, ManagedProcess]:
     """Return Airflow's processes by name."""
     env = environment(folder, state)
     return {
-        name: ManagedProcess(name, [_program(), name, *options], env, folder / "logs")
+        name: ManagedProcess(name, [PROGRAM, name, *options], env, folder / "logs")
         for name, options in COMPONENTS.items()
     }
 
@@ -58,7 +59,7 @@ def migrate_metadata(folder: Path, state: State) -> None:
     passwords.touch(mode=0o600)
     passwords.write_text(json.dumps({ADMIN: state.secrets.airflow_admin}))
     done = subprocess.run(
-        [_program(), "db", "migrate"],
+        [PROGRAM, "db", "migrate"],
         env=environment(folder, state),
         capture_output=True,
         text=True,
@@ -171,7 +172,3 @@ def _configuration(folder: Path, state: State) -> dict[str, object]:
         "COSMOS__ENABLE_TELEMETRY": False,
         "COSMOS__CACHE_DIR": folder / "cosmos",
     }
-
-
-def _program() -> str:
-    return str(Path(sys.executable).parent / "airflow")

@@ -22,7 +22,11 @@ from scripts.local.rest import AirflowApi
 _ROOT = Path(__file__).parents[2]
 _POLL_SECONDS = 0.3
 _PATIENCE = 240  # seconds, on a machine that is busy with something else too
-_SETTINGS = {"http_retries": 1, "http_backoff": 0.1}  # a dead API is given up sooner
+_SETTINGS = {
+    "http_retries": 1,  # a dead API is given up sooner
+    "http_backoff": 0.1,
+    "landing_wait_minutes": 0.4,
+}
 
 
 @dataclass

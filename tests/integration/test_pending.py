@@ -91,6 +91,24 @@ def test_a_changed_object_is_pending_again(warehouse: Warehouse, store: Store) -
     assert _plan(warehouse, store).objects == [("posts", _TODAY)]
 
 
+@pytest.mark.parametrize(
+    "before", [{}, {"state": "parked", "reason": "truncated"}], ids=["loaded", "parked"]
+)
+def test_an_object_that_goes_back_to_what_it_was_is_pending(
+    warehouse: Warehouse, store: Store, before: dict[str, str]
+) -> None:
+    """A, then B, then B's version is deleted: the listing is A's, to the second and the byte."""
+    _land(store, _TODAY)
+    _record(warehouse, store, _TODAY, is_current=False, **before)
+    second = store.put(raw_key("posts", _TODAY), io.BytesIO(b"[ ]"), "ab" * 32)
+    _record(warehouse, store, _TODAY, published_at="now")
+    assert second
+    assert not _plan(warehouse, store)
+
+    store.client.delete_object(Bucket=store.bucket, Key=raw_key("posts", _TODAY), VersionId=second)
+    assert _plan(warehouse, store).objects == [("posts", _TODAY)]
+
+
 def test_a_parked_object_waits_until_it_changes(warehouse: Warehouse, store: Store) -> None:
     _land(store, _TODAY)
     _record(warehouse, store, _TODAY, state="parked", reason="truncated", is_current=False)

@@ -6,10 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
-from scripts.dbt import _alone
-from scripts.errors import UnavailableError
 from scripts.keys import raw_key
 from scripts.load import load
 from scripts.migrate import migrate
@@ -102,13 +99,3 @@ def test_a_warehouse_that_does_not_answer_is_named_without_its_password(
     assert failed.returncode == 2
     assert "as transformer" in failed.stderr
     assert "wrong-pw" not in failed.stderr
-
-
-def test_one_dbt_by_hand_waits_for_the_other(warehouse: Warehouse) -> None:
-    impatient = make_conninfo(warehouse.transformer, options="-c statement_timeout=200")
-    with (
-        _alone(warehouse.transformer, is_full_refresh=True),
-        pytest.raises(UnavailableError, match="statement timeout"),
-        _alone(impatient, is_full_refresh=True),
-    ):
-        pytest.fail("two at once")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from scripts.keys import raw_key
+from scripts.foreign import not_told_yet
 from scripts.settings import RunSettings
 from scripts.store import Store
 from scripts.watch import Watched, watch
@@ -59,8 +59,16 @@ def test_a_parked_object_is_told_until_it_changes(warehouse: Warehouse, store: S
 
 
 def test_a_foreign_key_is_told_and_left_alone(warehouse: Warehouse, store: Store) -> None:
-    store.client.put_object(Bucket=store.bucket, Key="raw/posts/notes.txt", Body=b"hello")
+    _land(store, _TODAY)
+    _record(warehouse, store, _TODAY, published_at="now")
+    for key in ("raw/posts/notes.txt", "raw/post/2026-01-01.json", "raw/readme"):
+        store.client.put_object(Bucket=store.bucket, Key=key, Body=b"hello")
     seen = _watch(warehouse, store)
-    assert seen.foreign == ["raw/posts/notes.txt"]
+    assert seen.foreign == ["raw/posts/notes.txt", "raw/post/", "raw/readme"]
     assert not seen.is_work_pending
-    assert raw_key("posts", _TODAY) not in seen.foreign
+
+
+def test_a_foreign_key_is_told_once(warehouse: Warehouse) -> None:
+    assert not_told_yet(warehouse.loader, []) == []
+    assert not_told_yet(warehouse.loader, ["raw/b", "raw/a"]) == ["raw/a", "raw/b"]
+    assert not_told_yet(warehouse.loader, ["raw/b", "raw/c"]) == ["raw/c"]

@@ -15,6 +15,7 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from callbacks import alert_run_failure, alert_task_failure, tell_recovery
+from dags.marts import share_dbt
 from dags.retries import WarehousePolicy
 from scripts.settings import Deployment
 
@@ -94,6 +95,20 @@ def test_transform_names_no_date_of_a_run(dags: dict[str, DAG]) -> None:
         function = getattr(task, "python_callable", None)
         parameters = inspect.signature(function).parameters if function else {}
         assert not set(names) & set(parameters), task.task_id
+
+
+def test_every_dbt_task_takes_the_lock_and_only_one_run_goes_at_a_time(
+    dags: dict[str, DAG],
+) -> None:
+    dag = dags["transform_posts"]
+    dbt = [task for task in dag.tasks if type(task).__module__.startswith("cosmos.")]
+    assert {task.task_id for task in dag.tasks} - {task.task_id for task in dbt} == {
+        "find_pending",
+        "load",
+    }
+    for task in dbt:
+        assert getattr(task, "_pre_execute_hook", None) is share_dbt, task.task_id
+    assert dag.max_active_runs == 1
 
 
 @pytest.mark.parametrize("dag_id", _DAG_IDS)

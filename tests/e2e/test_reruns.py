@@ -1,0 +1,143 @@
+"""Reruns, backfill and waiting on the real stack, by Airflow's command line and REST API."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from scripts.dbt_lock import dbt_lock
+from scripts.local.sinks import slack_messages
+from tests.e2e.conftest import LocalStack, now, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480)]
+
+_FIRST, _LAST = "2025-11-01", "2025-11-30"
+_BACKFILLED = "is_current and day between date '2025-11-01' and date '2025-11-30'"
+_RECORD = {"userId": 1, "id": 1, "title": "anew", "body": "b"}
+
+
+@pytest.fixture(autouse=True)
+def _api_behaves_again(stack: LocalStack) -> Iterator[None]:
+    yield
+    stack.switch()
+
+
+def _airflow(stack: LocalStack, *arguments: str) -> None:
+    done = stack.command("airflow", *arguments)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def _versions(stack: LocalStack, day: str) -> int:
+    listed = stack.s3().list_object_versions(
+        Bucket=stack.known["bucket"], Prefix=f"raw/posts/{day}.json"
+    )
+    return len(listed["Versions"])
+
+
+def _put(stack: LocalStack, day: str) -> None:
+    stack.s3().put_object(
+        Bucket=stack.known["bucket"],
+        Key=f"raw/posts/{day}.json",
+        Body=json.dumps([_RECORD]),
+    )
+
+
+def _waits(stack: LocalStack, day: str) -> str:
+    """Trigger a transform for a day that has not landed; return its run once it waits."""
+    run_id = stack.airflow.trigger("transform_posts", {"days": [day]})
+    wait_for(
+        lambda: stack.task_states("transform_posts", run_id)["find_pending"],
+        lambda state: state == "deferred",
+        60,
+    )
+    return run_id
+
+
+def test_a_backfill_of_thirty_days_is_transformed_in_a_few_runs(stack: LocalStack) -> None:
+    started = now()
+    dates = ("--from-date", _FIRST, "--to-date", _LAST)
+    _airflow(stack, "backfill", "create", "--dag-id", "ingest_posts", *dates)
+
+    published = (
+        f"select count(*), count(published_at), sum(loaded) from ops.loads where {_BACKFILLED}"  # noqa: S608
+    )
+    wait_for(lambda: stack.query(published)[0], lambda counts: counts == (30, 30, 30 * 137), 240)
+    runs = stack.transforms_settled(started)
+    assert {run["state"] for run in runs} == {"success"}
+    working = stack.query(f"select count(distinct run_id) from ops.loads where {_BACKFILLED}")  # noqa: S608
+    assert working[0][0] <= 8
+
+
+def test_a_rerun_from_the_command_line_changes_nothing_if_the_answer_is_the_same(
+    stack: LocalStack,
+) -> None:
+    ledger = "select load_id, published_at from ops.loads where day = date '2025-11-30'"
+    before = stack.query(ledger)
+    started = now()
+
+    conf = json.dumps({"day": _LAST})
+    _airflow(stack, "dags", "trigger", "ingest_posts", "--conf", conf, "--run-id", "by_hand")
+
+    assert stack.finished("ingest_posts", "by_hand") == "success"
+    for run in stack.transforms_settled(started):
+        states = stack.task_states("transform_posts", run["dag_run_id"])
+        assert set(states.values()) == {"skipped"}
+    assert (stack.query(ledger), _versions(stack, _LAST)) == (before, 1)
+
+
+def test_a_rerun_with_a_new_answer_replaces_its_day(stack: LocalStack) -> None:
+    """Meanwhile somebody runs dbt by hand: the transform waits for it."""
+    stack.switch(body=json.dumps([_RECORD]))
+    started = now()
+    with dbt_lock(stack.known["warehouse_loader_dsn"], is_alone=True):
+        assert stack.run_by_hand("ingest_posts", {"day": _LAST})[1] == "success"
+        wait_for(lambda: _lock_waiters(stack), lambda count: count == 1, 60)
+
+    assert stack.transforms_settled(started)[-1]["state"] == "success"
+    assert _versions(stack, _LAST) == 2
+    assert stack.query("select payload ->> 'title' from raw.posts where day = %s", _LAST) == [
+        ("anew",)
+    ]
+    changed = "select title from marts.fct_post_changes where day = '2025-11-30' and post_id = 1"
+    assert stack.marts(changed) == [("anew",)]
+
+
+def _lock_waiters(stack: LocalStack) -> int:
+    with psycopg.connect(stack.known["warehouse_loader_dsn"]) as connection:
+        row = connection.execute(
+            "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def test_a_named_day_is_waited_for_without_a_worker(stack: LocalStack) -> None:
+    day = "2026-04-01"
+    run_id = _waits(stack, day)
+    _put(stack, day)
+
+    assert stack.finished("transform_posts", run_id) == "success"
+    assert stack.query(
+        "select run_id, published_at is not null from ops.loads where day = %s", day
+    ) == [(run_id, True)]
+
+
+def test_a_wait_in_vain_is_told_once_and_not_tried_again(stack: LocalStack) -> None:
+    run_id = _waits(stack, "2026-04-02")
+    began = time.monotonic()
+
+    assert stack.finished("transform_posts", run_id) == "failed"
+
+    assert time.monotonic() - began < 60
+    tasks = stack.airflow.tasks("transform_posts", run_id)
+    (waited,) = [task for task in tasks if task["task_id"] == "find_pending"]
+    assert waited["try_number"] == 1
+    told = wait_for(lambda: _told(stack, run_id), bool, 30)
+    assert len(told) == 1
+    assert "waited 0.4 minutes, and not all of 2026-04-02 has landed" in told[0]
+
+
+def _told(stack: LocalStack, run_id: str) -> list[str]:
+    texts = [json.dumps(message["body"]) for message in slack_messages(stack.folder / "inbox")]
+    return [text for text in texts if run_id in text]

@@ -1,0 +1,154 @@
+"""The steps of transform_posts that are more than a call of scripts/, without a scheduler."""
+
+import json
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+from airflow.sdk.execution_time.context import OutletEventAccessors
+
+from dags import marts
+from dags.find_pending import FindPending
+from dags.shared import LANDING_SWEEP, POSTS_MARTS
+from scripts.errors import NotLandedError, RefusedError, UnavailableError
+from scripts.keys import raw_key, today
+from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY
+from scripts.settings import Deployment
+from scripts.store import Store
+from tests.conftest import Warehouse
+from tests.integration.test_pending import _land, _record
+
+pytestmark = pytest.mark.integration
+
+_TODAY = today()
+_YESTERDAY = _TODAY - timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _connections(warehouse: Warehouse, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lead Airflow's connections, and the landing bucket, to this test's own servers."""
+    aws = {
+        "conn_type": "aws",
+        "login": ACCESS_KEY,
+        "password": SECRET_KEY,
+        "extra": {"endpoint_url": store.client.meta.endpoint_url, "region_name": REGION},
+    }
+    for name, connection in {
+        "AWS_DEFAULT": aws,
+        "WAREHOUSE": _postgres(warehouse.loader),
+        "DBT_POSTGRES_CONN": _postgres(warehouse.transformer),
+    }.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_VAR_PIPELINE", '{"landing_wait_minutes": 7}')
+    monkeypatch.setattr("dags.shared.DEPLOYMENT", Deployment(LANDING_BUCKET=store.bucket))
+
+
+def _postgres(dsn: str) -> dict[str, Any]:
+    parts = psycopg.conninfo.conninfo_to_dict(dsn)
+    return {
+        "conn_type": "postgres",
+        "host": parts["host"],
+        "port": int(str(parts["port"])),
+        "schema": parts["dbname"],
+        "login": parts["user"],
+        "password": parts["password"],
+    }
+
+
+def _context(run_type: str = "asset_triggered", days: tuple[date, ...] = ()) -> dict[str, Any]:
+    """What a run gets; the event that triggered it knows of today's object only."""
+    event = SimpleNamespace(extra={"day": _TODAY.isoformat(), "key": raw_key("posts", _TODAY)})
+    return {
+        "dag_run": SimpleNamespace(run_type=run_type),
+        "params": {"days": [day.isoformat() for day in days]},
+        "triggering_asset_events": {Asset("raw_posts"): [event]},
+    }
+
+
+def _find(context: dict[str, Any], **event: Any) -> dict[str, Any]:
+    return FindPending(task_id="find_pending").execute(context, **event)
+
+
+def test_an_event_does_not_decide_what_is_loaded(store: Store) -> None:
+    for day in (_YESTERDAY, _TODAY):
+        _land(store, day)
+    assert _find(_context())["objects"] == [["posts", str(_YESTERDAY)], ["posts", str(_TODAY)]]
+
+
+def test_an_event_without_work_is_skipped_and_a_run_by_hand_is_not() -> None:
+    with pytest.raises(AirflowSkipException):
+        _find(_context())
+    assert _find(_context("manual")) == {"objects": [], "unpublished": 0, "is_reload": False}
+
+
+def test_a_day_that_has_not_landed_is_waited_for_and_then_planned(store: Store) -> None:
+    _land(store, _YESTERDAY)
+    by_hand = _context("manual", (_YESTERDAY, _TODAY))
+
+    with pytest.raises(TaskDeferred) as waits:
+        _find(by_hand)
+
+    assert waits.value.trigger.bucket_name == store.bucket
+    assert waits.value.trigger.bucket_key == [raw_key("posts", _TODAY)]
+    assert waits.value.timeout == timedelta(minutes=7)
+    _land(store, _TODAY)
+    work = _find(by_hand, event={"status": "success"})
+    assert work["objects"] == [["posts", str(_YESTERDAY)], ["posts", str(_TODAY)]]
+    assert work["is_reload"]
+
+
+def test_a_wait_ends_in_an_error_that_says_why(store: Store) -> None:
+    by_hand = _context("manual", (_TODAY,))
+    with pytest.raises(NotLandedError):  # gone again
+        _find(by_hand, event={"status": "success"})
+    with pytest.raises(UnavailableError, match="no such host"):
+        _find(by_hand, event={"status": "error", "message": "no such host"})
+    with pytest.raises(RefusedError, match=f"waited 7 minutes, and not all of {_TODAY} has landed"):
+        FindPending(task_id="find_pending").resume_execution(
+            "__fail__", {"error": "Trigger timeout"}, by_hand
+        )
+
+
+@pytest.mark.parametrize("what", ["landed", "loaded"])
+def test_what_came_meanwhile_calls_for_another_run(
+    warehouse: Warehouse, store: Store, what: str
+) -> None:
+    _land(store, _TODAY)
+    done = _find(_context())
+    _record(warehouse, store, _TODAY, published_at="now")
+    assert _published(done) == []
+
+    _land(store, _YESTERDAY)
+    if what == "loaded":
+        _record(warehouse, store, _YESTERDAY)
+    (event,) = _published(done)
+    assert event.dest_asset_key.name == LANDING_SWEEP.name
+
+
+def test_what_a_run_tried_in_vain_calls_for_none(warehouse: Warehouse, store: Store) -> None:
+    _land(store, _TODAY)
+    assert _published(_find(_context())) == []
+
+
+def _published(done: dict[str, Any]) -> list[Any]:
+    """Return the events that call for another run, after a run has published this work."""
+    outlets = OutletEventAccessors()
+    instance = SimpleNamespace(xcom_pull={"find_pending": done}.get)
+    marts._tell_what_was_published({"outlet_events": outlets, "ti": instance})
+    assert "days" in outlets[POSTS_MARTS].extra
+    return outlets[marts._MORE_LANDED].asset_alias_events
+
+
+def test_a_dbt_task_holds_its_lock_until_its_process_ends(warehouse: Warehouse) -> None:
+    with psycopg.connect(warehouse.loader, autocommit=True) as other:
+        marts.share_dbt({})
+        marts.share_dbt({})  # as another task does meanwhile
+        is_free = "select pg_try_advisory_lock(hashtext('elt.dbt'))"
+        assert other.execute(is_free).fetchone() == (False,)
+        marts._until_exit.close()
+        other.execute("set statement_timeout = '10s'")
+        other.execute("select pg_advisory_lock(hashtext('elt.dbt'))")
