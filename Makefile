@@ -12,7 +12,7 @@ MANIFEST := dbt/target/manifest.json
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
-.PHONY: help setup run up down status test lint format lock manifest mutants bench clean
+.PHONY: help setup run up down status test test-fault soak lint format lock manifest mutants bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ down: $(INSTALLED) ## Stop the local stack (PURGE=1 deletes its state too)
 
 test: setup ## Run the tests
 	@python -m pytest $(PYTEST_ARGS)
+
+test-fault: setup ## Run every fault of the fault suite, on the real stack
+	@python -m pytest tests/fault -m "fault or thorough" $(PYTEST_ARGS)
+
+soak: setup ## Live through days of faults and count every record (DAYS=30 SEED=1; WRITE=1 into docs)
+	@python -m tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
 
 mutants: setup ## Break the code on purpose: each committed patch must turn its named test red
 	@python -m tests.mutants

@@ -12,7 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scripts.errors import UnavailableError
+import msgspec
+
+from scripts.errors import ConfigurationError, UnavailableError
 from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack
 from scripts.local.processes import ManagedProcess
 from scripts.local.state import BUCKET, QUEUE, ROOT, State
@@ -84,7 +86,17 @@ def environment(folder: Path, state: State) -> dict[str, str]:
         "PYTHONPATH": f"{ROOT}:{ROOT / 'deploy' / 'airflow'}",
         "PIPELINE_LOCAL_DIR": str(folder),
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+        **_overrides(),
     }
+
+
+def _overrides() -> dict[str, str]:
+    """Return what PIPELINE_LOCAL_AIRFLOW_ENV lays over the environment of Airflow's processes."""
+    text = os.environ.get("PIPELINE_LOCAL_AIRFLOW_ENV") or "{}"
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(f"PIPELINE_LOCAL_AIRFLOW_ENV: {error}") from None
 
 
 def _pipeline(folder: Path, state: State) -> dict[str, str]:

@@ -47,6 +47,12 @@ class AirflowApi:
         runs: list[dict[str, Any]] = self._get(f"/dags/{dag_id}/dagRuns", after)["dag_runs"]
         return runs
 
+    def active_runs(self) -> list[dict[str, Any]]:
+        """Return the runs of all DAGs that have not ended."""
+        states = {"state": ["queued", "running"], "limit": 100}
+        runs: list[dict[str, Any]] = self._get("/dags/~/dagRuns", states)["dag_runs"]
+        return runs
+
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"

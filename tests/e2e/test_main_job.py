@@ -10,7 +10,7 @@ import requests
 
 from scripts.local.sinks import mails, slack_messages
 from scripts.store import Store
-from tests.e2e.conftest import LocalStack, now, wait_for
+from tests.stack import LocalStack, now, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.dbt_lock import dbt_lock
 from scripts.local.sinks import slack_messages
-from tests.e2e.conftest import LocalStack, now, wait_for
+from tests.stack import LocalStack, now, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480)]
 

@@ -1,0 +1,15 @@
+"""One stack for all faults of the pipeline, down before another package brings up its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fault.pipeline.rig import Rig
+from tests.fault.pipeline.rig import rig as build_rig
+
+
+@pytest.fixture(scope="package")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A running stack that can be broken."""
+    with build_rig(tmp_path_factory.mktemp("kill")) as rig:
+        yield rig

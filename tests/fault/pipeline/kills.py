@@ -1,0 +1,86 @@
+"""Faults of processes: kill -9 of tasks at named steps, of dbt, and of Airflow's own processes."""
+
+from functools import partial
+
+from tests.fault.pipeline.fault import fault
+from tests.fault.pipeline.rig import Rig, resume
+
+_RETRIED = "the task is tried again; no alert"
+_RED = "a red run and one alert; the next look of `watch_pipeline` finishes the work"
+_INGEST = {
+    "before the upload": "ingest.before_upload",
+    "between upload and event": "ingest.after_upload",
+    "after the event": "ingest_posts.land.told",
+}
+_LOAD = {
+    "before it reads": "load.before_get",
+    "in the middle of COPY": "load.in_copy",
+    "after COPY": "load.after_copy",
+    "with the day's lock": "load.locked",
+    "before COMMIT": "load.before_commit",
+    "after COMMIT": "load.after_commit",
+    "after its success": "transform_posts.load.told",
+}
+
+
+def _kill_ingest(place: str, rig: Rig) -> None:
+    rig.arm(place)
+    rig.ingest()
+    rig.struck(place)
+
+
+def _kill_load(place: str, rig: Rig) -> None:
+    rig.arm(place)
+    rig.drop()
+    rig.struck(place)
+
+
+for _when, _place in _INGEST.items():
+    fault(f"ingest killed {_when}", seen=_RETRIED, is_first=_place == "ingest.after_upload")(
+        partial(_kill_ingest, _place)
+    )
+for _when, _place in _LOAD.items():
+    fault(f"load killed {_when}", seen=_RETRIED, is_first=_place == "load.before_commit")(
+        partial(_kill_load, _place)
+    )
+
+
+@fault("dbt killed while it builds", seen=_RED, is_first=True)
+def _(rig: Rig) -> None:
+    with rig.dbt_held_at("build.stg_loads") as process:
+        process.kill()
+        rig.mark()
+
+
+@fault("publish killed in its transaction", seen=_RETRIED)
+def _(rig: Rig) -> None:
+    with rig.dbt_held_at("marts.fct_posts") as process:
+        process.kill()
+        rig.mark()
+
+
+def _kill_component(name: str, rig: Rig) -> None:
+    """Kill a process of Airflow's while a load stands still in the middle of its COPY."""
+    rig.arm("load.in_copy", "SIGSTOP")
+    rig.drop()
+    load = rig.stopped("load.in_copy")
+    rig.kill(name)
+    resume(load)
+
+
+for _name in ("scheduler", "dag-processor", "triggerer", "api-server"):
+    fault(
+        f"{_name} killed during a load",
+        seen=f"`status` says that {_name} is dead; the load ends or is tried again",
+        is_first=_name == "scheduler",
+        heal_seconds=180,
+    )(partial(_kill_component, _name))
+
+
+@fault(
+    "triggerer dead while an object arrives",
+    seen="`status` says that triggerer is dead; the object waits for `watch_pipeline`",
+)
+def _(rig: Rig) -> None:
+    rig.kill("triggerer")
+    rig.drop()

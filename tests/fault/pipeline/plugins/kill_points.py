@@ -1,0 +1,28 @@
+"""Kill points at the edges of every task: ``<dag>.<task>.started`` and ``<dag>.<task>.told``.
+
+The second is reached when Airflow has been told of the success, and of the event, and the process
+of the task has not ended yet.
+"""
+
+from types import ModuleType
+from typing import Any
+
+from airflow.listeners import hookimpl
+from airflow.plugins_manager import AirflowPlugin
+
+from scripts.killpoints import reach
+
+
+class _Edges(ModuleType):
+    @hookimpl
+    def on_task_instance_running(self, task_instance: Any) -> None:
+        reach(f"{task_instance.dag_id}.{task_instance.task_id}.started")
+
+    @hookimpl
+    def on_task_instance_success(self, task_instance: Any) -> None:
+        reach(f"{task_instance.dag_id}.{task_instance.task_id}.told")
+
+
+class KillPoints(AirflowPlugin):
+    name = "kill_points"
+    listeners = [_Edges("kill_points_edges")]  # noqa: RUF012 - Airflow's own interface

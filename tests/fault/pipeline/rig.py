@@ -1,0 +1,248 @@
+"""A running stack that can be broken: what arrives, what strikes, and how long until it is healed.
+
+Nothing but time heals; a process that has died is started again by ``python -m scripts.local up``,
+as an init system would.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from scripts.errors import UnavailableError
+from scripts.keys import raw_key
+from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY
+from scripts.local.stack import Stack
+from tests.fault.pipeline.census import RECORDS_A_DAY, Book, Census, census
+from tests.fault.pipeline.proxy import S3Fault, S3Proxy, running
+from tests.stack import LocalStack, started, wait_for
+
+WATCH_SECONDS = 20
+_PLUGINS = Path(__file__).parent / "plugins"
+# A busy machine must not look like a dead one: no shorter than half a minute.
+_AIRFLOW = {
+    "CORE__PLUGINS_FOLDER": str(_PLUGINS),
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+}
+_EVER = datetime(2000, 1, 1, tzinfo=UTC)
+_POLL_SECONDS = 0.5
+
+
+@dataclass
+class Rig:
+    """The stack, the proxy before its S3, and the book of what was given out."""
+
+    stack: LocalStack
+    proxy: S3Proxy
+    kill_folder: Path
+    book: Book = field(default_factory=Book)
+    _struck_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.inside = Stack(self.stack.folder)  # the same stack, without a process per look
+
+    # what arrives ------------------------------------------------------------------------------
+
+    def drop(self, day: date | None = None) -> date:
+        """Put a day's object as another program does; a known day is rewritten."""
+        day = day or self.book.new_day()
+        self.stack.s3().put_object(
+            Bucket=self.stack.known["bucket"],
+            Key=raw_key("posts", day),
+            Body=json.dumps(self.book.write(day)),
+        )
+        return day
+
+    def serve(self, day: date, **faults: Any) -> None:
+        """Let the API answer with a day's records, or fail with these of its switches."""
+        known = self.book.days.get(day) or self.book.write(day)
+        edited = {str(place): post for place, post in enumerate(known, 1)}
+        self.stack.switch(posts=len(known), edited=edited, **faults)
+
+    def ingest(self, day: date | None = None, **faults: Any) -> tuple[date, str]:
+        """Start the ingest of a day from the API, which fails with these switches."""
+        day = day or self.book.new_day()
+        self.serve(day, **faults)
+        return day, self.stack.airflow.trigger("ingest_posts", {"day": day.isoformat()})
+
+    # what strikes ------------------------------------------------------------------------------
+
+    def arm(self, place: str, name: str = "SIGKILL") -> None:
+        """Let the next process that reaches a kill point be signalled there."""
+        draft = self.kill_folder / ".draft"
+        draft.write_text(name)
+        draft.rename(self.kill_folder / place)
+
+    def struck(self, place: str) -> int:
+        """Wait until a process was struck at a place; return its pid."""
+        [file] = wait_for(lambda: list(self.kill_folder.glob(f"{place}.[0-9]*")), bool, 90)
+        pid = int(file.suffix[1:])
+        file.unlink()
+        self.mark()
+        return pid
+
+    def stopped(self, place: str) -> psutil.Process:
+        """Wait until a process has stopped at a place; return it."""
+        process = psutil.Process(self.struck(place))
+        wait_for(process.status, lambda status: status == psutil.STATUS_STOPPED, 10)
+        return process
+
+    def kill(self, name: str) -> None:
+        """Kill one of the stack's processes (not its children) at once."""
+        process = self.inside.processes()[name].process()
+        assert process, f"{name} does not run"
+        process.kill()
+        wait_for(lambda: self.inside.states()[name], lambda state: state == "dead", 10)
+        self.mark()
+
+    def fail_s3(self, method: str, times: int, how: Literal["503", "lost"] = "503") -> None:
+        """Let S3 fail the next requests of a method for an object."""
+        self.proxy.fault = S3Fault(method, ".json", times, how)
+
+    def s3_struck(self) -> None:
+        """Wait until S3 has failed as often as it should."""
+        fault = self.proxy.fault
+        assert fault
+        wait_for(lambda: fault.struck, lambda struck: struck == fault.times, 90)
+        self.mark()
+
+    @contextmanager
+    def dbt_held_at(self, table: str) -> Iterator[psutil.Process]:
+        """Hold a table; bring a day, and yield the process whose dbt waits for the table."""
+        name = sql.Identifier(*table.split("."))
+        holder = psycopg.connect(self.inside.dsn("transformer"))
+        try:
+            holder.execute(sql.SQL("lock table {} in access exclusive mode").format(name))
+            self.drop()
+            yield self._waiting_for(table)
+        finally:
+            with suppress(psycopg.OperationalError):  # its server may have been stopped
+                holder.rollback()
+            holder.close()
+
+    def _waiting_for(self, table: str) -> psutil.Process:
+        """Return the process whose connection waits for a lock of a table."""
+        waiting = """
+            select client_port from pg_locks inner join pg_stat_activity using (pid)
+            where relation = %s::regclass and not granted and client_port > 0
+        """
+        with psycopg.connect(self.inside.postgres.dsn("warehouse"), autocommit=True) as admin:
+            rows = wait_for(lambda: admin.execute(waiting, [table]).fetchall(), bool, 90)
+        ports = {port for (port,) in rows}
+        pids = [
+            connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.laddr and connection.laddr.port in ports and connection.raddr
+        ]
+        return psutil.Process(pids[0])
+
+    def mark(self) -> None:
+        """The fault has been seen to strike; the clock of healing begins with the first time."""
+        self._struck_at = self._struck_at or time.monotonic()
+
+    # what heals --------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Wait until nothing runs, and let everything outside behave."""
+        self.stack.switch()
+        self.proxy.fault = None
+        self._struck_at = None
+        wait_for(self._active, lambda runs: runs == [], 120)
+
+    def heal(self, seconds: float) -> float:
+        """Wait until every record is everywhere once; return the seconds since the strike."""
+        assert self._struck_at, "the fault did not strike"
+        deadline = time.monotonic() + seconds
+        while wrong := self._wrong():
+            self._revive()
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not healed in {seconds} s: {wrong}")
+            time.sleep(_POLL_SECONDS)
+        healed = time.monotonic() - self._struck_at
+        assert not [file.name for file in self.kill_folder.iterdir()], "an armed place was missed"
+        return healed
+
+    def census(self) -> list[Census]:
+        """Compare every place with the book."""
+        return list(census(self.stack, self.book))
+
+    def _wrong(self) -> object:
+        """Return the first thing that is not as it will be, or None."""
+        pending = "select count(*) from ops.loads where is_current and published_at is null"
+        try:
+            unpublished = self.stack.query(pending)
+            return next(filter(None, census(self.stack, self.book)), None) or (
+                f"{unpublished} unpublished" if unpublished != [(0,)] else None
+            )
+        except (psycopg.OperationalError, psycopg.errors.UndefinedTable) as error:
+            return str(error)
+
+    def _revive(self) -> None:
+        """Start again what has died; a process that lost its database may die some time later."""
+        if set(self.inside.states().values()) != {"running"}:
+            done = self.stack.command("up")
+            assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+    def _active(self) -> Any:
+        self._revive()
+        try:
+            return [(run["dag_id"], run["state"]) for run in self.stack.airflow.active_runs()]
+        except UnavailableError as error:
+            return str(error)
+
+
+def resume(process: psutil.Process) -> None:
+    """Let a stopped process go on, if it is still there."""
+    with suppress(psutil.NoSuchProcess):
+        os.kill(process.pid, signal.SIGCONT)
+
+
+@contextmanager
+def rig(kill_folder: Path) -> Iterator[Rig]:
+    """Bring up a stack with short intervals, S3 behind a proxy, and one day in its marts."""
+    up = ("up", "--posts", str(RECORDS_A_DAY))
+    with running() as proxy, started(_settings(proxy, kill_folder), *up) as stack:
+        proxy.upstream = stack.known["s3_endpoint"]
+        built = Rig(stack, proxy, kill_folder)
+        # Airflow makes up for the last scheduled run by itself: it is the first arrival.
+        [run] = wait_for(lambda: stack.airflow.runs_since("ingest_posts", _EVER), bool, 120)
+        day = datetime.fromisoformat(run["logical_date"]).date()
+        built.book.days[day] = stack.api("/posts")
+        built.mark()
+        built.heal(300)
+        yield built
+
+
+def _settings(proxy: S3Proxy, kill_folder: Path) -> dict[str, str]:
+    aws = {
+        "conn_type": "aws",
+        "login": ACCESS_KEY,
+        "password": SECRET_KEY,
+        "extra": {"endpoint_url": proxy.url, "region_name": REGION},
+    }
+    environment = {
+        **{f"AIRFLOW__{name}": value for name, value in _AIRFLOW.items()},
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
+        "PIPELINE_KILL_FOLDER": str(kill_folder),
+    }
+    return {
+        "PIPELINE_LOCAL_AIRFLOW_ENV": json.dumps(environment),
+        "AIRFLOW_VAR_PIPELINE": json.dumps({"http_retries": 1, "http_backoff": 0.1}),
+        "PIPELINE_INGEST_SCHEDULE": "0 0 1 1 *",
+        "PIPELINE_WATCH_SCHEDULE": f"* * * * * */{WATCH_SECONDS}",
+        "PIPELINE_TASK_RETRIES": "2",
+        "PIPELINE_RETRY_DELAY_SECONDS": "1",
+    }

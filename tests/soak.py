@@ -1,0 +1,114 @@
+"""Days of arrivals and faults on the real stack, drawn from a seed, and every record counted.
+
+``python -m tests.soak --days 30 --seed 1`` prints one line and exits 1 if anything is lost,
+duplicated or mixed. Each day one fault strikes, in a random order in which every fault comes before
+one comes again; around it objects arrive, and days that are loaded already are rewritten.
+"""
+
+import random
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Annotated
+
+import typer
+
+from scripts.cli import run_cli
+from tests.fault.pipeline import kills, outside  # noqa: F401 - they declare the faults
+from tests.fault.pipeline.census import Census
+from tests.fault.pipeline.fault import FAULTS, Fault
+from tests.fault.pipeline.rig import Rig, rig
+
+_DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
+_BEGIN, _END = "<!-- soak:begin -->\n", "<!-- soak:end -->\n"
+
+
+@dataclass
+class Soak:
+    """What a soak has seen: the seconds of healing by fault, and the last count of each place."""
+
+    heals: dict[str, list[float]] = field(default_factory=dict)
+    records: int = 0
+    found: list[Census] = field(default_factory=list)
+    trouble: str = ""
+
+    def line(self) -> str:
+        """Say it in one line; seconds of healing are from the strike until all is published."""
+        seconds = sorted(s for heals in self.heals.values() for s in heals)
+        cuts = quantiles(seconds, n=20, method="inclusive") if len(seconds) > 1 else seconds * 19
+        p50, p95 = (f"{cuts[9]:.0f}s", f"{cuts[18]:.0f}s") if cuts else ("-", "-")
+        sums = {
+            name: sum(getattr(place, name) for place in self.found)
+            for name in ("lost", "duplicated", "mixed")
+        }
+        counts = " ".join(f"{name}={count}" for name, count in sums.items())
+        return (
+            f"records={self.records} {counts} faults={len(seconds)} heal_p50={p50} heal_p95={p95}"
+        )
+
+
+def drawn(days: int, chance: random.Random) -> Iterator[Fault]:
+    """Yield a fault for each day: all of them in a random order, then again in another."""
+    left: list[Fault] = []
+    for _ in range(days):
+        left = left or chance.sample(list(FAULTS.values()), len(FAULTS))
+        yield left.pop()
+
+
+def soak(built: Rig, days: int, chance: random.Random) -> Soak:
+    """Live through the days; ends early with `trouble` when a fault does not heal in its time."""
+    seen = Soak()
+    for number, fault in enumerate(drawn(days, chance), 1):
+        try:
+            built.begin()
+            before = list(built.book.days)
+            fault.strike(built)
+            if chance.random() < 0.5:
+                built.drop(chance.choice(before))
+            if chance.random() < 0.25:
+                built.drop()
+            healed = built.heal(fault.heal_seconds)
+        except AssertionError as error:
+            seen.trouble = f"{fault.name}: {error}"
+            break
+        seen.heals.setdefault(fault.name, []).append(healed)
+        typer.echo(f"day {number} of {days}: {fault.name}, healed in {healed:.0f} s", err=True)
+    seen.records, seen.found = built.book.records().total(), built.census()
+    return seen
+
+
+def written(document: str, seen: Soak, command: str) -> str:
+    """Return the document with the soak's command, its line and the table of faults."""
+    rows = [
+        f"| {fault.name} | {fault.seen} | {median(seen.heals[fault.name]):.0f} s |\n"
+        for fault in FAULTS.values()
+        if fault.name in seen.heals
+    ]
+    table = "| fault | what the operator sees | healed in |\n|---|---|---|\n" + "".join(rows)
+    said = f"Measured by `{command}`:\n\n```\n{seen.line()}\n```\n\n{table}"
+    head, _, rest = document.partition(_BEGIN)
+    return head + _BEGIN + said + _END + rest.partition(_END)[2]
+
+
+def main(
+    days: Annotated[int, typer.Option(min=1, help="days to live through, a fault each")] = 30,
+    seed: Annotated[int, typer.Option(help="another seed is another order")] = 1,
+    is_written: Annotated[bool, typer.Option("--write", help="into docs/reliability.md")] = False,
+) -> None:
+    """Break the running pipeline for days on end, and count every record."""
+    with tempfile.TemporaryDirectory(prefix="elt-kill-") as folder, rig(Path(folder)) as built:
+        seen = soak(built, days, random.Random(seed))
+    typer.echo(seen.line())
+    if seen.trouble or any(seen.found):
+        typer.echo(f"not healed: {seen.trouble or [f for f in seen.found if f]}", err=True)
+        sys.exit(1)
+    if is_written:
+        command = f"make soak DAYS={days} SEED={seed} WRITE=1"
+        _DOCUMENT.write_text(written(_DOCUMENT.read_text(), seen, command))
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,143 @@
+"""A whole local stack in a folder of its own, driven as a user does."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import requests
+
+from scripts.local.ministack import MiniStack
+from scripts.local.rest import AirflowApi
+
+_ROOT = Path(__file__).parents[1]
+_POLL_SECONDS = 0.3
+PATIENCE = 240  # seconds, on a machine that is busy with something else too
+
+
+@dataclass
+class LocalStack:
+    """The running stack, by what `status --json` says of it; `settings` go into its environment."""
+
+    folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    first_output: str = ""
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m scripts.local ...` as a user does."""
+        return subprocess.run(
+            [sys.executable, "-m", "scripts.local", *arguments],
+            cwd=_ROOT,
+            env={
+                **os.environ,
+                "PIPELINE_LOCAL_DIR": str(self.folder),
+                "COLUMNS": "160",
+                **self.settings,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads(self.command("status", "--json").stdout)
+        return facts
+
+    def connect(self) -> None:
+        """Open the doors that the tests look through."""
+        self.known = self.facts
+        known = self.known
+        self.airflow = AirflowApi(
+            known["airflow_url"], known["airflow_user"], known["airflow_password"]
+        )
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Ask the warehouse as its loader."""
+        with psycopg.connect(self.known["warehouse_loader_dsn"]) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def marts(self, statement: str) -> list[tuple[Any, ...]]:
+        """Ask the marts as their reader."""
+        with psycopg.connect(self.known["warehouse_dsn"]) as connection:
+            return connection.execute(statement).fetchall()
+
+    def s3(self) -> Any:
+        """Return another program's client of the landing zone."""
+        port = int(self.known["s3_endpoint"].rsplit(":", 1)[1])
+        ministack = MiniStack(port, self.folder)
+        return ministack.session().client("s3", endpoint_url=ministack.endpoint)
+
+    def api(self, path: str) -> Any:
+        return requests.get(f"{self.known['api_url']}{path}", timeout=30).json()
+
+    def switch(self, **switches: Any) -> None:
+        """Tell the stand-in API how to behave; without arguments, well."""
+        answer = requests.put(f"{self.known['api_url']}/_switches", json=switches, timeout=30)
+        answer.raise_for_status()
+
+    def finished(self, dag_id: str, run_id: str, seconds: float = PATIENCE) -> str:
+        """Wait for a run's end; return its state."""
+        run = wait_for(
+            lambda: self.airflow.run(dag_id, run_id),
+            lambda run: run["state"] in {"success", "failed"},
+            seconds,
+        )
+        return str(run["state"])
+
+    def run_by_hand(self, dag_id: str, conf: Mapping[str, Any]) -> tuple[str, str]:
+        """Trigger a run and wait for its end; return (run id, state)."""
+        run_id = self.airflow.trigger(dag_id, conf)
+        return run_id, self.finished(dag_id, run_id)
+
+    def transforms_settled(self, since: datetime, seconds: float = PATIENCE) -> list[dict[str, Any]]:
+        """Wait for at least one transform run since a moment, and for all of them to end."""
+        runs: list[dict[str, Any]] = wait_for(
+            lambda: self.airflow.runs_since("transform_posts", since),
+            lambda runs: bool(runs) and all(r["state"] in {"success", "failed"} for r in runs),
+            seconds,
+        )
+        return runs
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        tasks = self.airflow.tasks(dag_id, run_id)
+        return {task["task_id"]: task["state"] for task in tasks}
+
+
+def wait_for(look: Callable[[], Any], is_it: Callable[[Any], bool], seconds: float) -> Any:
+    """Look until what is seen is right; fails with what was seen last."""
+    deadline = time.monotonic() + seconds
+    while not is_it(seen := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain; last seen: {seen}")
+        time.sleep(_POLL_SECONDS)
+    return seen
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def started(settings: Mapping[str, str], *command: str) -> Iterator[LocalStack]:
+    """Bring a stack up with a command; take it down with everything that it left."""
+    with tempfile.TemporaryDirectory(prefix="elt-stack-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # as root the database server runs as another user
+        stack = LocalStack(Path(folder) / "state", settings)
+        first = stack.command(*command)
+        try:
+            assert first.returncode == 0, first.stdout[-3000:] + first.stderr[-3000:]
+            stack.first_output = first.stdout
+            stack.connect()
+            yield stack
+        finally:
+            stack.command("down", "--purge")
