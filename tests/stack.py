@@ -99,7 +99,9 @@ class LocalStack:
         run_id = self.airflow.trigger(dag_id, conf)
         return run_id, self.finished(dag_id, run_id)
 
-    def transforms_settled(self, since: datetime, seconds: float = PATIENCE) -> list[dict[str, Any]]:
+    def transforms_settled(
+        self, since: datetime, seconds: float = PATIENCE
+    ) -> list[dict[str, Any]]:
         """Wait for at least one transform run since a moment, and for all of them to end."""
         runs: list[dict[str, Any]] = wait_for(
             lambda: self.airflow.runs_since("transform_posts", since),
