@@ -37,6 +37,11 @@ class AirflowApi:
         answer = self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
         return str(answer["dag_run_id"])
 
+    def backfill(self, dag_id: str, first: str, last: str, *, again: str = "none") -> None:
+        """Start a run for each day; `again` says which of those that ran before run once more."""
+        body = {"dag_id": dag_id, "from_date": f"{first}T00:00Z", "to_date": f"{last}T00:00Z"}
+        self._call("POST", "/api/v2/backfills", json={**body, "reprocess_behavior": again})
+
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return one run."""
         return self._get(f"/dags/{dag_id}/dagRuns/{run_id}", {})

@@ -11,7 +11,7 @@ from scripts.dbt_lock import dbt_lock
 from scripts.local.sinks import slack_messages
 from tests.stack import LocalStack, now, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 _FIRST, _LAST = "2025-11-01", "2025-11-30"
 _BACKFILLED = "is_current and day between date '2025-11-01' and date '2025-11-30'"
@@ -63,7 +63,7 @@ def test_a_backfill_of_thirty_days_is_transformed_in_a_few_runs(stack: LocalStac
     published = (
         f"select count(*), count(published_at), sum(loaded) from ops.loads where {_BACKFILLED}"  # noqa: S608
     )
-    wait_for(lambda: stack.query(published)[0], lambda counts: counts == (30, 30, 30 * 137), 240)
+    wait_for(lambda: stack.query(published)[0], lambda counts: counts == (30, 30, 30 * 137), 420)
     runs = stack.transforms_settled(started)
     assert {run["state"] for run in runs} == {"success"}
     working = stack.query(f"select count(distinct run_id) from ops.loads where {_BACKFILLED}")  # noqa: S608
@@ -87,12 +87,12 @@ def test_a_rerun_from_the_command_line_changes_nothing_if_the_answer_is_the_same
     assert (stack.query(ledger), _versions(stack, _LAST)) == (before, 1)
 
 
-def test_a_rerun_with_a_new_answer_replaces_its_day(stack: LocalStack) -> None:
+def test_a_backfill_again_with_a_new_answer_replaces_its_day(stack: LocalStack) -> None:
     """Meanwhile somebody runs dbt by hand: the transform waits for it."""
     stack.switch(body=json.dumps([_RECORD]))
     started = now()
     with dbt_lock(stack.known["warehouse_loader_dsn"], is_alone=True):
-        assert stack.run_by_hand("ingest_posts", {"day": _LAST})[1] == "success"
+        stack.airflow.backfill("ingest_posts", _LAST, _LAST, again="completed")
         wait_for(lambda: _lock_waiters(stack), lambda count: count == 1, 60)
 
     assert stack.transforms_settled(started)[-1]["state"] == "success"
@@ -102,6 +102,21 @@ def test_a_rerun_with_a_new_answer_replaces_its_day(stack: LocalStack) -> None:
     ]
     changed = "select title from marts.fct_post_changes where day = '2025-11-30' and post_id = 1"
     assert stack.marts(changed) == [("anew",)]
+
+
+def test_an_object_that_no_notification_tells_of_is_published(stack: LocalStack) -> None:
+    """Without a queue, or with a dead one, the watch sees it: here once a minute."""
+    s3, bucket, day = stack.s3(), stack.known["bucket"], "2026-02-02"
+    told = s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"]
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    try:
+        _put(stack, day)
+        published = "select published_at is not null from ops.loads where day = date '2026-02-02'"
+        wait_for(lambda: stack.query(published), lambda rows: rows == [(True,)], 180)
+    finally:
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"QueueConfigurations": told}
+        )
 
 
 def _lock_waiters(stack: LocalStack) -> int:

@@ -144,11 +144,13 @@ def _published(done: dict[str, Any]) -> list[Any]:
 
 
 def test_a_dbt_task_holds_its_lock_until_its_process_ends(warehouse: Warehouse) -> None:
+    alone = "select pg_advisory_lock(hashtext('elt.dbt'))"
     with psycopg.connect(warehouse.loader, autocommit=True) as other:
         marts.share_dbt({})
         marts.share_dbt({})  # as another task does meanwhile
-        is_free = "select pg_try_advisory_lock(hashtext('elt.dbt'))"
-        assert other.execute(is_free).fetchone() == (False,)
+        other.execute("set statement_timeout = '1s'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            other.execute(alone)
         marts._until_exit.close()
         other.execute("set statement_timeout = '10s'")
-        other.execute("select pg_advisory_lock(hashtext('elt.dbt'))")
+        other.execute(alone)
