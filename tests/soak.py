@@ -19,10 +19,10 @@ import typer
 from scripts.cli import run_cli
 from tests.fault.pipeline import kills, outside  # noqa: F401 - they declare the faults
 from tests.fault.pipeline.census import Census
-from tests.fault.pipeline.fault import FAULTS, Fault
+from tests.fault.pipeline.fault import FAULTS, HEAL_SECONDS, Fault
 from tests.fault.pipeline.rig import Rig, rig
 
-_DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
 _BEGIN, _END = "<!-- soak:begin -->\n", "<!-- soak:end -->\n"
 
 
@@ -70,7 +70,7 @@ def soak(built: Rig, days: int, chance: random.Random) -> Soak:
                 built.drop(chance.choice(before))
             if chance.random() < 0.25:
                 built.drop()
-            healed = built.heal(fault.heal_seconds)
+            healed = built.heal(HEAL_SECONDS)
         except AssertionError as error:
             seen.trouble = f"{fault.name}: {error}"
             break
@@ -82,15 +82,16 @@ def soak(built: Rig, days: int, chance: random.Random) -> Soak:
 
 def written(document: str, seen: Soak, command: str) -> str:
     """Return the document with the soak's command, its line and the table of faults."""
-    rows = [
-        f"| {fault.name} | {fault.seen} | {median(seen.heals[fault.name]):.0f} s |\n"
-        for fault in FAULTS.values()
-        if fault.name in seen.heals
-    ]
+    rows = [f"| {f.name} | {f.seen} | {_healed(seen, f)} |\n" for f in FAULTS.values()]
     table = "| fault | what the operator sees | healed in |\n|---|---|---|\n" + "".join(rows)
     said = f"Measured by `{command}`:\n\n```\n{seen.line()}\n```\n\n{table}"
     head, _, rest = document.partition(_BEGIN)
     return head + _BEGIN + said + _END + rest.partition(_END)[2]
+
+
+def _healed(seen: Soak, fault: Fault) -> str:
+    heals = seen.heals.get(fault.name)
+    return f"{median(heals):.0f} s" if heals else "not yet"
 
 
 def main(
@@ -107,7 +108,7 @@ def main(
         sys.exit(1)
     if is_written:
         command = f"make soak DAYS={days} SEED={seed} WRITE=1"
-        _DOCUMENT.write_text(written(_DOCUMENT.read_text(), seen, command))
+        DOCUMENT.write_text(written(DOCUMENT.read_text(), seen, command))
 
 
 if __name__ == "__main__":

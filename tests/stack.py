@@ -21,7 +21,7 @@ from scripts.local.rest import AirflowApi
 
 _ROOT = Path(__file__).parents[1]
 _POLL_SECONDS = 0.3
-PATIENCE = 240  # seconds, on a machine that is busy with something else too
+_PATIENCE = 240  # seconds, on a machine that is busy with something else too
 
 
 @dataclass
@@ -85,7 +85,7 @@ class LocalStack:
         answer = requests.put(f"{self.known['api_url']}/_switches", json=switches, timeout=30)
         answer.raise_for_status()
 
-    def finished(self, dag_id: str, run_id: str, seconds: float = PATIENCE) -> str:
+    def finished(self, dag_id: str, run_id: str, seconds: float = _PATIENCE) -> str:
         """Wait for a run's end; return its state."""
         run = wait_for(
             lambda: self.airflow.run(dag_id, run_id),
@@ -100,7 +100,7 @@ class LocalStack:
         return run_id, self.finished(dag_id, run_id)
 
     def transforms_settled(
-        self, since: datetime, seconds: float = PATIENCE
+        self, since: datetime, seconds: float = _PATIENCE
     ) -> list[dict[str, Any]]:
         """Wait for at least one transform run since a moment, and for all of them to end."""
         runs: list[dict[str, Any]] = wait_for(

@@ -45,9 +45,13 @@ class ManagedProcess:
         return self.folder / f"{self.name}.pid"
 
     def start(self) -> None:
-        """Start the process in a session of its own; does nothing while it runs already."""
+        """Start the process in a session of its own; does nothing while it runs already.
+
+        What a dead one has left is killed first: nobody would find it again.
+        """
         if self.process() is not None:
             return
+        self._end_family()
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             child = subprocess.Popen(
@@ -94,14 +98,17 @@ class ManagedProcess:
         if process is not None:
             process.terminate()  # it knows in which order its children end
             psutil.wait_procs([process], timeout=grace_seconds)
+        self._end_family()
+        if process is not None and (child := _children.pop(process.pid, None)):
+            child.wait()
+        self._pid_file.unlink(missing_ok=True)
+
+    def _end_family(self) -> None:
         survivors = self._family()
         for survivor in survivors:
             with suppress(psutil.NoSuchProcess):
                 survivor.kill()
         psutil.wait_procs(survivors, timeout=5)
-        if process is not None and (child := _children.pop(process.pid, None)):
-            child.wait()
-        self._pid_file.unlink(missing_ok=True)
 
     def _family(self) -> list[psutil.Process]:
         """Return the living members of the process's session, also after its leader was killed."""

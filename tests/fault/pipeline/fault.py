@@ -1,11 +1,11 @@
-"""What a fault is: how it strikes, what the operator sees, and within what time it must be over."""
+"""What a fault is: how it strikes, what the operator sees."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.fault.pipeline.rig import Rig
 
-HEAL_SECONDS = 120  # the watch interval and one run, on a machine that does other things too
+HEAL_SECONDS = 300  # to give up after; how long it took is measured
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,18 @@ class Fault:
     strike: Callable[[Rig], None]
     seen: str
     is_first: bool = False
-    heal_seconds: float = HEAL_SECONDS
 
 
 FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    name: str, *, seen: str, is_first: bool = False, heal_seconds: float = HEAL_SECONDS
+    name: str, *, seen: str, is_first: bool = False
 ) -> Callable[[Callable[[Rig], None]], Callable[[Rig], None]]:
     """Declare the decorated function as a fault."""
 
     def declare(strike: Callable[[Rig], None]) -> Callable[[Rig], None]:
-        FAULTS[name] = Fault(name, strike, seen, is_first, heal_seconds)
+        FAULTS[name] = Fault(name, strike, seen, is_first)
         return strike
 
     return declare
@@ -41,4 +40,4 @@ def strike_and_heal(rig: Rig, fault: Fault) -> float:
     """Let a fault strike a quiet pipeline; return the seconds until every record is everywhere."""
     rig.begin()
     fault.strike(rig)
-    return rig.heal(fault.heal_seconds)
+    return rig.heal(HEAL_SECONDS)

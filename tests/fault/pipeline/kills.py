@@ -6,6 +6,7 @@ from tests.fault.pipeline.fault import fault
 from tests.fault.pipeline.rig import Rig, resume
 
 _RETRIED = "the task is tried again; no alert"
+_SUCCEEDED = "nothing: Airflow had been told of the success"
 _RED = "a red run and one alert; the next look of `watch_pipeline` finishes the work"
 _INGEST = {
     "before the upload": "ingest.before_upload",
@@ -35,14 +36,13 @@ def _kill_load(place: str, rig: Rig) -> None:
     rig.struck(place)
 
 
-for _when, _place in _INGEST.items():
-    fault(f"ingest killed {_when}", seen=_RETRIED, is_first=_place == "ingest.after_upload")(
-        partial(_kill_ingest, _place)
-    )
-for _when, _place in _LOAD.items():
-    fault(f"load killed {_when}", seen=_RETRIED, is_first=_place == "load.before_commit")(
-        partial(_kill_load, _place)
-    )
+for _verb, _places, _kill in (("ingest", _INGEST, _kill_ingest), ("load", _LOAD, _kill_load)):
+    for _when, _place in _places.items():
+        fault(
+            f"{_verb} killed {_when}",
+            seen=_SUCCEEDED if _place.endswith(".told") else _RETRIED,
+            is_first=_place in {"ingest.after_upload", "load.before_commit"},
+        )(partial(_kill, _place))
 
 
 @fault("dbt killed while it builds", seen=_RED, is_first=True)
@@ -73,7 +73,6 @@ for _name in ("scheduler", "dag-processor", "triggerer", "api-server"):
         f"{_name} killed during a load",
         seen=f"`status` says that {_name} is dead; the load ends or is tried again",
         is_first=_name == "scheduler",
-        heal_seconds=180,
     )(partial(_kill_component, _name))
 
 

@@ -19,7 +19,7 @@ _RETRIED = "the task is tried again; no alert"
 _TRIES = 7  # boto3 asks five times by itself: the task's first try fails, its second does not
 
 
-@fault("Postgres stopped at once during a load", seen=_DOWN, is_first=True, heal_seconds=180)
+@fault("Postgres stopped at once during a load", seen=_DOWN, is_first=True)
 def _(rig: Rig) -> None:
     rig.arm("load.in_copy", "SIGSTOP")
     rig.drop()
@@ -28,7 +28,7 @@ def _(rig: Rig) -> None:
     resume(load)
 
 
-@fault("Postgres stopped at once during dbt", seen=_DOWN, heal_seconds=180)
+@fault("Postgres stopped at once during dbt", seen=_DOWN)
 def _(rig: Rig) -> None:
     with rig.dbt_held_at("build.stg_loads"):
         rig.inside.postgres.stop("immediate")
@@ -59,11 +59,11 @@ def _(rig: Rig) -> None:
 def _fail_api(switches: dict[str, Any], rig: Rig) -> None:
     """Fail the three requests of the task's first try and of half its second."""
     _, run_id = rig.ingest(**switches, times=3)
-    wait_for(lambda: rig.stack.api("/_switches")["times"], lambda left: left == 0, 60)
+    wait_for(lambda: rig.stack.api("/_switches")["times"], lambda left: left == 0, 240)
     wait_for(
         lambda: rig.stack.airflow.tasks("ingest_posts", run_id)[0]["try_number"],
         lambda number: number > 1,
-        60,
+        240,
     )
     rig.mark()
 
@@ -93,12 +93,14 @@ def _(rig: Rig) -> None:
 @fault("transform paused while five days arrive", seen="nothing; one run loads all five")
 def _(rig: Rig) -> None:
     rig.stack.airflow.pause("transform_posts", is_paused=True)
-    days = [rig.drop() for _ in range(5)]
-    started = now()
-    wait_for(lambda: _looks(rig, started), bool, 60)
-    assert rig.stack.query("select from ops.loads where day = any(%s)", days) == []
-    rig.mark()
-    rig.stack.airflow.pause("transform_posts", is_paused=False)
+    try:
+        days = [rig.drop() for _ in range(5)]
+        started = now()
+        wait_for(lambda: _looks(rig, started), bool, 240)
+        assert rig.stack.query("select from ops.loads where day = any(%s)", days) == []
+        rig.mark()
+    finally:
+        rig.stack.airflow.pause("transform_posts", is_paused=False)
 
 
 def _looks(rig: Rig, since: Any) -> list[Any]:
@@ -119,7 +121,7 @@ def _(rig: Rig) -> None:
     wait_for(
         lambda: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"],
         lambda left: set(left.values()) == {"0"},
-        60,
+        240,
     )
     rig.mark()
 

@@ -8,7 +8,7 @@ from tests.fault.pipeline import kills, outside  # noqa: F401 - they declare the
 from tests.fault.pipeline.fault import FAULTS, Fault, strike_and_heal
 from tests.fault.pipeline.rig import Rig
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
 
 
 def _cases() -> list[Any]:

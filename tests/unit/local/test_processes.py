@@ -59,6 +59,20 @@ def test_stop_ends_what_a_killed_process_left(tmp_path: Path) -> None:
     assert all(map(_is_gone, family))
 
 
+def test_starting_again_ends_what_a_killed_process_left(tmp_path: Path) -> None:
+    managed, family = _family(tmp_path)
+    parent = managed.process()
+    assert parent
+    parent.kill()
+    parent.wait(10)
+    managed.start()
+    try:
+        assert all(map(_is_gone, family))
+        assert managed.state() == "running"
+    finally:
+        managed.stop()
+
+
 def test_a_reused_number_is_never_signalled(tmp_path: Path) -> None:
     managed = _process(tmp_path, "pass")
     with subprocess.Popen(

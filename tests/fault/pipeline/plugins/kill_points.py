@@ -4,7 +4,6 @@ The second is reached when Airflow has been told of the success, and of the even
 of the task has not ended yet.
 """
 
-from types import ModuleType
 from typing import Any
 
 from airflow.listeners import hookimpl
@@ -13,7 +12,7 @@ from airflow.plugins_manager import AirflowPlugin
 from scripts.killpoints import reach
 
 
-class _Edges(ModuleType):
+class _Edges:
     @hookimpl
     def on_task_instance_running(self, task_instance: Any) -> None:
         reach(f"{task_instance.dag_id}.{task_instance.task_id}.started")
@@ -25,4 +24,4 @@ class _Edges(ModuleType):
 
 class KillPoints(AirflowPlugin):
     name = "kill_points"
-    listeners = [_Edges("kill_points_edges")]  # noqa: RUF012 - Airflow's own interface
+    listeners = [_Edges()]  # noqa: RUF012 - Airflow's own interface
