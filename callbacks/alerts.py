@@ -1,9 +1,8 @@
-"""The callbacks of tasks and runs. Invariant: a cause is told once, and once more when it is over.
+"""The callbacks of tasks and runs: the fast path. Invariant: a callback never raises.
 
 Airflow calls the task's callback in the task's process and the run's in the dag-processor; a killed
 task has only the second, most failures have both. The incident's row in the warehouse decides which
-of them speaks, and keeps a failure that comes again from being told again. Without the warehouse
-all of them speak: twice is better than never.
+of them speaks. What neither tells, ``watch_pipeline`` does.
 """
 
 from __future__ import annotations
@@ -12,23 +11,22 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from callbacks.channels import Channel, channels
-from callbacks.message import Message, failure_message, recovery_message, run_of
-from scripts.errors import PipelineError
-from scripts.incidents.store import close_incident, open_incident
-from scripts.settings import dsn_of
+from callbacks.doors import airflow_url, channels, warehouse_dsn
+from scripts.incidents.incident import Incident
+from scripts.incidents.runs import Run, day_of_run, failed_run
+from scripts.settings import deployment
 
 _log = logging.getLogger(__name__)
 
 
 def alert_task_failure(context: Mapping[str, Any]) -> None:
     """Tell every configured channel that a task has failed for good."""
-    _never_raise(_alert, context)
+    _never_raise(_alert, context, is_again=True)
 
 
 def alert_run_failure(context: Mapping[str, Any]) -> None:
     """Tell every configured channel that a run has failed, unless one of its tasks did so."""
-    _never_raise(_alert, context)
+    _never_raise(_alert, context, is_again=False)
 
 
 def tell_recovery(context: Mapping[str, Any]) -> None:
@@ -36,48 +34,58 @@ def tell_recovery(context: Mapping[str, Any]) -> None:
     _never_raise(_recover, context)
 
 
-def _alert(context: Mapping[str, Any]) -> None:
-    run = run_of(context)
-    if _is_told_already(run.fingerprint):
-        _log.info("incident %s is open and has been told", run.fingerprint)
-        return
-    _tell(failure_message(run, context))
+def failure_of(context: Mapping[str, Any]) -> Incident:
+    """Return what a callback's context says, which may hold no more than dag, run_id and reason."""
+    dag_run = context.get("dag_run")
+    instance = context.get("task_instance") or context.get("ti")
+    dag_id = str(getattr(context.get("dag"), "dag_id", None) or getattr(dag_run, "dag_id", "?"))
+    run_id = str(context.get("run_id") or getattr(dag_run, "run_id", "?"))
+    moment = getattr(dag_run, "logical_date", None) or getattr(dag_run, "run_after", None)
+    run = Run(
+        dag_id,
+        run_id,
+        day_of_run(dag_id, context.get("params"), moment, run_id),
+        str(getattr(instance, "task_id", None) or ""),
+        getattr(instance, "try_number", None) or 1,
+    )
+    is_timed_out = context.get("reason") == "timed_out"
+    return failed_run(run, airflow_url(), _error(context), is_timed_out=is_timed_out)
+
+
+def _alert(context: Mapping[str, Any], *, is_again: bool) -> None:
+    from scripts.incidents.fast import tell
+
+    tell(warehouse_dsn(), failure_of(context), channels(), deployment(), is_again=is_again)
 
 
 def _recover(context: Mapping[str, Any]) -> None:
-    run = run_of(context)
-    lasted = close_incident(_warehouse_dsn(), run.fingerprint)
-    if lasted is not None:
-        _tell(recovery_message(run, lasted))
+    from scripts.incidents.fast import tell_end
+
+    tell_end(warehouse_dsn(), failure_of(context).fingerprint, channels(), deployment())
 
 
-def _tell(message: Message) -> None:
-    for channel in channels():
-        _never_raise(_send, channel, message)
+def _error(context: Mapping[str, Any]) -> str:
+    """Return type and first line of the error; the lines below may hold a record's content."""
+    error = context.get("exception")
+    if not isinstance(error, BaseException):
+        return str(context.get("reason") or "")
+    text = _masked(str(error))
+    lines = text.strip().splitlines() or [""]
+    if "configured to fail" in text:  # dbt's list of failed tests is one a line
+        lines = [" ".join(lines)]
+    return f"{type(error).__name__}: {lines[0]}"
 
 
-def _send(channel: Channel, message: Message) -> None:
-    channel.send(message)
-    _log.info("told %s: %s", channel.name, message.subject)
+def _masked(text: str) -> str:
+    """Return the text without what Airflow has handed to this process as a secret."""
+    from airflow.sdk.log import redact  # type: ignore[attr-defined]  # it has no other name
+
+    return str(redact(text))
 
 
-def _is_told_already(fingerprint: str) -> bool:
+def _never_raise(act: Callable[..., None], *arguments: Any, **options: Any) -> None:
     try:
-        return not open_incident(_warehouse_dsn(), fingerprint)
-    except PipelineError as error:
-        _log.warning("no warehouse to ask whether somebody was told: %s", error)
-        return False
-
-
-def _warehouse_dsn() -> str:
-    from airflow.sdk import Connection
-
-    return dsn_of(Connection.get("warehouse"))
-
-
-def _never_raise(act: Callable[..., None], *arguments: Any) -> None:
-    try:
-        act(*arguments)
+        act(*arguments, **options)
     except Exception as error:  # noqa: BLE001 - a callback that raises is lost, and others with it
         # Only the type: the text of a library's error may hold a webhook's or a server's secret.
         _log.error("alerting failed in %s: %s", act.__name__, type(error).__name__)

@@ -1,16 +1,19 @@
-"""Look after the pipeline: what is pending is started, what is late or stuck is told.
+"""Look after the pipeline: what is pending is started, what is wrong is told.
 
 **What**: every few minutes one short task compares the landing zone with the ledger. Where work is
 pending it publishes the asset ``landing_sweep``, and ``transform_posts`` runs; otherwise it skips.
-So a lost event, a queue that died or a DAG that was paused costs minutes and never data.
+So a lost event, a queue that died or a DAG that was paused costs minutes and never data. Then it
+opens, tells and closes incidents from state alone: late and parked days, stale marts, rejects,
+failed runs, broken DAG files, silent parts of Airflow, and whatever a callback could not deliver.
+Last it pings ``HEARTBEAT_URL``: who misses the ping knows that this Airflow is dead.
 
-**Rerun**: trigger it by hand at any time; it changes nothing itself, but notes which foreign keys
-it has told of.
+**Rerun**: trigger it by hand at any time; it changes nothing but the table of incidents, and notes
+which foreign keys it has told of.
 
-**Triage**: the XCom ``seen`` of its task lists days that are late, waiting, unpublished or parked,
-and the age of the marts. A late day: look at the runs of ``ingest_<source>``. A parked one:
-its reason is in ``ops.loads``. A key that belongs to no declared source is left alone, and named
-once in the log, in ``seen`` and in ``ops.foreign_keys``.
+**Triage**: ``python -m scripts.alerts list`` shows what is open, docs/runbook.md what to do about
+it. The XCom ``seen`` of the task lists days that are late, waiting, unpublished or parked, and the
+age of the marts. A key that belongs to no declared source is left alone, and named once in the log,
+in ``seen`` and in ``ops.foreign_keys``. Red means that alerting itself failed: its log says why.
 """
 
 from __future__ import annotations
@@ -39,22 +42,31 @@ def watch_pipeline() -> None:
     """Wire the steps."""
 
     @task(outlets=[LANDING_SWEEP], execution_timeout=timedelta(minutes=5))
-    def look(ti: Any = None, outlet_events: Any = None) -> None:
+    def look(ti: Any = None, outlet_events: Any = None, asset_state_store: Any = None) -> None:
+        from callbacks import watch_over
         from dags.shared import landing_store, run_settings, warehouse_dsn
+        from scripts.errors import UnavailableError
         from scripts.foreign import not_told_yet
-        from scripts.watch import watch
+        from scripts.watch import Watched, watch
 
-        dsn = warehouse_dsn()
-        seen = watch(landing_store(), dsn, run_settings(), datetime.now(UTC))
-        foreign = not_told_yet(dsn, seen.foreign)
-        if foreign:
-            _log.warning("left alone, of no declared source: %s", ", ".join(foreign))
-        ti.xcom_push(key="seen", value={**seen.facts(), "foreign": foreign})
-        if not seen.is_work_pending:
+        seen: Watched | UnavailableError
+        try:
+            seen = watch(landing_store(), warehouse_dsn(), run_settings(), datetime.now(UTC))
+            foreign = not_told_yet(warehouse_dsn(), seen.foreign)
+            if foreign:
+                _log.warning("left alone, of no declared source: %s", ", ".join(foreign))
+            ti.xcom_push(key="seen", value={**seen.facts(), "foreign": foreign})
+        except UnavailableError as error:
+            seen = error
+        is_told = watch_over(seen, run_settings(), asset_state_store[LANDING_SWEEP])
+        if isinstance(seen, Watched) and seen.is_work_pending:  # healing does not wait for alerts
+            outlet_events[LANDING_SWEEP].extra.update(
+                {"waiting": seen.waiting, "unpublished": seen.unpublished}
+            )
+        elif not is_told:
+            raise RuntimeError("alerting failed: see the log above")
+        else:
             raise AirflowSkipException("nothing is pending")
-        outlet_events[LANDING_SWEEP].extra.update(
-            {"waiting": seen.waiting, "unpublished": seen.unpublished}
-        )
 
     look()
 

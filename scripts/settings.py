@@ -52,6 +52,20 @@ class Deployment(BaseSettings):
     alert_email: str = Field(
         default="", description="comma-separated addressees; empty sends no mail"
     )
+    alert_mention: str = Field(
+        default="",
+        pattern=r"^(<[@!][A-Za-z0-9^|._-]+>)?$",
+        description="whom Slack calls: <@U...>, <!subteam^S...> or <!here>; empty calls nobody",
+    )
+    runbook_url: str = Field(
+        default="docs/runbook.md", description="where the run book is; an alert adds #<class>"
+    )
+    heartbeat_url: str = Field(
+        default="",
+        validation_alias="HEARTBEAT_URL",
+        repr=False,
+        description="dead-man's switch that watch_pipeline pings, as healthchecks.io serves it",
+    )
     retry_delay_seconds: float = Field(
         default=30, gt=0, description="first delay before a task's retry"
     )
@@ -89,6 +103,10 @@ class RunSettings(BaseModel):
     late_days: int = Field(default=7, ge=1)
     landing_deadline_hours: float = Field(default=6, ge=0)
     landing_wait_minutes: float = Field(default=15, gt=0, le=120)
+    unpublished_minutes: float = Field(default=60, ge=0)
+    marts_stale_hours: float = Field(default=36, gt=0)
+    reject_warning_share: float = Field(default=0.01, ge=0, le=1)
+    volume_z_score: float = Field(default=3, gt=0)
     batch_objects: int = Field(default=100, ge=1)
     retention_days: int = Field(default=30, ge=0)
 
@@ -158,17 +176,17 @@ def api_from_env(environ: Mapping[str, str] = os.environ) -> Endpoint:
     return api_of(connection_from_env("POSTS_API", environ, instead="POSTS_API_URL"))
 
 
-def api_of(connection: AirflowConnection) -> Endpoint:
+def api_of(connection: AirflowConnection, name: str = "posts_api") -> Endpoint:
     """Build the endpoint of an http connection; the ``headers`` of its extra are sent."""
     host, schema = connection.host, connection.schema or "https"
     if not host:
-        raise ConfigurationError("connection posts_api has no host: set it to the API's base URL")
+        raise ConfigurationError(f"connection {name} has no host: set it to the API's base URL")
     url = host if "://" in host else f"{schema}://{host}"
     if connection.port:
         url = f"{url.rstrip('/')}:{connection.port}"
     given = connection.extra_dejson.get("headers") or {}
     if not isinstance(given, Mapping):
-        raise ConfigurationError("connection posts_api: headers in its extra are no JSON object")
+        raise ConfigurationError(f"connection {name}: headers in its extra are no JSON object")
     headers = {str(name): str(value) for name, value in given.items()}
     login = (connection.login, connection.password or "") if connection.login else None
     return Endpoint(url, headers, login)
@@ -251,6 +269,20 @@ def role_passwords_from_env(environ: Mapping[str, str] = os.environ) -> dict[str
     roles = ("loader", "transformer", "reader")
     given = {role: environ.get(f"PIPELINE_{role.upper()}_PASSWORD") for role in roles}
     return {role: password for role, password in given.items() if password}
+
+
+def optional_connection_from_env(
+    conn_id: str, environ: Mapping[str, str] = os.environ
+) -> EnvConnection | None:
+    """Read AIRFLOW_CONN_<CONN_ID>, which may be absent; raises ConfigurationError if wrong."""
+    if not environ.get(f"AIRFLOW_CONN_{conn_id.upper()}"):
+        return None
+    return connection_from_env(conn_id.upper(), environ, instead="")
+
+
+def whole_environment() -> Mapping[str, str]:
+    """Return this process's environment, for whoever must know every secret in it."""
+    return os.environ
 
 
 def connection_from_env(conn_id: str, environ: Mapping[str, str], *, instead: str) -> EnvConnection:

@@ -13,7 +13,7 @@ from scripts.errors import UnavailableError
 def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
     """Connect for the length of a block; raises UnavailableError that names host and database."""
     try:
-        connection = psycopg.connect(dsn, connect_timeout=10, **options)
+        connection = psycopg.connect(dsn, **{"connect_timeout": 10, **options})
     except psycopg.OperationalError as error:
         place = psycopg.conninfo.conninfo_to_dict(dsn)
         where = f"{place.get('host')}:{place.get('port')}/{place.get('dbname')}"

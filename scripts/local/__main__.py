@@ -112,6 +112,8 @@ def _show(stack: Stack) -> None:
         if state == "dead":
             tail = stack.processes()[name].tail()
             _console.print(f"[red]{name} died[/red]; its log ends:\n{tail}", highlight=False)
+    if not facts["alerts_go_to"]:
+        _console.print("[bold red]no channel is configured: NOBODY is told of a failure[/]")
     for name, value in facts.items():
         _console.print(f"{name:<21} {value}", highlight=False, soft_wrap=True)
 

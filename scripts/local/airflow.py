@@ -28,6 +28,7 @@ COMPONENTS = {
 }
 ADMIN = "admin"
 PROGRAM = str(Path(sys.executable).parent / "airflow")
+VIEWER = "watch"
 # A developer's own Airflow and AWS must not leak in; AIRFLOW_VAR_* may, to try other settings.
 _NOT_INHERITED = ("AIRFLOW_HOME", "AIRFLOW_CONN_", "AIRFLOW__", "AWS_", "PYTHONDONTWRITEBYTECODE")
 
@@ -53,13 +54,14 @@ def components(folder: Path, state: State) -> dict[str, ManagedProcess]:
 
 def migrate_metadata(folder: Path, state: State) -> None:
     """Create or upgrade Airflow's own tables, once for each version of Airflow."""
-    if state.migrated_airflow == version("apache-airflow"):
-        return
     home = folder / "airflow"
     home.mkdir(parents=True, exist_ok=True)
     passwords = home / "passwords.json"
     passwords.touch(mode=0o600)
-    passwords.write_text(json.dumps({ADMIN: state.secrets.airflow_admin}))
+    users = {ADMIN: state.secrets.airflow_admin, VIEWER: state.secrets.airflow_viewer}
+    passwords.write_text(json.dumps(users))
+    if state.migrated_airflow == version("apache-airflow"):
+        return
     done = subprocess.run(
         [PROGRAM, "db", "migrate"],
         env=environment(folder, state),
@@ -135,6 +137,12 @@ def _connections(folder: Path, state: State) -> dict[str, Mapping[str, Any]]:
             "login": "transformer",
             "password": state.secrets.transformer,
         },
+        "AIRFLOW_API": {
+            "conn_type": "http",
+            "host": airflow_url(state),
+            "login": VIEWER,
+            "password": state.secrets.airflow_viewer,
+        },
         "SLACK_ALERTS": {
             "conn_type": "slackwebhook",
             "host": f"http://127.0.0.1:{state.ports.slack}",
@@ -166,7 +174,7 @@ def _configuration(folder: Path, state: State) -> dict[str, object]:
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
         "CORE__FERNET_KEY": state.secrets.fernet,
         "CORE__EXECUTION_API_SERVER_URL": f"{airflow_url(state)}/execution/",
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin,{VIEWER}:viewer",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",
         "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{metadata}",
         "API__HOST": "127.0.0.1",

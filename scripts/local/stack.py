@@ -15,13 +15,22 @@ import psycopg
 from filelock import FileLock
 from psycopg import sql
 
-from scripts.local.airflow import ADMIN, airflow_url, api_url, components, migrate_metadata
+from scripts.incidents.channels import Channel, channels_of
+from scripts.local.airflow import (
+    ADMIN,
+    airflow_url,
+    api_url,
+    components,
+    environment,
+    migrate_metadata,
+)
 from scripts.local.ministack import MiniStack
 from scripts.local.postgres import PostgresServer
 from scripts.local.processes import ManagedProcess, is_listening
 from scripts.local.sinks import mails, slack_messages
 from scripts.local.state import BUCKET, QUEUE, ROOT, Choices, read_state, write_state
 from scripts.migrate import migrate
+from scripts.settings import deployment, optional_connection_from_env
 
 _READY_SECONDS = 120
 Report = Callable[[str], None]
@@ -84,6 +93,8 @@ class Stack:
             for step in steps:
                 step.result()
             write_state(self.folder, self.state)
+            for channel in self.channels():
+                channel.check()
             self._start_airflow()
 
     def down(self, *, purge: bool = False) -> None:
@@ -125,7 +136,14 @@ class Stack:
             "mail_inbox": str(self.inbox / "mail.jsonl"),
             "slack_messages": len(slack_messages(self.inbox)),
             "mails": len(mails(self.inbox)),
+            "alerts_go_to": [channel.name for channel in self.channels()],
         }
+
+    def channels(self) -> list[Channel]:
+        """Return the channels of alerts; raises ConfigurationError if one can never work."""
+        env = environment(self.folder, self.state)
+        place = deployment().model_copy(update={"alert_email": env["PIPELINE_ALERT_EMAIL"]})
+        return channels_of(place, partial(optional_connection_from_env, environ=env))
 
     def dsn(self, role: str) -> str:
         """Return the warehouse's DSN for a role."""

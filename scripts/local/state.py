@@ -47,6 +47,7 @@ class Secrets(msgspec.Struct):
     transformer: str = msgspec.field(default_factory=_secret)
     reader: str = msgspec.field(default_factory=_secret)
     airflow_admin: str = msgspec.field(default_factory=_secret)
+    airflow_viewer: str = msgspec.field(default_factory=_secret)
     jwt: str = msgspec.field(default_factory=_secret)
     api: str = msgspec.field(default_factory=_secret)
     fernet: str = msgspec.field(default_factory=_fernet_key)

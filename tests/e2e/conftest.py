@@ -2,15 +2,24 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scripts.local.switchable import SwitchableServer, running
+from scripts.local.switches import Answer, Switches
 from tests.stack import LocalStack, started
 
+# Before any day that a test lands, until a test of late data lands an older one.
+DUE_DAY = date(2025, 10, 15)
 _RUN_SETTINGS = {
     "http_retries": 1,  # a dead API is given up sooner
     "http_backoff": 0.1,
     "landing_wait_minutes": 0.4,
+    "late_days": 1,
+    "landing_deadline_hours": 24 * (datetime.now(UTC).date() - DUE_DAY).days,
 }
 _SETTINGS = {
     "AIRFLOW_VAR_PIPELINE": json.dumps(_RUN_SETTINGS),
@@ -21,7 +30,30 @@ _SETTINGS = {
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[LocalStack]:
+def heartbeats() -> Iterator[SwitchableServer[Switches]]:
+    """The dead-man's switch: it keeps every ping that it was sent."""
+    with running(SwitchableServer(("127.0.0.1", 0), lambda *_: Answer(b"OK"), Switches)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def more_dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of DAGs beside our own, for the tests."""
+    return tmp_path_factory.mktemp("more-dags")
+
+
+@pytest.fixture(scope="session")
+def stack(heartbeats: SwitchableServer[Switches], more_dags: Path) -> Iterator[LocalStack]:
     """Bring the stack up with 137 posts and their first run."""
-    with started(_SETTINGS, "run", "--posts", "137", "--seed", "7") as stack:
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    bundles: list[dict[str, Any]] = [
+        {"name": "dags-folder", "classpath": local, "kwargs": {}},
+        {"name": "more-dags", "classpath": local, "kwargs": {"path": str(more_dags)}},
+    ]
+    laid_over = {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "HEARTBEAT_URL": f"{heartbeats.url}/ping/uuid",
+    }
+    settings = {**_SETTINGS, "PIPELINE_LOCAL_AIRFLOW_ENV": json.dumps(laid_over)}
+    with started(settings, "run", "--posts", "137", "--seed", "7") as stack:
         yield stack

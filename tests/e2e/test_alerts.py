@@ -1,0 +1,138 @@
+"""Somebody is told in time: by the real scheduler, to real sinks, from every context."""
+
+import os
+import shutil
+import signal
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.local.sinks import mails, slack_messages
+from scripts.local.switchable import SwitchableServer
+from scripts.local.switches import Switches
+from tests.e2e.conftest import DUE_DAY, LocalStack, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+_ALARMS = Path(__file__).parent / "alarm_dags.py.txt"
+_WATCH = 60  # the stack's watch interval, in seconds
+
+
+def _told(stack: LocalStack, text: str) -> list[dict[str, Any]]:
+    """Return the Slack messages whose subject holds a text."""
+    found = slack_messages(stack.folder / "inbox")
+    return [message for message in found if text in message["body"]["text"]]
+
+
+def _wait_for(stack: LocalStack, text: str, seconds: float, count: int = 1) -> datetime:
+    """Wait for so many messages with a text, and not more; return when the last one came."""
+    found = wait_for(lambda: _told(stack, text), lambda found: len(found) >= count, seconds)
+    assert len(found) == count
+    return datetime.fromisoformat(found[-1]["received_at"])
+
+
+def _ended(stack: LocalStack, dag_id: str) -> datetime:
+    [run] = stack.airflow.runs_since(dag_id, datetime.fromisoformat("2020-01-01T00:00:00Z"))
+    [task] = stack.airflow.tasks(dag_id, run["dag_run_id"])
+    return datetime.fromisoformat(task["end_date"])
+
+
+@pytest.fixture(scope="module")
+def alarms(stack: LocalStack) -> None:
+    """DAGs that fail, in a folder beside our own."""
+    shutil.copy(_ALARMS, stack.more_dags / "alarms.py")
+    wait_for(lambda: stack.airflow.dag("alarm_sleeper"), bool, 90)
+
+
+@pytest.mark.usefixtures("alarms")
+def test_an_exception_is_told_in_seconds_from_every_context(stack: LocalStack) -> None:
+    stack.airflow.trigger("alarm_manual", {})
+    for context in ("manual", "scheduled", "triggered"):
+        dag_id = f"alarm_{context}"
+        told_at = _wait_for(stack, f"{dag_id} failed", 60)
+        seconds = (told_at - _ended(stack, dag_id)).total_seconds()
+        print(f"{context}: told {seconds:+.1f} s after the task's end")
+        assert seconds <= 5
+        [message] = _told(stack, f"{dag_id} failed")
+        assert "PLANTED" not in str(message)
+        assert "<!channel>" not in str(message)
+
+
+@pytest.mark.usefixtures("alarms")
+def test_a_killed_task_is_told_by_its_run(stack: LocalStack) -> None:
+    run_id = stack.airflow.trigger("alarm_sleeper", {})
+    [task] = wait_for(
+        lambda: stack.airflow.tasks("alarm_sleeper", run_id),
+        lambda tasks: tasks and tasks[0]["pid"] and tasks[0]["state"] == "running",
+        60,
+    )
+    os.kill(task["pid"], signal.SIGKILL)
+    killed_at = datetime.now().astimezone()
+    told_at = _wait_for(stack, "alarm_sleeper failed", 60)
+    print(f"told {(told_at - killed_at).total_seconds():.1f} s after the kill")
+    assert told_at - killed_at <= timedelta(seconds=30)
+
+
+def test_a_file_that_cannot_be_imported_is_told_and_its_end_too(stack: LocalStack) -> None:
+    broken = stack.more_dags / "broken.py"
+    broken.write_text("from airflow.sdk import dag\nraise ValueError('token=PLANTED-value')\n")
+    wait_for(stack.airflow.import_errors, bool, 60)
+    seen_at = datetime.now().astimezone()
+    told_at = _wait_for(stack, "broken.py cannot be imported", _WATCH + 60)
+    print(f"told {(told_at - seen_at).total_seconds():.1f} s after Airflow knew")
+    assert "PLANTED" not in str(_told(stack, "broken.py"))
+
+    broken.unlink()
+    _wait_for(stack, "recovered", _WATCH + 60, len(_told(stack, "recovered")) + 1)
+    assert "broken.py" in _told(stack, "recovered")[-1]["body"]["text"]
+
+
+def test_a_late_day_is_told_until_it_lands(stack: LocalStack) -> None:
+    """A source owes a day once it has landed an older one."""
+    older, due = DUE_DAY - timedelta(days=40), DUE_DAY
+    assert stack.run_by_hand("ingest_posts", {"day": older.isoformat()})[1] == "success"
+    _wait_for(stack, "posts has not landed", _WATCH + 60)
+
+    [message] = _told(stack, "posts has not landed")
+    late = message["body"]["text"].rsplit("(", 1)[1].rstrip(")")
+    assert late in {due.isoformat(), (due - timedelta(days=1)).isoformat()}
+    stack.run_by_hand("ingest_posts", {"day": late})
+    told = "posts has not landed ("
+    _wait_for(stack, told, _WATCH + 60, 2)  # the second one says that it is over
+    assert "recovered" in _told(stack, told)[-1]["body"]["text"]
+
+
+def test_the_heartbeat_is_pinged_and_every_channel_was_told_alike(
+    stack: LocalStack, heartbeats: SwitchableServer[Switches]
+) -> None:
+    pings = [request.path for request in heartbeats.requests]
+    assert pings
+    assert set(pings) == {"/ping/uuid"}
+    inbox = stack.folder / "inbox"
+    by_slack = sorted(m["body"]["text"].split(" ", 1)[1] for m in slack_messages(inbox))
+    assert by_slack == sorted(mail["subject"] for mail in mails(inbox))
+
+
+def test_no_secret_of_the_stack_is_in_any_log_alert_or_incident(stack: LocalStack) -> None:
+    """Everything that this stack has written, against every secret that it was given."""
+    from scripts.local.state import read_state
+
+    state = read_state(stack.folder)
+    secrets = {name: getattr(state.secrets, name) for name in state.secrets.__struct_fields__}
+    secrets |= {"slack": "local/stand-in/webhook", "planted": "PLANTED"}
+    rows = str(stack.query("select incidents::text from ops.incidents"))
+    rows += str(stack.query("select deliveries::text from ops.deliveries"))
+    told = "".join(file.read_text() for file in (stack.folder / "inbox").glob("*.jsonl"))
+    logs = {
+        str(file): file.read_text(errors="replace")
+        for file in (stack.folder / "logs").rglob("*.log")
+        if file.name != "sinks.log"
+    }
+    assert len(logs) > 10
+    for name, secret in secrets.items():
+        assert secret not in rows, name
+        assert secret not in told or name == "slack", name  # the sink notes the path it was asked
+        found = [file for file, text in logs.items() if secret in text]
+        assert not found or name == "planted", (name, found)

@@ -1,0 +1,55 @@
+"""The safe path as the DAG calls it: Airflow's connections in, and a note from run to run."""
+
+from typing import Any
+
+import pytest
+
+from callbacks import watch_over
+from scripts.errors import UnavailableError
+from scripts.settings import RunSettings
+from scripts.watch import Watched
+from tests.integration.incidents.conftest import SECRET, Inbox
+
+pytestmark = pytest.mark.integration
+
+_LATE = Watched(["posts/2026-01-02"], [], 0, {}, [], None)
+
+
+class Memory(dict[str, Any]):
+    """A store of Airflow's, as far as it is used."""
+
+    def set(self, key: str, value: Any) -> None:
+        assert value is not None  # Airflow's store refuses it
+        self[key] = value
+
+
+def test_what_is_late_is_told_through_airflows_connections(inbox: Inbox) -> None:
+    memory = Memory()
+    assert watch_over(_LATE, RunSettings(), memory)
+    assert inbox.counts() == (1, 1)
+    assert memory == {}
+
+
+def test_what_was_told_without_the_warehouse_is_remembered_and_then_forgotten(
+    inbox: Inbox,
+) -> None:
+    memory = Memory()
+    there = inbox.monkeypatch.context
+    with there() as away:
+        away.setenv("AIRFLOW_CONN_WAREHOUSE", '{"conn_type": "postgres", "host": "127.0.0.1",'
+                    ' "port": 1}')  # fmt: skip
+        for _ in range(2):
+            assert watch_over(UnavailableError("gone"), RunSettings(), memory)
+    assert inbox.counts() == (1, 1)
+    assert watch_over(Watched([], [], 0, {}, [], None), RunSettings(), memory)
+    assert inbox.counts() == (2, 2)
+    assert list(memory.values()) == [[]]
+
+
+def test_its_own_failure_is_reported_without_a_secret(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = Memory({"told_without_table": f"no list: {SECRET}"})
+    assert not watch_over(_LATE, RunSettings(), memory)
+    assert "the watch failed: ValidationError at" in caplog.text
+    assert SECRET not in caplog.text
