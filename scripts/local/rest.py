@@ -51,8 +51,10 @@ class AirflowApi(airflow_api.AirflowApi):
 
     def active_runs(self) -> list[dict[str, Any]]:
         """Return the runs of all DAGs that have not ended."""
-        states = {"state": ["queued", "running"], "limit": 100}
-        runs: list[dict[str, Any]] = self._get("/dags/~/dagRuns", states)["dag_runs"]
+        states = ["queued", "running"]
+        runs: list[dict[str, Any]] = self.get("/dags/~/dagRuns", state=states, limit=100)[
+            "dag_runs"
+        ]
         return runs
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:

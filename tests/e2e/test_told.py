@@ -12,9 +12,10 @@ import pytest
 from scripts.local.sinks import mails, slack_messages
 from scripts.local.switchable import SwitchableServer
 from scripts.local.switches import Switches
-from tests.e2e.conftest import DUE_DAY, LocalStack, wait_for
+from tests.e2e.conftest import DUE_DAY
+from tests.stack import LocalStack, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 _ALARMS = Path(__file__).parent / "alarm_dags.py.txt"
 _WATCH = 60  # the stack's watch interval, in seconds
@@ -40,9 +41,9 @@ def _ended(stack: LocalStack, dag_id: str) -> datetime:
 
 
 @pytest.fixture(scope="module")
-def alarms(stack: LocalStack) -> None:
+def alarms(stack: LocalStack, more_dags: Path) -> None:
     """DAGs that fail, in a folder beside our own."""
-    shutil.copy(_ALARMS, stack.more_dags / "alarms.py")
+    shutil.copy(_ALARMS, more_dags / "alarms.py")
     wait_for(lambda: stack.airflow.dag("alarm_sleeper"), bool, 90)
 
 
@@ -75,8 +76,10 @@ def test_a_killed_task_is_told_by_its_run(stack: LocalStack) -> None:
     assert told_at - killed_at <= timedelta(seconds=30)
 
 
-def test_a_file_that_cannot_be_imported_is_told_and_its_end_too(stack: LocalStack) -> None:
-    broken = stack.more_dags / "broken.py"
+def test_a_file_that_cannot_be_imported_is_told_and_its_end_too(
+    stack: LocalStack, more_dags: Path
+) -> None:
+    broken = more_dags / "broken.py"
     broken.write_text("from airflow.sdk import dag\nraise ValueError('token=PLANTED-value')\n")
     wait_for(stack.airflow.import_errors, bool, 60)
     seen_at = datetime.now().astimezone()
