@@ -64,7 +64,7 @@ def test_a_backfill_of_thirty_days_is_transformed_in_a_few_runs(stack: LocalStac
         f"select count(*), count(published_at), sum(loaded) from ops.loads where {_BACKFILLED}"  # noqa: S608
     )
     wait_for(lambda: stack.query(published)[0], lambda counts: counts == (30, 30, 30 * 137), 420)
-    runs = stack.transforms_settled(started)
+    runs = stack.transforms_settled(started, 300)
     assert {run["state"] for run in runs} == {"success"}
     working = stack.query(f"select count(distinct run_id) from ops.loads where {_BACKFILLED}")  # noqa: S608
     assert working[0][0] <= 8
@@ -81,7 +81,7 @@ def test_a_rerun_from_the_command_line_changes_nothing_if_the_answer_is_the_same
     _airflow(stack, "dags", "trigger", "ingest_posts", "--conf", conf, "--run-id", "by_hand")
 
     assert stack.finished("ingest_posts", "by_hand") == "success"
-    for run in stack.transforms_settled(started):
+    for run in stack.transforms_settled(started, 300):
         states = stack.task_states("transform_posts", run["dag_run_id"])
         assert set(states.values()) == {"skipped"}
     assert (stack.query(ledger), _versions(stack, _LAST)) == (before, 1)
@@ -93,9 +93,9 @@ def test_a_backfill_again_with_a_new_answer_replaces_its_day(stack: LocalStack) 
     started = now()
     with dbt_lock(stack.known["warehouse_loader_dsn"], is_alone=True):
         stack.airflow.backfill("ingest_posts", _LAST, _LAST, again="completed")
-        wait_for(lambda: _lock_waiters(stack), lambda count: count == 1, 60)
+        wait_for(lambda: _lock_waiters(stack), lambda count: count == 1, 180)
 
-    assert stack.transforms_settled(started)[-1]["state"] == "success"
+    assert stack.transforms_settled(started, 300)[-1]["state"] == "success"
     assert _versions(stack, _LAST) == 2
     assert stack.query("select payload ->> 'title' from raw.posts where day = %s", _LAST) == [
         ("anew",)
