@@ -92,9 +92,10 @@ def landing_store() -> Store:
     """Open the landing bucket through connection ``aws_default``."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-    from scripts.store import Store
+    from scripts.store import CLIENT_CONFIG, Store
 
-    return Store(S3Hook(aws_conn_id="aws_default").get_conn(), DEPLOYMENT.bucket())
+    hook = S3Hook(aws_conn_id="aws_default", config=CLIENT_CONFIG)
+    return Store(hook.get_conn(), DEPLOYMENT.bucket())
 
 
 def posts_api() -> Endpoint:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, ObjectIdentifierTypeDef
 
 BLOCK_BYTES = 1 << 20
+# A host that is silent must be given up well before a task's own time is over.
+CLIENT_CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 5})
 _SHA256 = "sha256"  # our metadata name; an ETag is no content hash
 _CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
 _DELETE_AT_ONCE = 1000
@@ -79,8 +81,7 @@ class Store:
     @classmethod
     def of_session(cls, session: boto3.Session, bucket: str, **client_args: Any) -> "Store":
         """Open the bucket with a boto3 session (credentials, region and endpoint are its own)."""
-        config = Config(retries={"mode": "standard", "max_attempts": 5})
-        return cls(session.client("s3", config=config, **client_args), bucket)
+        return cls(session.client("s3", config=CLIENT_CONFIG, **client_args), bucket)
 
     def list(self, prefix: str, *, start_after: str = "") -> Iterator[Listed]:
         """Yield every object under `prefix` in key order; raises UnavailableError."""

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from scripts.foreign import undeclared
+from scripts.ledger import plain_errors
 from scripts.pending import look
 from scripts.settings import RunSettings
 from scripts.sources import SOURCES
@@ -52,8 +53,9 @@ def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> Watch
         UnavailableError: the bucket or the warehouse does not answer.
     """
     today = now.astimezone(UTC).date()
-    survey = look(store, dsn, today - timedelta(days=settings.lookback_days))
-    parked, published_at = _ledger(dsn)
+    with plain_errors():
+        survey = look(store, dsn, today - timedelta(days=settings.lookback_days))
+        parked, published_at = _ledger(dsn)
     return Watched(
         late=[_name(*day) for day in late_days(survey.landed, settings, now)],
         waiting=[_name(*day) for day in survey.waiting],

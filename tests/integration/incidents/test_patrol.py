@@ -62,13 +62,13 @@ class FakeAirflow:
         elif path.endswith("/taskInstances"):
             body = {"task_instances": [{"task_id": "land", "try_number": 2}]}
         else:
-            dag_id = path.split("/")[2]
+            dag_id = request.query.get("dag_id_pattern", "")
             body = {
                 "dag_runs": [
                     run
                     for run in self.runs
                     if run["state"] == request.query["state"]
-                    and dag_id in {"~", run["dag_id"]}
+                    and dag_id in run["dag_id"]
                     and run["end_date"] >= request.query["end_date_gte"]
                 ]
             }
