@@ -8,11 +8,14 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Bytecode is compiled once at install; without it dbt and Airflow start seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALLED := $(VENV)/.installed
+# Programs whose requirements clash with ours: each has an environment of its own, made on demand.
+TOOLS := checkov cloud
 MANIFEST := dbt/target/manifest.json
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
-.PHONY: help setup run up down status test test-fault soak lint format lock manifest mutants bench clean
+.PHONY: help setup run up down status env test test-fault soak test-cloud test-celery lint format lock \
+	manifest mutants bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +31,12 @@ $(INSTALLED): requirements/dev.txt requirements/uv.txt
 	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode --quiet requirements/dev.txt requirements/uv.txt
 	@touch $@
 
+.tools/%/.installed: requirements/tools/%.txt $(INSTALLED)
+	@echo "installing $* into .tools/$* ..."
+	@uv venv --quiet --clear --python $(BIN)/python .tools/$*
+	@uv pip sync --python .tools/$*/bin/python --require-hashes --compile-bytecode --quiet $<
+	@touch $@
+
 # Cosmos draws the DAG from the manifest; parsing needs no database.
 manifest: $(MANIFEST) ## Build dbt's manifest, from which the DAG is drawn
 $(MANIFEST): $(INSTALLED) $(shell find dbt -name '*.sql' -not -path '*/target/*' -o -name '*.yml' -not -path '*/target/*')
@@ -36,16 +45,21 @@ $(MANIFEST): $(INSTALLED) $(shell find dbt -name '*.sql' -not -path '*/target/*'
 
 run: setup ## Run the main job on the local stack (API=https://... | POSTS=137 SEED=7 | DAY=2026-01-31)
 	@python -m scripts.local run $(if $(DAY),--day $(DAY)) $(if $(API),--api $(API)) \
-		$(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED))
+		$(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(WORKERS),--workers $(WORKERS))
 
-up: setup ## Start the local stack and leave it running
-	@python -m scripts.local up $(if $(API),--api $(API)) $(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED))
+up: setup ## Start the local stack and leave it running (WORKERS=2: Celery)
+	@python -m scripts.local up $(if $(API),--api $(API)) $(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(WORKERS),--workers $(WORKERS))
 
 status: $(INSTALLED) ## Show what runs, where it listens and which alerts arrived
 	@python -m scripts.local status
 
 down: $(INSTALLED) ## Stop the local stack (PURGE=1 deletes its state too)
 	@python -m scripts.local down $(if $(PURGE),--purge)
+
+env: setup ## Write .env for docker compose, with fresh secrets (PROFILES=local,celery)
+	@python -m scripts.local.dotenv --profiles "$(PROFILES)"
 
 test: setup ## Run the tests
 	@python -m pytest $(PYTEST_ARGS)
@@ -56,22 +70,34 @@ test-fault: setup ## Run every fault of the fault suite, on the real stack
 soak: setup ## Live through days of faults and count every record (DAYS=30 SEED=1; WRITE=1 into docs)
 	@python -m tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
 
+test-cloud: setup .tools/cloud/.installed ## Apply terraform/ to a cloud on loopback, try every identity, destroy
+	@python -m pytest tests/cloud $(PYTEST_ARGS)
+
+test-celery: setup ## Run the main job on two Celery workers, and kill one in the middle of a load
+	@PIPELINE_TEST_WORKERS=2 python -m pytest tests/e2e/test_main_job.py $(PYTEST_ARGS)
+	@PIPELINE_TEST_WORKERS=2 python -m pytest tests/celery $(PYTEST_ARGS)
+
 mutants: setup ## Break the code on purpose: each committed patch must turn its named test red
 	@python -m tests.mutants
 
 bench: setup ## Measure the claims of docs/benchmarks.md and write them there
 	@python -m benchmarks.load --write
 
-lint: setup ## Run every linter
+lint: setup .tools/checkov/.installed ## Run every linter
 	@ruff format --check --quiet .
 	@ruff check --quiet .
 	@mypy
 	@sqlfluff lint --disable-progress-bar --nocolor dbt | tail -n 40
 	@yamllint --strict .
 	@shellcheck .ci/run
-	@bandit --quiet --recursive --severity-level medium scripts callbacks dags deploy
+	@hadolint Dockerfile
+	@.tools/checkov/bin/checkov --quiet --compact --skip-download --directory . \
+		--framework terraform dockerfile --skip-path '^/?\.' >.tools/checkov.log || { cat .tools/checkov.log; exit 1; }
+	@if command -v terraform >/dev/null; then terraform fmt -check -recursive terraform; \
+		else echo "terraform is not on PATH: its form is not checked"; fi
+	@bandit --quiet --recursive --severity-level medium scripts callbacks dags deploy benchmarks
 	@git ls-files -- ':!requirements/*.txt' ':!tests' | xargs detect-secrets-hook
-	@zizmor --offline --quiet .github/workflows
+	@zizmor --offline --quiet .github
 
 format: $(INSTALLED) ## Rewrite the sources as the linters want them
 	@ruff format .
@@ -80,6 +106,8 @@ format: $(INSTALLED) ## Rewrite the sources as the linters want them
 lock: $(INSTALLED) ## Resolve the requirements anew and lock them with hashes
 	@$(LOCK) requirements/uv.in --output-file requirements/uv.txt
 	@$(LOCK) requirements/dev.in --output-file requirements/dev.txt
+	@for tool in $(TOOLS); do \
+		$(LOCK) requirements/tools/$$tool.in --output-file requirements/tools/$$tool.txt; done
 	@$(LOCK) requirements/runtime.in --constraint requirements/dev.txt --output-file requirements/runtime.txt
 
 clean: ## Delete the virtual environment and what tools left behind (not the stack's state)

@@ -54,7 +54,8 @@ def ingest_dag(source: Source) -> DAG:
             from scripts.extract import extract
 
             day = date.fromisoformat(params["day"]) if params["day"] else day_of(dag_run)
-            landed = extract(source, day, posts_api(), landing_store(), run_settings())
+            store = landing_store(DEPLOYMENT.ingest_aws_conn_id)
+            landed = extract(source, day, posts_api(), store, run_settings())
             outlet_events[raw].extra.update(landed.facts())
             return landed.facts()
 

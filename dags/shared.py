@@ -88,13 +88,13 @@ def run_settings() -> RunSettings:
     return RunSettings.parse(Variable.get("pipeline", default={}, deserialize_json=True))
 
 
-def landing_store() -> Store:
-    """Open the landing bucket through connection ``aws_default``."""
+def landing_store(aws_conn_id: str = "aws_default") -> Store:
+    """Open the landing bucket; load and look with ``aws_default``, ingest with its own."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     from scripts.store import CLIENT_CONFIG, Store
 
-    hook = S3Hook(aws_conn_id="aws_default", config=CLIENT_CONFIG)
+    hook = S3Hook(aws_conn_id=aws_conn_id, config=CLIENT_CONFIG)
     return Store(hook.get_conn(), DEPLOYMENT.bucket())
 
 

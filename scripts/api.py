@@ -75,7 +75,8 @@ def fetch_pages(endpoint: Endpoint, source: Source, settings: RunSettings) -> Ge
         ConfigurationError: the endpoint's URL is none.
     """
     first, login = list_url(endpoint.url, source.path)
-    client = Client(settings, endpoint.headers, endpoint.login or login)
+    login = endpoint.login or login
+    client = Client(settings, endpoint.headers, login, endpoint.is_private_allowed)
     url: str | None = first
     seen: set[str] = set()
     with client.running():

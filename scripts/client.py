@@ -26,6 +26,7 @@ from urllib3.exceptions import (
 from urllib3.util.retry import Retry
 
 from scripts.errors import RefusedError, UnavailableError
+from scripts.guard import guarded
 from scripts.settings import RunSettings
 from scripts.urls import followed
 
@@ -52,16 +53,17 @@ class _Session(requests.Session):
 
 
 class _Adapter(HTTPAdapter):
-    """Knows its connections, so that waiting for a header that drips in can be ended."""
+    """Guards its connections, and knows them: waiting for a header that drips in can be ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_private_allowed: bool) -> None:
         super().__init__(max_retries=0)
         self.connections: list[Any] = []
+        self._is_private_allowed = is_private_allowed
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         if "ConnectionCls" not in vars(pool):
-            make = pool.ConnectionCls
+            make = pool.ConnectionCls if self._is_private_allowed else guarded(pool.ConnectionCls)
 
             def remembered(*args: Any, **kwargs: Any) -> Any:
                 self.connections.append(make(*args, **kwargs))
@@ -78,11 +80,16 @@ class Client:
     settings: RunSettings
     headers: Mapping[str, str] = field(repr=False)
     login: tuple[str, str] | None = field(repr=False)
+    is_private_allowed: bool
     received: int = 0  # bytes of the pages read so far
     _deadline: float = 0
     _session: _Session = field(default_factory=_Session)
-    _adapter: _Adapter = field(default_factory=_Adapter)
+    _adapter: _Adapter = field(init=False)
     _response: requests.Response | None = None
+
+    def __post_init__(self) -> None:
+        """Make the adapter, with or without its guard."""
+        self._adapter = _Adapter(is_private_allowed=self.is_private_allowed)
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -49,6 +49,13 @@ class Deployment(BaseSettings):
     dbt_single_task: bool = Field(
         default=False, description="build all dbt models in one task, not each in its own"
     )
+    allow_private_api: bool = Field(
+        default=False, description="whether the API may have a private or loopback address"
+    )
+    ingest_aws_conn_id: str = Field(
+        default="aws_default",
+        description="Airflow connection that ingest writes with; load reads with aws_default",
+    )
     alert_email: str = Field(
         default="", description="comma-separated addressees; empty sends no mail"
     )
@@ -127,6 +134,8 @@ class Endpoint:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     login: tuple[str, str] | None = field(default=None, repr=False)
+    # Of the environment, not of the connection: who may edit that one must not open this door.
+    is_private_allowed: bool = field(default_factory=lambda: deployment().allow_private_api)
 
 
 def deployment() -> Deployment:

@@ -10,6 +10,8 @@ from pathlib import Path
 # Airflow reads its home when it is first imported: the tests' own, not the developer's.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="elt-airflow-home-")
 
+os.environ["PIPELINE_ALLOW_PRIVATE_API"] = "true"  # every API of the tests is on loopback
+
 import psycopg
 import pytest
 from psycopg import sql

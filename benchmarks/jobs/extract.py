@@ -16,7 +16,8 @@ from scripts.sources import POSTS
 def job(arguments: dict[str, Any]) -> int:
     """Land the list and return its rows."""
     bucket, settings = store(Path(arguments["bucket"])), RunSettings(max_bytes=1 << 40)
-    return extract(POSTS, DAY, Endpoint(arguments["url"]), bucket, settings).rows
+    endpoint = Endpoint(arguments["url"], is_private_allowed=True)
+    return extract(POSTS, DAY, endpoint, bucket, settings).rows
 
 
 if __name__ == "__main__":

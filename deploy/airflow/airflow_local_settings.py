@@ -1,8 +1,8 @@
-"""Airflow's hook for local settings. Invariant: only the scheduler pays for importing dbt.
+"""Airflow's hook for local settings. Invariant: only what forks tasks pays for importing dbt.
 
 Importing dbt and parsing the project for the first time cost more than a small build. LocalExecutor
-forks its tasks from the scheduler: what the scheduler has done once, every task inherits. Put this
-file's folder on PYTHONPATH; docs/adr/0004-dbt-preload.md has the figures.
+forks its tasks from the scheduler, a Celery worker from itself: what they have done once, every
+task inherits. Put this file's folder on PYTHONPATH; docs/adr/0004-dbt-preload.md has the figures.
 """
 
 import sys
@@ -24,5 +24,5 @@ def _warm_up_dbt() -> None:
         dbtRunner().invoke(["parse", *options, *flags])
 
 
-if "scheduler" in sys.argv[1:2]:
+if sys.argv[1:2] == ["scheduler"] or sys.argv[1:3] == ["celery", "worker"]:
     _warm_up_dbt()

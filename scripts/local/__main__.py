@@ -27,8 +27,14 @@ Api = Annotated[str | None, typer.Option(help="base URL of a real API; 'stand-in
 Posts = Annotated[int | None, typer.Option(min=0, help="number of posts of the stand-in API")]
 Seed = Annotated[int | None, typer.Option(help="seed of the stand-in API's posts")]
 
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="number of Celery workers; 0: LocalExecutor")
+]
 
-def _stack(api: str | None, posts: int | None, seed: int | None) -> tuple[Stack, Choices]:
+
+def _stack(
+    api: str | None, posts: int | None, seed: int | None, workers: int | None
+) -> tuple[Stack, Choices]:
     """Return the stack, and its remembered choices under those that were given now."""
     stack = Stack(state_folder(), report=lambda line: _console.print(f"[dim]• {line}[/dim]"))
     before = stack.state.choices
@@ -37,13 +43,14 @@ def _stack(api: str | None, posts: int | None, seed: int | None) -> tuple[Stack,
         api=url,
         posts=before.posts if posts is None else posts,
         seed=before.seed if seed is None else seed,
+        workers=before.workers if workers is None else workers,
     )
 
 
 @app.command()
-def up(api: Api = None, posts: Posts = None, seed: Seed = None) -> None:
+def up(api: Api = None, posts: Posts = None, seed: Seed = None, workers: Workers = None) -> None:
     """Start the stack and leave it running; what runs already is left alone."""
-    stack, choices = _stack(api, posts, seed)
+    stack, choices = _stack(api, posts, seed, workers)
     stack.up(choices)
     _show(stack)
 
@@ -54,10 +61,11 @@ def run(
     api: Api = None,
     posts: Posts = None,
     seed: Seed = None,
+    workers: Workers = None,
 ) -> None:
     """Start the stack, run the main job from the API to the marts, and show the result."""
     chosen = parse_day(day) if day else None
-    stack, choices = _stack(api, posts, seed)
+    stack, choices = _stack(api, posts, seed, workers)
     stack.up(choices)
     if not run_main_job(stack, chosen, _console):
         raise typer.Exit(1)
@@ -97,7 +105,7 @@ def down(
     purge: Annotated[bool, typer.Option(help="delete the stack's state too")] = False,
 ) -> None:
     """Stop everything that the stack started."""
-    stack, _ = _stack(None, None, None)
+    stack, _ = _stack(None, None, None, None)
     stack.down(purge=purge)
     _console.print("the stack is down" + (" and its state is deleted" if purge else ""))
 

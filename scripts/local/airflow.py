@@ -1,4 +1,4 @@
-"""Airflow's four processes on loopback, with LocalExecutor and a Postgres for its metadata.
+"""Airflow's processes on loopback, with LocalExecutor or Celery workers, metadata in Postgres.
 
 Invariant: every process has the same environment; credentials are connections in their JSON form.
 """
@@ -15,9 +15,11 @@ from typing import Any
 import msgspec
 
 from scripts.errors import ConfigurationError, UnavailableError
+from scripts.local.broker import broker_url
+from scripts.local.landing import QUEUE
 from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack
 from scripts.local.processes import ManagedProcess
-from scripts.local.state import BUCKET, QUEUE, ROOT, State
+from scripts.local.state import BUCKET, ROOT, State
 
 # The api-server reads the log files itself; a log server would listen on every interface.
 COMPONENTS = {
@@ -26,6 +28,7 @@ COMPONENTS = {
     "dag-processor": [],
     "triggerer": ["--skip-serve-logs"],
 }
+_WORKER = ["celery", "worker", "--skip-serve-logs", "--without-mingle", "--without-gossip"]
 ADMIN = "admin"
 PROGRAM = str(Path(sys.executable).parent / "airflow")
 VIEWER = "watch"
@@ -46,9 +49,13 @@ def api_url(state: State) -> str:
 def components(folder: Path, state: State) -> dict[str, ManagedProcess]:
     """Return Airflow's processes by name."""
     env = environment(folder, state)
+    commands = {name: [name, *options] for name, options in COMPONENTS.items()}
+    for number in range(1, state.choices.workers + 1):
+        name = f"worker-{number}"
+        commands[name] = [*_WORKER, "--celery-hostname", f"{name}@%h"]
     return {
-        name: ManagedProcess(name, [PROGRAM, name, *options], env, folder / "logs")
-        for name, options in COMPONENTS.items()
+        name: ManagedProcess(name, [PROGRAM, *command], env, folder / "logs")
+        for name, command in commands.items()
     }
 
 
@@ -83,7 +90,10 @@ def environment(folder: Path, state: State) -> dict[str, str]:
         **inherited,
         **_pipeline(folder, state),
         **{f"AIRFLOW_CONN_{k}": json.dumps(v) for k, v in _connections(folder, state).items()},
-        **{f"AIRFLOW__{k}": str(v) for k, v in _configuration(folder, state).items()},
+        **{
+            f"AIRFLOW__{k}": str(v)
+            for k, v in {**_configuration(folder, state), **_executor(state)}.items()
+        },
         "AIRFLOW_HOME": str(folder / "airflow"),
         "PYTHONPATH": f"{ROOT}:{ROOT / 'deploy' / 'airflow'}",
         "PIPELINE_LOCAL_DIR": str(folder),
@@ -107,6 +117,7 @@ def _pipeline(folder: Path, state: State) -> dict[str, str]:
         "PIPELINE_LANDING_QUEUE_URL": MiniStack(state.ports.s3, folder).queue_url(QUEUE),
         "PIPELINE_ALERT_EMAIL": "on-call@example.com",
         "PIPELINE_RETRY_DELAY_SECONDS": "2",
+        "PIPELINE_ALLOW_PRIVATE_API": "true",  # the stand-in's is one
     }
     return {name: os.environ.get(name, value) for name, value in ours.items()} | {
         "LANDING_BUCKET": BUCKET
@@ -165,18 +176,16 @@ def _connections(folder: Path, state: State) -> dict[str, Mapping[str, Any]]:
 
 def _configuration(folder: Path, state: State) -> dict[str, object]:
     home = folder / "airflow"
-    metadata = f"airflow:{state.secrets.metadata}@127.0.0.1:{state.ports.postgres}/airflow"
     return {
         "CORE__DAGS_FOLDER": ROOT / "dags",
         "CORE__LOAD_EXAMPLES": False,
-        "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": 4,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
         "CORE__FERNET_KEY": state.secrets.fernet,
         "CORE__EXECUTION_API_SERVER_URL": f"{airflow_url(state)}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin,{VIEWER}:viewer",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",
-        "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{metadata}",
+        "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{_metadata(state)}",
         "API__HOST": "127.0.0.1",
         "API__PORT": state.ports.airflow,
         "API__BASE_URL": airflow_url(state),
@@ -192,3 +201,22 @@ def _configuration(folder: Path, state: State) -> dict[str, object]:
         "COSMOS__ENABLE_TELEMETRY": False,
         "COSMOS__CACHE_DIR": folder / "cosmos",
     }
+
+
+def _executor(state: State) -> dict[str, object]:
+    """Return where tasks run: beside the scheduler, or in workers as on machines of their own."""
+    if not state.choices.workers:
+        return {"CORE__EXECUTOR": "LocalExecutor"}
+    return {
+        "CORE__EXECUTOR": "CeleryExecutor",
+        "CELERY__BROKER_URL": broker_url(state),
+        "CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{_metadata(state)}",
+        "CELERY__WORKER_CONCURRENCY": 2,
+        "CELERY__WORKER_PREFETCH_MULTIPLIER": 1,  # a task that waits behind a long one is stuck
+        # A worker that is gone is missed after this long, and its tasks are tried again elsewhere.
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 30,
+    }
+
+
+def _metadata(state: State) -> str:
+    return f"airflow:{state.secrets.metadata}@127.0.0.1:{state.ports.postgres}/airflow"

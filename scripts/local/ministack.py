@@ -8,15 +8,12 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import boto3
-from botocore.exceptions import ClientError
 
+from scripts.local.landing import create_landing
 from scripts.local.processes import ManagedProcess, is_listening
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import NotificationConfigurationTypeDef
 
 REGION: Final = "eu-central-1"
 _ACCOUNT = "000000000000"
@@ -45,7 +42,7 @@ class MiniStack:
             "GATEWAY_PORT": str(self.port),
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
-            "SERVICES": "s3,sqs,iam,sts",
+            "SERVICES": "s3,sqs,iam,sts,secretsmanager",
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(state / "s3"),
             "PERSIST_STATE": "1",
@@ -72,39 +69,4 @@ class MiniStack:
 
     def bootstrap(self, bucket: str, queue: str | None = None) -> str | None:
         """Create the versioned bucket, and the queue that its arrivals notify; return its URL."""
-        s3 = self.session().client("s3", endpoint_url=self.endpoint)
-        try:
-            s3.create_bucket(
-                Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
-                raise
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        if queue is None:
-            return None
-        sqs = self.session().client("sqs", endpoint_url=self.endpoint)
-        url = sqs.create_queue(QueueName=queue)["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
-            "QueueArn"
-        ]
-        notification: NotificationConfigurationTypeDef = {
-            "QueueConfigurations": [
-                {
-                    "QueueArn": arn,
-                    "Events": ["s3:ObjectCreated:*"],
-                    "Filter": {
-                        "Key": {
-                            "FilterRules": [
-                                {"Name": "prefix", "Value": "raw/"},
-                                {"Name": "suffix", "Value": ".json"},
-                            ]
-                        }
-                    },
-                }
-            ]
-        }
-        s3.put_bucket_notification_configuration(
-            Bucket=bucket, NotificationConfiguration=notification
-        )
-        return url
+        return create_landing(self.session(), bucket, queue, endpoint_url=self.endpoint)

@@ -24,11 +24,13 @@ from scripts.local.airflow import (
     environment,
     migrate_metadata,
 )
+from scripts.local.broker import broker, configure_broker
+from scripts.local.landing import QUEUE
 from scripts.local.ministack import MiniStack
 from scripts.local.postgres import PostgresServer
 from scripts.local.processes import ManagedProcess, is_listening
 from scripts.local.sinks import mails, slack_messages
-from scripts.local.state import BUCKET, QUEUE, ROOT, Choices, read_state, write_state
+from scripts.local.state import BUCKET, ROOT, Choices, read_state, write_state
 from scripts.migrate import migrate
 from scripts.settings import deployment, optional_connection_from_env
 
@@ -72,6 +74,7 @@ class Stack:
             "ministack": self.ministack.managed,
             "api": self._module("api", "scripts.local.api", *stand_in),
             "sinks": self._module("sinks", "scripts.local.sinks", *sinks),
+            **({"broker": broker(self.folder)} if choices.workers else {}),
             **components(self.folder, self.state),
         }
 
@@ -161,7 +164,8 @@ class Stack:
             return
         if (choices.posts, choices.seed) != (before.posts, before.seed):
             self.processes()["api"].stop()
-        if choices.api != before.api:  # the address is in the environment of Airflow's processes
+        # Both are in the environment of Airflow's processes.
+        if (choices.api, choices.workers) != (before.api, before.workers):
             for process in components(self.folder, self.state).values():
                 process.stop()
         self.state.choices = choices
@@ -193,10 +197,14 @@ class Stack:
         self.ministack.start()
         self.ministack.bootstrap(BUCKET, QUEUE)
         ports = self.state.ports
-        for name, listening in (("api", [ports.api]), ("sinks", [ports.slack, ports.smtp])):
+        listening = {"api": [ports.api], "sinks": [ports.slack, ports.smtp]}
+        if self.state.choices.workers:
+            configure_broker(self.folder, self.state)
+            listening["broker"] = [ports.broker]
+        for name, numbers in listening.items():
             process = self.processes()[name]
             process.start()
-            process.wait_until(partial(_all_listening, listening), 30)
+            process.wait_until(partial(_all_listening, numbers), 30)
 
     def _migrate(self) -> None:
         roles = ("loader", "transformer", "reader")

@@ -15,7 +15,6 @@ from scripts.local.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "landing"
-QUEUE = "landing-arrivals"
 
 
 class Ports(msgspec.Struct):
@@ -27,6 +26,7 @@ class Ports(msgspec.Struct):
     slack: int = msgspec.field(default_factory=free_port)
     smtp: int = msgspec.field(default_factory=free_port)
     airflow: int = msgspec.field(default_factory=free_port)
+    broker: int = msgspec.field(default_factory=free_port)
 
 
 def _secret() -> str:
@@ -48,17 +48,22 @@ class Secrets(msgspec.Struct):
     reader: str = msgspec.field(default_factory=_secret)
     airflow_admin: str = msgspec.field(default_factory=_secret)
     airflow_viewer: str = msgspec.field(default_factory=_secret)
+    broker: str = msgspec.field(default_factory=_secret)
     jwt: str = msgspec.field(default_factory=_secret)
     api: str = msgspec.field(default_factory=_secret)
     fernet: str = msgspec.field(default_factory=_fernet_key)
 
 
 class Choices(msgspec.Struct, frozen=True):
-    """What the user asked for: a real API's base URL, or the stand-in's posts and seed."""
+    """What the user asked for: a real API's base URL, or the stand-in's posts and seed.
+
+    With `workers` tasks run in so many Celery workers, without in the scheduler's own processes.
+    """
 
     api: str = ""
     posts: int = 100
     seed: int = 1
+    workers: int = 0
 
 
 class State(msgspec.Struct):

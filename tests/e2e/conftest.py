@@ -1,6 +1,7 @@
 """One local stack for all end-to-end tests."""
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from scripts.local.switchable import SwitchableServer, running
 from scripts.local.switches import Answer, Switches
 from tests.stack import LocalStack, started
 
+_WORKERS = os.environ.get("PIPELINE_TEST_WORKERS", "0")  # Celery workers; 0: LocalExecutor
 # Before any day that a test lands, until a test of late data lands an older one.
 DUE_DAY = date(2025, 10, 15)
 _RUN_SETTINGS = {
@@ -55,5 +57,5 @@ def stack(heartbeats: SwitchableServer[Switches], more_dags: Path) -> Iterator[L
         "HEARTBEAT_URL": f"{heartbeats.url}/ping/uuid",
     }
     settings = {**_SETTINGS, "PIPELINE_LOCAL_AIRFLOW_ENV": json.dumps(laid_over)}
-    with started(settings, "run", "--posts", "137", "--seed", "7") as stack:
+    with started(settings, "run", "--posts", "137", "--seed", "7", "--workers", _WORKERS) as stack:
         yield stack

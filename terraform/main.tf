@@ -1,0 +1,21 @@
+# The cloud's part of the pipeline: where data lands, and who may do what with it.
+
+module "landing" {
+  source = "./modules/landing"
+
+  name                   = "${var.name}-${var.environment}"
+  kms_key_arn            = var.kms_key_arn
+  force_destroy          = var.force_destroy
+  infrequent_access_days = var.infrequent_access_days
+  noncurrent_days        = var.noncurrent_days
+}
+
+module "identity" {
+  source = "./modules/identity"
+
+  name         = "${var.name}-${var.environment}"
+  bucket_arn   = module.landing.bucket_arn
+  queue_arn    = module.landing.queue_arn
+  kms_key_arn  = var.kms_key_arn
+  trusted_arns = var.trusted_arns
+}

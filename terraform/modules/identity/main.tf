@@ -1,0 +1,105 @@
+# One role a duty. Each may do what its duty needs on raw/*, and nothing else anywhere.
+
+locals {
+  raw = "${var.bucket_arn}/raw/*"
+
+  duties = {
+    ingest = {
+      trusted = var.trusted_arns.pipeline
+      # Without the right to list, S3 answers 403 instead of 404 to the head of an absent object.
+      lists   = ["s3:ListBucket"]
+      objects = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+      queue   = []
+      kms     = ["kms:GenerateDataKey", "kms:Decrypt"]
+    }
+    load = {
+      trusted = var.trusted_arns.pipeline
+      lists   = ["s3:ListBucket"]
+      objects = ["s3:GetObject"]
+      queue   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+      kms     = ["kms:Decrypt"]
+    }
+    erase = {
+      trusted = var.trusted_arns.erase
+      lists   = ["s3:ListBucket", "s3:ListBucketVersions"]
+      objects = [
+        "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",
+        "s3:DeleteObject", "s3:DeleteObjectVersion", # deleting many at once asks for both
+      ]
+      queue = []
+      kms   = ["kms:GenerateDataKey", "kms:Decrypt"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "trust" {
+  for_each = local.duties
+
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = each.value.trusted
+    }
+  }
+}
+
+data "aws_iam_policy_document" "duty" {
+  for_each = local.duties
+
+  statement {
+    sid       = "List"
+    actions   = each.value.lists
+    resources = [var.bucket_arn]
+
+    # IfExists: the head of an absent object asks for this right too, and has no prefix.
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "s3:prefix"
+      values   = ["raw/*"]
+    }
+  }
+
+  statement {
+    sid       = "Objects"
+    actions   = each.value.objects
+    resources = [local.raw]
+  }
+
+  dynamic "statement" {
+    for_each = length(each.value.queue) > 0 ? [1] : []
+
+    content {
+      sid       = "Arrivals"
+      actions   = each.value.queue
+      resources = [var.queue_arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [1]
+
+    content {
+      sid       = "Key"
+      actions   = each.value.kms
+      resources = [var.kms_key_arn]
+    }
+  }
+}
+
+resource "aws_iam_role" "duty" {
+  for_each = local.duties
+
+  name               = "${var.name}-${each.key}"
+  description        = "${var.name}: ${each.key}"
+  assume_role_policy = data.aws_iam_policy_document.trust[each.key].json
+}
+
+resource "aws_iam_role_policy" "duty" {
+  for_each = local.duties
+
+  name   = each.key
+  role   = aws_iam_role.duty[each.key].id
+  policy = data.aws_iam_policy_document.duty[each.key].json
+}

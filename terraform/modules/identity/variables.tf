@@ -1,0 +1,28 @@
+variable "name" {
+  description = "Prefix of every name."
+  type        = string
+}
+
+variable "bucket_arn" {
+  description = "ARN of the landing bucket."
+  type        = string
+}
+
+variable "queue_arn" {
+  description = "ARN of the arrivals' queue."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "KMS key of bucket and queue; null: keys that AWS manages."
+  type        = string
+  default     = null
+}
+
+variable "trusted_arns" {
+  description = "Who may assume the roles: `pipeline` for ingest and load, `erase` for erase."
+  type = object({
+    pipeline = list(string)
+    erase    = list(string)
+  })
+}

@@ -1,0 +1,134 @@
+# The landing zone: a private, versioned bucket whose arrivals are told to a queue.
+
+resource "aws_s3_bucket" "landing" {
+  #checkov:skip=CKV_AWS_18:who read what is CloudTrail's to keep, in an account of its own
+  #checkov:skip=CKV_AWS_144:versioning keeps what is replaced; a second region is a choice of the owner
+  # A prefix, not a name: bucket names are taken worldwide, and nobody should hunt for a free one.
+  bucket_prefix = "${var.name}-"
+  force_destroy = var.force_destroy
+}
+
+resource "aws_s3_bucket_versioning" "landing" {
+  bucket = aws_s3_bucket.landing.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "landing" {
+  bucket = aws_s3_bucket.landing.id
+
+  rule {
+    bucket_key_enabled = var.kms_key_arn != null
+
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
+      kms_master_key_id = var.kms_key_arn
+    }
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "landing" {
+  bucket = aws_s3_bucket.landing.id
+
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_ownership_controls" "landing" {
+  bucket = aws_s3_bucket.landing.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+data "aws_iam_policy_document" "tls_only" {
+  statement {
+    sid       = "RefuseWhatIsNotEncryptedOnTheWay"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = [aws_s3_bucket.landing.arn, "${aws_s3_bucket.landing.arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "landing" {
+  bucket = aws_s3_bucket.landing.id
+  policy = data.aws_iam_policy_document.tls_only.json
+
+  depends_on = [aws_s3_bucket_public_access_block.landing]
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "landing" {
+  bucket = aws_s3_bucket.landing.id
+
+  # Raw is the truth: it grows cheaper, and nothing current ever expires.
+  rule {
+    id     = "raw"
+    status = "Enabled"
+
+    filter {
+      prefix = "raw/"
+    }
+
+    transition {
+      days          = var.infrequent_access_days
+      storage_class = "STANDARD_IA"
+    }
+  }
+
+  rule {
+    id     = "noncurrent"
+    status = "Enabled"
+
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.noncurrent_days
+    }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+
+  rule {
+    id     = "abandoned-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.landing]
+}
+
+resource "aws_s3_bucket_notification" "landing" {
+  bucket = aws_s3_bucket.landing.id
+
+  queue {
+    queue_arn     = aws_sqs_queue.arrivals.arn
+    events        = ["s3:ObjectCreated:*"]
+    filter_prefix = "raw/"
+    filter_suffix = ".json"
+  }
+
+  depends_on = [aws_sqs_queue_policy.arrivals]
+}

@@ -1,0 +1,63 @@
+# The queue holds hints only: a lost or repeated message costs a look, never data.
+
+resource "aws_sqs_queue" "arrivals" {
+  name                       = "${var.name}-arrivals"
+  message_retention_seconds  = 86400
+  visibility_timeout_seconds = 60
+  receive_wait_time_seconds  = 20
+  sqs_managed_sse_enabled    = var.kms_key_arn == null ? true : null
+  kms_master_key_id          = var.kms_key_arn
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.dead.arn
+    maxReceiveCount     = 5
+  })
+}
+
+resource "aws_sqs_queue" "dead" {
+  name                      = "${var.name}-arrivals-dead"
+  message_retention_seconds = 1209600
+  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
+  kms_master_key_id         = var.kms_key_arn
+}
+
+resource "aws_sqs_queue_redrive_allow_policy" "dead" {
+  queue_url = aws_sqs_queue.dead.id
+
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [aws_sqs_queue.arrivals.arn]
+  })
+}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_iam_policy_document" "arrivals" {
+  statement {
+    sid       = "OnlyOurBucketTells"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.arrivals.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["s3.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [aws_s3_bucket.landing.arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "arrivals" {
+  queue_url = aws_sqs_queue.arrivals.id
+  policy    = data.aws_iam_policy_document.arrivals.json
+}

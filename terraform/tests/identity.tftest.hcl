@@ -1,0 +1,97 @@
+# The identities, on a mocked provider: each duty's exact rights. What they amount to is tried against
+# an IAM that enforces them: make test-cloud.
+
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+variables {
+  name       = "elt-test"
+  bucket_arn = "arn:aws:s3:::landing"
+  queue_arn  = "arn:aws:sqs:eu-central-1:123456789012:arrivals"
+  trusted_arns = {
+    pipeline = ["arn:aws:iam::123456789012:role/airflow-host"]
+    erase    = ["arn:aws:iam::123456789012:user/dpo"]
+  }
+}
+
+run "each_duty_has_its_rights_and_no_other" {
+  command = apply
+
+  module {
+    source = "./modules/identity"
+  }
+
+  assert {
+    condition = { for duty, document in data.aws_iam_policy_document.duty : duty => toset(flatten([
+      for statement in document.statement : statement.actions
+      ])) } == {
+      ingest = toset(["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"])
+      load = toset([
+        "s3:ListBucket", "s3:GetObject",
+        "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+      ])
+      erase = toset([
+        "s3:ListBucket", "s3:ListBucketVersions",
+        "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",
+        "s3:DeleteObject", "s3:DeleteObjectVersion",
+      ])
+    }
+    error_message = "a duty's rights have changed"
+  }
+
+  assert {
+    condition = toset(flatten([
+      for document in data.aws_iam_policy_document.duty :
+      [for statement in document.statement : statement.resources]
+      ])) == toset([
+      "arn:aws:s3:::landing",
+      "arn:aws:s3:::landing/raw/*",
+      "arn:aws:sqs:eu-central-1:123456789012:arrivals",
+    ])
+    error_message = "rights must name the bucket, raw/* and the queue, and nothing wider"
+  }
+
+  assert {
+    condition = alltrue([
+      for document in data.aws_iam_policy_document.duty :
+      one(one([for statement in document.statement : statement if statement.sid == "List"]).condition).values == tolist(["raw/*"])
+    ])
+    error_message = "only raw/* may be listed"
+  }
+
+  assert {
+    condition = {
+      for duty, document in data.aws_iam_policy_document.trust :
+      duty => one(document.statement[0].principals).identifiers
+      } == {
+      ingest = toset(["arn:aws:iam::123456789012:role/airflow-host"])
+      load   = toset(["arn:aws:iam::123456789012:role/airflow-host"])
+      erase  = toset(["arn:aws:iam::123456789012:user/dpo"])
+    }
+    error_message = "erasing is trusted to other people than the pipeline"
+  }
+}
+
+run "with_a_key_of_ones_own" {
+  command = apply
+
+  module {
+    source = "./modules/identity"
+  }
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1"
+  }
+
+  assert {
+    condition = alltrue([
+      for document in data.aws_iam_policy_document.duty :
+      one([for statement in document.statement : statement if statement.sid == "Key"]).resources ==
+      toset(["arn:aws:kms:eu-central-1:123456789012:key/1"])
+    ])
+    error_message = "every duty must be able to use the key, and no other key"
+  }
+}

@@ -1,0 +1,90 @@
+variable "name" {
+  description = "Name of the pipeline; every resource's name begins with it."
+  type        = string
+  default     = "elt-pipeline"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name))
+    error_message = "name must have 3 to 24 characters: lower-case letters, digits and hyphens, a letter first."
+  }
+}
+
+variable "environment" {
+  description = "Which installation this is, such as staging or production; part of every name."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,11}$", var.environment))
+    error_message = "environment must have 2 to 12 characters: lower-case letters and digits, a letter first."
+  }
+}
+
+variable "region" {
+  description = "AWS region of the landing zone."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be an AWS region's code, such as eu-central-1."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "KMS key that encrypts the bucket and the queues; null: keys that AWS manages (SSE-S3, SSE-SQS)."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be a key's full ARN (arn:aws:kms:<region>:<account>:key/<id>), not an alias."
+  }
+}
+
+variable "force_destroy" {
+  description = "Whether `terraform destroy` may delete a bucket that still holds data."
+  type        = bool
+  default     = false
+}
+
+variable "infrequent_access_days" {
+  description = "Age in days at which a raw object moves to cheaper, infrequently accessed storage."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.infrequent_access_days >= 30 && floor(var.infrequent_access_days) == var.infrequent_access_days
+    error_message = "infrequent_access_days must be a whole number of at least 30: S3 moves nothing younger."
+  }
+}
+
+variable "noncurrent_days" {
+  description = "Days for which a replaced version of an object is kept."
+  type        = number
+  default     = 365
+
+  validation {
+    condition     = var.noncurrent_days >= 1 && floor(var.noncurrent_days) == var.noncurrent_days
+    error_message = "noncurrent_days must be a whole number of at least 1."
+  }
+}
+
+variable "trusted_arns" {
+  description = "Principals that may assume the roles: the machine's or the cluster's own identity, people who erase."
+  type = object({
+    pipeline = list(string)
+    erase    = list(string)
+  })
+
+  validation {
+    condition = alltrue([
+      for arn in concat(var.trusted_arns.pipeline, var.trusted_arns.erase) :
+      can(regex("^arn:[a-z-]+:(iam|sts)::[0-9]{12}:(root|(user|role|assumed-role)/.+)$", arn))
+    ])
+    error_message = "trusted_arns must hold ARNs of users, roles or account roots; a wildcard is refused."
+  }
+
+  validation {
+    condition     = length(var.trusted_arns.pipeline) > 0 && length(var.trusted_arns.erase) > 0
+    error_message = "trusted_arns must name at least one principal for pipeline and one for erase."
+  }
+}

@@ -1,0 +1,5 @@
+"""The stack of the end-to-end tests, for tests that harm its workers."""
+
+from tests.e2e.conftest import heartbeats, more_dags, stack
+
+__all__ = ["heartbeats", "more_dags", "stack"]

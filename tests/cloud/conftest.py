@@ -1,0 +1,135 @@
+"""A cloud on loopback: S3, SQS and IAM with policies enforced, and terraform/ applied to it."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import trustme
+
+from scripts.local.processes import ManagedProcess, free_port, is_listening
+from tests.terraform import Terraform
+
+_PYTHON = Path(__file__).parents[2] / ".tools" / "cloud" / "bin" / "python"
+_ACCOUNT = "000000000000"
+_REGION = "eu-central-1"
+_ASK = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}],
+}
+PRINCIPALS = ("host", "officer", "stranger")
+
+
+@dataclass
+class Cloud:
+    """The applied cloud, and sessions of whoever tries something on it."""
+
+    endpoint: str
+    ca: str
+    terraform: Terraform
+    keys: dict[str, tuple[str, str]]
+    outputs: dict[str, Any]
+
+    def client(self, service: str, session: Any) -> Any:
+        return session.client(service, endpoint_url=self.endpoint, verify=self.ca)
+
+    def user(self, name: str) -> boto3.Session:
+        return boto3.Session(*self.keys[name], region_name=_REGION)
+
+    def assume(self, user: str, duty: str) -> boto3.Session:
+        """Return the session of a duty's role, assumed by a user."""
+        given = self.client("sts", self.user(user)).assume_role(
+            RoleArn=self.outputs["role_arns"][duty], RoleSessionName=f"trial-{duty}"
+        )["Credentials"]
+        return boto3.Session(
+            given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], _REGION
+        )
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Start the stand-in, create three users, and apply terraform/ with them as trusted."""
+    folder = tmp_path_factory.mktemp("cloud")
+    port = free_port()
+    ca = _certificates(folder)
+    server = _ministack(folder, port)
+    env = {
+        "AWS_ENDPOINT_URL": f"https://127.0.0.1:{port}",
+        "AWS_CA_BUNDLE": ca,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",  # pragma: allowlist secret
+        "AWS_REGION": _REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    cloud = Cloud(env["AWS_ENDPOINT_URL"], ca, Terraform.copy(folder, env), {}, {})
+    server.start()
+    try:
+        server.wait_until(partial(is_listening, port), 30)
+        cloud.keys = _users(cloud)
+        (cloud.terraform.folder / "trial.auto.tfvars.json").write_text(_variables())
+        done = cloud.terraform.run("apply", "-auto-approve", "-input=false", seconds=300)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+        told = json.loads(cloud.terraform.run("output", "-json").stdout)
+        cloud.outputs = {name: output["value"] for name, output in told.items()}
+        yield cloud
+    finally:
+        server.stop()
+
+
+def _certificates(folder: Path) -> str:
+    """Write the server's certificate and key; return the file of the authority that signed it."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(folder / "key.pem")
+    for number, blob in enumerate(issued.cert_chain_pems):
+        blob.write_to_path(folder / "cert.pem", append=number > 0)
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    return str(folder / "ca.pem")
+
+
+def _ministack(folder: Path, port: int) -> ManagedProcess:
+    env = {
+        **os.environ,
+        "AUTH": "true",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "SERVICES": "s3,sqs,iam,sts,secretsmanager",
+        "TMPDIR": str(folder),
+        "MINISTACK_REGION": _REGION,
+        "USE_SSL": "1",
+        "MINISTACK_SSL_CERT": str(folder / "cert.pem"),
+        "MINISTACK_SSL_KEY": str(folder / "key.pem"),
+    }
+    argv = [str(_PYTHON), "-c", "from ministack.app import main; main()"]
+    return ManagedProcess("cloud", argv, env, folder)
+
+
+def _users(cloud: Cloud) -> dict[str, tuple[str, str]]:
+    iam = cloud.client("iam", boto3.Session("test", "test", region_name=_REGION))
+    keys = {}
+    for name in PRINCIPALS:
+        iam.create_user(UserName=name)
+        # Everybody may ask for any role: it is the role's trust that decides.
+        iam.put_user_policy(UserName=name, PolicyName="ask", PolicyDocument=json.dumps(_ASK))
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        keys[name] = (key["AccessKeyId"], key["SecretAccessKey"])
+    return keys
+
+
+def _variables() -> str:
+    arn = f"arn:aws:iam::{_ACCOUNT}:user"
+    return json.dumps(
+        {
+            "environment": "trial",
+            "region": _REGION,
+            "force_destroy": True,
+            "trusted_arns": {"pipeline": [f"{arn}/host"], "erase": [f"{arn}/officer"]},
+        }
+    )
