@@ -15,10 +15,10 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
 .PHONY: help setup run up down status env test test-fault soak test-cloud test-celery lint format lock \
-	manifest mutants bench clean
+	manifest mutants bench bench-pipeline clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) $(MANIFEST) ## Install everything this project needs into .venv (hash-locked)
 
@@ -82,6 +82,9 @@ mutants: setup ## Break the code on purpose: each committed patch must turn its 
 
 bench: setup ## Measure the claims of docs/benchmarks.md and write them there
 	@python -m benchmarks.load --write
+
+bench-pipeline: setup ## Measure landing to marts, and waiting, and write them there (PEERS=1: and others)
+	@python -m benchmarks.pipeline --write $(if $(PEERS),--peers)
 
 lint: setup .tools/checkov/.installed ## Run every linter
 	@ruff format --check --quiet .

@@ -40,7 +40,7 @@ def measure(  # noqa: PLR0913 - the command's options
     is_full: bool,
 ) -> Report:
     """Measure everything; `rows` is the size that the goals are for."""
-    groups = [*OURS, *(peers(environment.ready()) if with_peers else ())]
+    groups = [*OURS, *(peers(environment.ready("loaders")) if with_peers else ())]
     with running_warehouse() as (warehouse, folder):
         facts = machine.facts(warehouse, with_peers=with_peers)
         loads = {
@@ -104,7 +104,7 @@ def _figures(
 
 def write(report: Report, rows: int) -> None:
     """Write the tables into docs/benchmarks.md and the picture beside it."""
-    put_between_markers(_DOCS, report.markdown())
+    put_between_markers(_DOCS, "benchmarks.load", report.markdown())
     samples = report.loads[rows]
     speeds = {report.labels[n]: middle(s, lambda x: x.rows / x.seconds) for n, s in samples.items()}
     ours = {report.labels[name]: "ours" for name in ("load", "rerun", "bad")}

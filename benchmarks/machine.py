@@ -4,38 +4,63 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.measure import ROOT
+from benchmarks.peers.environment import lock
 from benchmarks.warehouse import OPTIONS, Warehouse
 
 _OURS = ("psycopg", "msgspec", "requests", "boto3", "apache-airflow-providers-postgres")
+_PIPELINE = ("apache-airflow", "astronomer-cosmos", "dbt-core", "dbt-postgres", "psycopg", "boto3")
 _PEERS = ("dlt", "adbc-driver-postgresql", "pyarrow", "orjson", "pandas", "sqlalchemy")
-LOCK = Path(__file__).parent / "peers" / "requirements.txt"
+_MEASURED = ("scripts", "benchmarks", "dags", "dbt", "deploy", "callbacks")
 
 
 def facts(warehouse: Warehouse, *, with_peers: bool) -> dict[str, str]:
     """Return what a reader must know to compare the figures with those of another machine."""
     told = {
+        **_here(),
+        "PostgreSQL": f"{warehouse.version()}, fsync on, {', '.join(OPTIONS)}, else its defaults",
+        "Python": f"{platform.python_version()}, bytecode compiled",
+        "ours": ", ".join(f"{name} {version(name)}" for name in _OURS),
+    }
+    return told | ({"peers": locked("loaders", _PEERS)} if with_peers else {})
+
+
+def pipeline_facts(server: str) -> dict[str, str]:
+    """Return the same of the local stack; `server` is the version of its Postgres."""
+    return {
+        **_here(),
+        "PostgreSQL": f"{server}, fsync on, its defaults",
+        "Python": f"{platform.python_version()}, bytecode compiled",
+        "ours": ", ".join(f"{name} {version(name)}" for name in _PIPELINE),
+    }
+
+
+def peer_versions() -> str:
+    """Return the versions of the peers that are no part of ours."""
+    names = {"dagster": ("dagster", "dagster-dbt"), "prefect": ("prefect", "prefect-dbt")}
+    return ", ".join(locked(environment, found) for environment, found in names.items())
+
+
+def _here() -> dict[str, str]:
+    return {
         "commit": commit(),
         "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "machine": f"{_processor()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB",
         "system": f"{platform.system()} {platform.release()}, load {os.getloadavg()[0]:.1f} "
         "before the run",
-        "PostgreSQL": f"{warehouse.version()}, fsync on, {', '.join(OPTIONS)}, else its defaults",
-        "Python": f"{platform.python_version()}, bytecode compiled",
-        "ours": ", ".join(f"{name} {version(name)}" for name in _OURS),
     }
-    return told | ({"peers": _locked(LOCK.read_text())} if with_peers else {})
 
 
 def commit() -> str:
     """Return the commit, and whether what is measured differs from it."""
     try:
         name = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--", "scripts", "benchmarks")
+        changed = _git("status", "--porcelain", "--", *_MEASURED)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{name}, with changes" if changed else name
@@ -48,9 +73,10 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _locked(lock: str) -> str:
-    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE))
-    return ", ".join(f"{name} {pinned[name]}" for name in _PEERS)
+def locked(environment: str, names: Sequence[str]) -> str:
+    """Return the versions of some packages in an environment of the peers."""
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock(environment).read_text(), re.MULTILINE))
+    return ", ".join(f"{name} {pinned[name]}" for name in names)
 
 
 def _processor() -> str:

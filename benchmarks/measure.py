@@ -11,9 +11,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,6 +63,19 @@ def environment() -> dict[str, str]:
     """Return this process's environment for a child, which may keep compiled bytecode."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+def tree_cpu(root: psutil.Process) -> float:
+    """Return the CPU seconds of a process and all its descendants, also of those that ended.
+
+    An ended process is counted by the parent that waited for it.
+    """
+    total = 0.0
+    for process in [root, *root.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
 
 
 def _children_cpu() -> float:

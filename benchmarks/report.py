@@ -11,7 +11,6 @@ from benchmarks.figures import Figure, Samples, cpu, middle, peak_mb, ratio
 from benchmarks.growth import Growth
 from benchmarks.measure import Sample
 
-BEGIN = "<!-- begin: written by python -m benchmarks.load --write -->"
 END = "<!-- end -->"
 _COLUMNS = ["", "rows/s", "rounds", "wall s", "wall ×", "CPU ×", "peak MB"]
 _CPU = ["CPU s client", "CPU s server"]
@@ -125,13 +124,19 @@ def _sizes(grown: Sequence[Growth]) -> str:
     return table(header, rows)
 
 
-def put_between_markers(file: Path, text: str) -> None:
-    """Replace what stands between the markers of a file; raises ValueError if they are not there.
+def begin(module: str) -> str:
+    """Return the line after which a module's tables stand."""
+    return f"<!-- begin: written by python -m {module} --write -->"
 
-    The rest of the file is written by hand, and stays.
+
+def put_between_markers(file: Path, module: str, text: str) -> None:
+    """Replace what stands between a module's markers; raises ValueError if they are not there.
+
+    The rest of the file is written by hand or by another module, and stays.
     """
-    before, begin, rest = file.read_text().partition(BEGIN)
+    mark = begin(module)
+    before, found, rest = file.read_text().partition(mark)
     _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{file.name} has no line {BEGIN!r} with a line {END!r} after it")
-    file.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+    if not found or not end:
+        raise ValueError(f"{file.name} has no line {mark!r} with a line {END!r} after it")
+    file.write_text(f"{before}{mark}\n\n{text}\n\n{END}{after}")

@@ -7,7 +7,7 @@ measurement's checkpoint out of the next one.
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from benchmarks.measure import tree_cpu
 from scripts.local.postgres import PostgresServer
 from scripts.local.processes import free_port
 from scripts.migrate import migrate
@@ -61,14 +62,7 @@ class Warehouse:
 
     def cpu(self) -> float:
         """Return the CPU seconds of the server's processes, also of those that have ended."""
-        postmaster = psutil.Process(self.server.pid())
-        own = postmaster.cpu_times()
-        total = own.user + own.system + own.children_user + own.children_system
-        for child in postmaster.children():
-            with suppress(psutil.NoSuchProcess):
-                times = child.cpu_times()
-                total += times.user + times.system
-        return float(total)
+        return tree_cpu(psutil.Process(self.server.pid()))
 
     def count(self, database: str, table: str) -> int:
         """Return how many rows a table holds; `table` as SQL spells it."""

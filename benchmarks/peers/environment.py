@@ -1,4 +1,4 @@
-"""The peers' virtual environment. Invariant: it holds what the lock beside it says."""
+"""The peers' virtual environments. Invariant: each holds what its lock beside this file says."""
 
 import hashlib
 import subprocess
@@ -7,20 +7,25 @@ from pathlib import Path
 
 from benchmarks.measure import ROOT
 
-_LOCK = Path(__file__).with_name("requirements.txt")
-_FOLDER = ROOT / ".local" / "benchmarks" / "peers"
+_FOLDERS = ROOT / ".local" / "benchmarks"
 
 
-def ready() -> Path:
-    """Return the interpreter of the environment, installed now if the lock has changed."""
-    python, mark = _FOLDER / "bin" / "python", _FOLDER / ".installed"
-    wanted = hashlib.sha256(_LOCK.read_bytes() + sys.version.encode()).hexdigest()
+def lock(name: str) -> Path:
+    """Return the locked requirements of an environment."""
+    return Path(__file__).with_name(f"{name}.txt")
+
+
+def ready(name: str) -> Path:
+    """Return the interpreter of an environment, installed now if its lock has changed."""
+    folder, locked = _FOLDERS / name, lock(name)
+    python, mark = folder / "bin" / "python", folder / ".installed"
+    wanted = hashlib.sha256(locked.read_bytes() + sys.version.encode()).hexdigest()
     if not mark.exists() or mark.read_text() != wanted:
-        _FOLDER.parent.mkdir(parents=True, exist_ok=True)
-        _uv("venv", "--quiet", "--clear", f"--python={sys.executable}", str(_FOLDER))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _uv("venv", "--quiet", "--clear", f"--python={sys.executable}", str(folder))
         _uv(
             *("pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"),
-            *(f"--python={python}", str(_LOCK)),
+            *(f"--python={python}", str(locked)),
         )
         mark.write_text(wanted)
     return python

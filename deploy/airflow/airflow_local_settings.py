@@ -1,13 +1,32 @@
-"""Airflow's hook for local settings. Invariant: only what forks tasks pays for importing dbt.
+"""Airflow's hook for local settings. Invariant: only what forks tasks pays for importing.
 
-Importing dbt and parsing the project for the first time cost more than a small build. LocalExecutor
+Importing dbt and parsing the project for the first time cost more than a small build, and the
+libraries that our DAGs and tasks import cost half a second more in each of them. LocalExecutor
 forks its tasks from the scheduler, a Celery worker from itself: what they have done once, every
 task inherits. Put this file's folder on PYTHONPATH; docs/adr/0004-dbt-preload.md has the figures.
 """
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+_LIBRARIES = (  # no module of ours: those are read anew by every task
+    "airflow.providers.amazon.aws.hooks.s3",
+    "airflow.providers.common.messaging.triggers.msg_queue",
+    "airflow.providers.standard.decorators.python",
+    "boto3.s3.inject",
+    "cosmos.operators.local",
+    "cosmos.profiles",
+    "psycopg",
+    "pydantic_settings",
+    "typer",
+)
+
+
+def _import_libraries() -> None:
+    for name in _LIBRARIES:
+        import_module(name)
 
 
 def _warm_up_dbt() -> None:
@@ -25,4 +44,5 @@ def _warm_up_dbt() -> None:
 
 
 if sys.argv[1:2] == ["scheduler"] or sys.argv[1:3] == ["celery", "worker"]:
+    _import_libraries()
     _warm_up_dbt()

@@ -6,9 +6,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks.picture import picture
-from benchmarks.report import BEGIN, END, put_between_markers, table
+from benchmarks.report import END, begin, put_between_markers, table
 
 pytestmark = pytest.mark.unit
+_MODULES = ("benchmarks.load", "benchmarks.pipeline")
+_BEGIN = begin("benchmarks.load")
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -20,23 +22,32 @@ def test_a_table_is_padded() -> None:
 
 def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> None:
     file = tmp_path / "benchmarks.md"
-    file.write_text(f"by hand\n{BEGIN}\nold\n{END}\nby hand too\n")
+    file.write_text(f"by hand\n{_BEGIN}\nold\n{END}\nby hand too\n")
     for text in ("first", "second"):
-        put_between_markers(file, text)
-    assert file.read_text() == f"by hand\n{BEGIN}\n\nsecond\n\n{END}\nby hand too\n"
+        put_between_markers(file, "benchmarks.load", text)
+    assert file.read_text() == f"by hand\n{_BEGIN}\n\nsecond\n\n{END}\nby hand too\n"
 
 
 def test_a_file_without_markers_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "benchmarks.md"
-    file.write_text(f"{END}\n{BEGIN}\n")
+    file.write_text(f"{END}\n{_BEGIN}\n")
     with pytest.raises(ValueError, match="has no line"):
-        put_between_markers(file, "text")
-    assert file.read_text() == f"{END}\n{BEGIN}\n"
+        put_between_markers(file, "benchmarks.load", "text")
+    assert file.read_text() == f"{END}\n{_BEGIN}\n"
 
 
-def test_the_docs_have_the_markers() -> None:
+def test_each_module_writes_between_its_own_markers(tmp_path: Path) -> None:
+    file = tmp_path / "benchmarks.md"
+    file.write_text("".join(f"{begin(module)}\n{END}\n" for module in _MODULES))
+    for module in _MODULES[::-1]:
+        put_between_markers(file, module, module)
+    assert file.read_text() == "".join(f"{begin(m)}\n\n{m}\n\n{END}\n" for m in _MODULES)
+
+
+@pytest.mark.parametrize("module", _MODULES)
+def test_the_docs_have_the_markers(module: str) -> None:
     text = (Path(__file__).parents[3] / "docs" / "benchmarks.md").read_text()
-    assert text.index(BEGIN) < text.index(END)
+    assert END in text.partition(begin(module))[2]
 
 
 def test_the_picture_is_wellformed_and_in_proportion() -> None:

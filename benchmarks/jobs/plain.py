@@ -1,0 +1,52 @@
+"""The floor: a plain script from an object to built and tested models. Invariant: no code of ours.
+
+One GET, one COPY, the row of the ledger that the models read, and dbt as a process. The peers use
+the same two functions around their own dbt. Arguments: `bucket`, `key`, `dsn` and `dbt`, the
+command line of the build.
+"""
+
+import json
+import subprocess
+import sys
+
+import boto3
+import psycopg
+
+_LEDGER = """
+    insert into ops.loads (
+        load_id, source, day, key, etag, last_modified, bytes, sha256, state, received, loaded,
+        rejected, seconds, is_current
+    ) values (
+        nextval('ops.load_id'), 'posts', %s, %s, '', now(), %s, '', 'loaded', %s, %s, 0, 0, true
+    ) returning load_id
+"""
+
+
+def load(bucket: str, key: str, dsn: str) -> None:
+    """Copy the records of one object, ``.../<day>.json``, into the table of all loads."""
+    body = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    records = json.loads(body)
+    day, count = key.rsplit("/", 1)[1].removesuffix(".json"), len(records)
+    with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
+        made = cursor.execute(_LEDGER, (day, key, len(body), count, count)).fetchone()
+        (load_id,) = made or (0,)
+        with cursor.copy("copy raw.posts_rows (load_id, position, id, payload) from stdin") as copy:
+            for position, record in enumerate(records):
+                copy.write_row((load_id, position, record["id"], json.dumps(record)))
+
+
+def publish(dsn: str) -> None:
+    """Say in the ledger that the models are built."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute("update ops.loads set published_at = now() where published_at is null")
+
+
+def main(bucket: str, key: str, dsn: str, dbt: list[str], day: str = "") -> None:  # noqa: ARG001
+    """Bring one object to the models."""
+    load(bucket, key, dsn)
+    subprocess.run(dbt, check=True)
+    publish(dsn)
+
+
+if __name__ == "__main__":
+    main(**json.loads(sys.argv[1]))

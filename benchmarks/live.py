@@ -1,0 +1,205 @@
+"""The local stack as the pipeline's benchmark drives it. Invariant: it is driven from outside.
+
+An object is put by a boto3 client, as any other program does; that it is published is read from the
+ledger, when tasks began is read from Airflow's REST API.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import psycopg
+import requests
+
+from benchmarks.measure import ROOT, Sample, environment, tree_cpu
+from scripts.keys import raw_key
+from scripts.local.airflow import components
+from scripts.local.rest import AirflowApi
+from scripts.local.run import INGEST, TRANSFORM
+from scripts.local.stack import Stack
+from scripts.sources import POSTS
+
+ROWS = 100
+_POLL_SECONDS = 0.02
+_API_POLL_SECONDS = 0.3
+_LATEST = 180.0
+_QUIET_SECONDS = 4.0  # the queue is looked at every 2 s
+_RECENT = timedelta(hours=1)
+_ENDED = {"success", "failed"}
+# No run but those that the benchmark asks for: 29 February is far away, or at once and over.
+_UNWATCHED = {"PIPELINE_WATCH_SCHEDULE": "0 0 29 2 *"}
+T = TypeVar("T")
+
+
+@dataclass
+class Live:
+    """A running stack of its own, in a folder of its own."""
+
+    folder: Path
+
+    @property
+    def stack(self) -> Stack:
+        """The stack as its folder remembers it."""
+        return Stack(self.folder)
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What `status` says of it."""
+        return self.stack.status()
+
+    @cached_property
+    def body(self) -> bytes:
+        """A hundred records, as the API answers them."""
+        answer = requests.get(f"{self.facts['api_url']}{POSTS.path}", timeout=30)
+        answer.raise_for_status()
+        return answer.content
+
+    @cached_property
+    def s3(self) -> Any:
+        """Another program's client of the landing zone."""
+        ministack = self.stack.ministack
+        return ministack.session().client("s3", endpoint_url=ministack.endpoint)
+
+    @cached_property
+    def _ledger(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.facts["warehouse_loader_dsn"], autocommit=True)
+
+    def airflow(self) -> AirflowApi:
+        """Log in to Airflow's REST API."""
+        facts = self.facts
+        return AirflowApi(facts["airflow_url"], facts["airflow_user"], facts["airflow_password"])
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Ask the warehouse as its loader."""
+        return self._ledger.execute(statement, values).fetchall()
+
+    def command(self, *arguments: str, **settings: str) -> None:
+        """Run `python -m scripts.local ...`, as a user does."""
+        subprocess.run(
+            [sys.executable, "-m", "scripts.local", *arguments],
+            cwd=ROOT,
+            env={**environment(), **_UNWATCHED, "PIPELINE_LOCAL_DIR": str(self.folder), **settings},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+    def up(self, *options: str, **settings: str) -> None:
+        """Start what does not run, and wait until Airflow knows the DAGs."""
+        self.command("up", *options, **settings)
+        api = self.airflow()
+        wait_for(lambda: all(api.dag(dag_id) for dag_id in (INGEST, TRANSFORM)), bool)
+
+    def stop(self) -> None:
+        """Stop Airflow's processes once no run goes on; the servers go on.
+
+        A run that were cut off would keep the next one waiting until its task is given up.
+        """
+        self.until_quiet()
+        for process in components(self.folder, self.stack.state).values():
+            process.stop()
+
+    def put(self, day: date) -> None:
+        """Land the object of a day."""
+        self.s3.put_object(Bucket=self.facts["bucket"], Key=key(day), Body=self.body)
+
+    def until_published(self, day: date) -> str:
+        """Wait until the marts hold a day; return the run that loaded it."""
+        published = (
+            "select run_id from ops.loads where key = %s and is_current "
+            "and published_at is not null"
+        )
+        rows = wait_for(lambda: self.query(published, key(day)), bool, _POLL_SECONDS)
+        return str(rows[0][0])
+
+    def until_quiet(self) -> None:
+        """Wait until no run goes on, and none has begun for as long as a hint may need."""
+        api = self.airflow()
+
+        def active() -> int:
+            since = datetime.now(UTC) - _RECENT
+            runs = [run for dag in (INGEST, TRANSFORM) for run in api.runs_since(dag, since)]
+            return sum(run["state"] not in _ENDED for run in runs)
+
+        deadline = time.monotonic() + _QUIET_SECONDS
+        while time.monotonic() < deadline:
+            if active():
+                wait_for(active, lambda count: count == 0)
+                deadline = time.monotonic() + _QUIET_SECONDS
+            time.sleep(_API_POLL_SECONDS)
+
+    def tasks(self, dag_id: str, run_id: str) -> Mapping[str, dict[str, Any]]:
+        """Return the tasks of a run by id."""
+        return {task["task_id"]: task for task in self.airflow().tasks(dag_id, run_id)}
+
+    def roots(self) -> dict[str, psutil.Process]:
+        """Return Airflow's processes by name, each the root of a tree."""
+        managed = components(self.folder, self.stack.state)
+        return {name: process for name, m in managed.items() if (process := m.process())}
+
+    def airflow_cpu(self) -> float:
+        """Return the CPU seconds of all of Airflow's processes until now."""
+        return sum(map(tree_cpu, self.roots().values()))
+
+    def server_cpu(self) -> float:
+        """Return the CPU seconds of Postgres until now, with Airflow's metadata."""
+        return tree_cpu(psutil.Process(self.stack.postgres.pid()))
+
+    def server_version(self) -> str:
+        """Return the version of its Postgres."""
+        return self._ledger.info.parameter_status("server_version") or "?"
+
+    def sample(self, work: Callable[[], None]) -> Sample:
+        """Time a piece of work that the stack does; CPU is Airflow's and the server's."""
+        client, server, started = self.airflow_cpu(), self.server_cpu(), time.perf_counter()
+        work()
+        seconds = time.perf_counter() - started
+        return Sample(ROWS, seconds, self.airflow_cpu() - client, self.server_cpu() - server, 0)
+
+
+def key(day: date) -> str:
+    """Return the key of a day's object."""
+    return raw_key(POSTS.name, day)
+
+
+def days_from(first: date) -> Iterator[date]:
+    """Yield the days from `first` on."""
+    while True:
+        yield first
+        first += timedelta(days=1)
+
+
+def wait_for(
+    look: Callable[[], T],
+    is_it: Callable[[T], object],
+    pause: float = _API_POLL_SECONDS,
+    latest: float = _LATEST,
+) -> T:
+    """Look until what is seen is right; raises TimeoutError with what was seen last."""
+    deadline = time.monotonic() + latest
+    while not is_it(seen := look()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {latest:.0f} s in vain; last seen: {seen}")
+        time.sleep(pause)
+    return seen
+
+
+@contextmanager
+def running_stack(**settings: str) -> Iterator[Live]:
+    """Yield a stack that ends with the block, with everything it has made."""
+    with tempfile.TemporaryDirectory(prefix="elt-benchmark-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)  # as root the database server runs as another user
+        live = Live(Path(name) / "state")
+        try:
+            live.up("--posts", str(ROWS), "--seed", "1", **settings)
+            yield live
+        finally:
+            live.command("down", "--purge")

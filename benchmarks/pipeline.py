@@ -1,0 +1,93 @@
+"""How soon what lands is in the marts, and what waiting costs. Invariant: one run, one machine.
+
+``python -m benchmarks.pipeline`` starts a local stack of its own, measures it beside a plain
+script, prints tables with goals and verdicts, and ends with status 1 when a goal is missed. What is
+compared with what, and why: docs/benchmarks.md.
+"""
+
+import json
+import time
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import machine
+from benchmarks.idle import idle
+from benchmarks.live import days_from, running_stack
+from benchmarks.measure import ROOT
+from benchmarks.orchestrators import orchestrators
+from benchmarks.pipeline_report import PipelineReport
+from benchmarks.place import Place
+from benchmarks.race import Tell
+from benchmarks.report import put_between_markers
+from benchmarks.rounds import backfill, ingest_arrival, phase
+from scripts.cli import run_cli
+
+_DOCS = ROOT / "docs" / "benchmarks.md"
+_FIRST_DAY = date(2026, 1, 1)
+_BACKFILLS_FROM = 2021  # a year each
+_SINGLE = {"PIPELINE_DBT_SINGLE_TASK": "true"}
+
+
+def measure(
+    rounds: int, idle_seconds: float, tell: Tell, *, with_peers: bool = False
+) -> PipelineReport:
+    """Measure everything on one stack, which ends afterwards."""
+    tell("starting the stack")
+    with running_stack(**_SINGLE) as live:
+        facts = machine.pipeline_facts(live.server_version())
+        plain, days = Place(live, "plain"), days_from(_FIRST_DAY)
+        phases = {"single": phase(live, plain, days, rounds, "single", tell)}
+        arrivals = [ingest_arrival(live, day) for day in islice(days, rounds)]
+        tell(f"first task after ingest: {', '.join(f'{s:.2f} s' for s in arrivals)}")
+        live.stop()
+        live.up()
+        phases["models"] = phase(live, plain, days, rounds, "models", tell)
+        backfills = []
+        for number in range(min(rounds, 3)):
+            backfills.append(backfill(live, date(_BACKFILLS_FROM + number, 1, 1)))
+            tell(f"backfill     {backfills[-1].seconds:8.2f} s, {backfills[-1].runs} runs")
+        tell(f"waiting for {idle_seconds:.0f} s")
+        live.until_quiet()
+        waiting = idle(live, idle_seconds)
+        others = {}
+        if with_peers:
+            live.stop()
+            others = orchestrators(live, days, min(rounds, 3), tell)
+            facts |= {"peers": machine.peer_versions()}
+    return PipelineReport(facts, phases, arrivals, backfills, waiting, others)
+
+
+def main(
+    rounds: Annotated[int, typer.Option(min=1, help="rounds; medians of them")] = 5,
+    idle_seconds: Annotated[float, typer.Option(min=1, help="how long to watch it wait")] = 60,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write every sample")] = None,
+    *,
+    with_peers: Annotated[
+        bool, typer.Option("--peers/--no-peers", help="the tutorial design, Dagster, Prefect")
+    ] = False,
+    is_written: Annotated[bool, typer.Option("--write", help="into docs/benchmarks.md")] = False,
+) -> None:
+    """Measure the pipeline from landing to marts beside a plain script, and what waiting costs."""
+    started = time.monotonic()
+
+    def tell(line: str) -> None:
+        typer.echo(f"{time.monotonic() - started:6.0f} s {line}", err=True)
+
+    report = measure(rounds, idle_seconds, tell, with_peers=with_peers)
+    typer.echo(report.markdown())
+    if json_file:
+        json_file.write_text(json.dumps(report.as_json(), indent=1))
+    if is_written:
+        put_between_markers(_DOCS, "benchmarks.pipeline", report.markdown())
+    missed = [figure for figure in report.figures if not figure.is_met]
+    if missed:
+        typer.echo(f"missed: {'; '.join(figure.name for figure in missed)}", err=True)
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    run_cli(main)

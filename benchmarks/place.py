@@ -1,0 +1,109 @@
+"""Where others do the pipeline's work. Invariant: their models hold the days they were given.
+
+Each has a database of its own on the stack's server, with the pipeline's tables and models, a
+bucket of its own, and a copy of the dbt project.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.live import ROWS, Live, key, wait_for
+from benchmarks.measure import ROOT, Sample, environment, run_process
+from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY
+from scripts.migrate import migrate
+from scripts.settings import dbt_environment
+
+_UNBUILT = shutil.ignore_patterns("target", "logs")
+
+
+class Place:
+    """A database, a bucket and a project, all of one name."""
+
+    def __init__(self, live: Live, name: str) -> None:
+        self.live, self.name, self._stack = live, name, live.stack
+        self.folder = live.folder / name
+        self.project = self.folder / "dbt"
+        self._days = 0
+        shutil.copytree(ROOT / "dbt", self.project, ignore=_UNBUILT)
+        with psycopg.connect(self._stack.postgres.dsn("postgres"), autocommit=True) as connection:
+            statement = sql.SQL("create database {} owner owner").format(sql.Identifier(name))
+            connection.execute(statement)
+        migrate(self.dsn("owner"))
+        live.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def dsn(self, role: str) -> str:
+        """Return the database's DSN for a role."""
+        return self._stack.postgres.dsn(self.name, role, getattr(self._stack.state.secrets, role))
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment in which boto3, dbt and the peers' programs find it."""
+        return {
+            **dbt_environment(self.dsn("transformer"), environment()),
+            "AWS_ENDPOINT_URL": self._stack.ministack.endpoint,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "PEER_BUCKET": self.name,
+            "PEER_DSN": self.dsn("loader"),
+            "PEER_DBT": str(self.project),
+        }
+
+    def put(self, day: date) -> None:
+        """Land the object of a day, where only this one looks."""
+        self.live.s3.put_object(Bucket=self.name, Key=key(day), Body=self.live.body)
+        self._days += 1
+
+    def until_published(self, day: date) -> None:
+        """Wait until a day is said to be published, and see that the models hold it."""
+        question = "select from ops.loads where key = %s and published_at is not null"
+        with psycopg.connect(self.dsn("loader"), autocommit=True) as connection:
+            wait_for(lambda: connection.execute(question, (key(day),)).fetchall(), bool, 0.02)
+        self.check()
+
+    def check(self) -> None:
+        """Raise RuntimeError unless the models hold every day that landed."""
+        with psycopg.connect(self.dsn("transformer")) as connection:
+            found = connection.execute(
+                "select (select count(*) from build.fct_posts),"
+                " (select count(*) from build.fct_daily_volume)"
+            ).fetchone()
+        if found != (ROWS, self._days):
+            raise RuntimeError(
+                f"{self.name}: expected {(ROWS, self._days)} posts and days, found {found}"
+            )
+
+    def parse(self) -> None:
+        """Parse the project once: whoever measures finds it parsed, as on every day but the first.
+
+        It also makes the manifest that dagster-dbt reads.
+        """
+        done = subprocess.run(
+            [*_dbt("parse"), *self._places()], env=self.environment(), check=False,
+            capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{self.name}: dbt parse failed:\n{done.stdout[-2000:]}")
+
+    def run_plain(self, day: date) -> Sample:
+        """Put a day and bring it to the models with the plain script, as a whole process."""
+        self.put(day)
+        build = [*_dbt("build"), "--exclude-resource-type", "unit_test", *self._places()]
+        given = {"bucket": self.name, "key": key(day), "dsn": self.dsn("loader"), "dbt": build}
+        argv = [sys.executable, "-m", "benchmarks.jobs.plain", json.dumps(given)]
+        sample = run_process(argv, self.environment(), self.live.server_cpu, ROWS)
+        self.check()
+        return sample
+
+    def _places(self) -> list[str]:
+        return ["--project-dir", str(self.project), "--profiles-dir", str(self.project)]
+
+
+def _dbt(command: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("dbt")), command]
