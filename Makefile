@@ -15,7 +15,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
 .PHONY: help setup run up down status env test test-fault soak test-cloud test-celery lint format lock \
-	manifest mutants bench bench-pipeline clean
+	manifest docs dbt-duckdb mutants bench bench-pipeline clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,14 @@ manifest: $(MANIFEST) ## Build dbt's manifest, from which the DAG is drawn
 $(MANIFEST): $(INSTALLED) $(shell find dbt -name '*.sql' -not -path '*/target/*' -o -name '*.yml' -not -path '*/target/*')
 	@cd dbt && dbt --quiet parse --profiles-dir .
 	@touch $@
+
+docs: setup ## Write dbt's documentation (dbt/target/static_index.html) and docs/lineage.svg
+	@cd dbt && dbt --quiet docs generate --static --empty-catalog --no-compile --profiles-dir .
+	@python -m scripts.local.lineage
+	@echo "open dbt/target/static_index.html"
+
+dbt-duckdb: setup ## Build and test the models on DuckDB, from what the local stack has landed
+	@python -m scripts.local.duck
 
 run: setup ## Run the main job on the local stack (API=https://... | POSTS=137 SEED=7 | DAY=2026-01-31)
 	@python -m scripts.local run $(if $(DAY),--day $(DAY)) $(if $(API),--api $(API)) \

@@ -21,6 +21,54 @@ class Post(msgspec.Struct):
     body: str
 
 
+class Comment(msgspec.Struct):
+    """One comment on a post."""
+
+    postId: BigInt  # noqa: N815
+    id: int
+    name: str
+    email: str
+    body: str
+
+
+class Place(msgspec.Struct):
+    """Where an address lies; the API gives the degrees as texts."""
+
+    lat: str
+    lng: str
+
+
+class Address(msgspec.Struct):
+    """The address of a user."""
+
+    street: str
+    suite: str
+    city: str
+    zipcode: str
+    geo: Place
+
+
+class Company(msgspec.Struct):
+    """The company of a user."""
+
+    name: str
+    catchPhrase: str  # noqa: N815
+    bs: str
+
+
+class User(msgspec.Struct):
+    """One user: the author of posts."""
+
+    id: int
+    name: str
+    username: str
+    email: str
+    address: Address
+    phone: str
+    website: str
+    company: Company
+
+
 @dataclass(frozen=True)
 class Source:
     """A list that an API serves and the contract that its records keep.
@@ -43,8 +91,12 @@ class Source:
 
 
 POSTS = Source(name="posts", path="/posts", contract=Post)
+COMMENTS = Source(name="comments", path="/comments", contract=Comment)
+USERS = Source(name="users", path="/users", contract=User)
 
-SOURCES: typing.Mapping[str, Source] = types.MappingProxyType({s.name: s for s in (POSTS,)})
+SOURCES: typing.Mapping[str, Source] = types.MappingProxyType(
+    {source.name: source for source in (POSTS, COMMENTS, USERS)}
+)
 
 
 def source_named(name: str) -> Source:

@@ -1,16 +1,19 @@
 {# What databases spell differently. Everything else in the models is common SQL. #}
 
-{# The text of a top-level field of a JSON column; null when the field is absent or null. #}
-{% macro json_text(column, field) -%}
-    {{ return(adapter.dispatch("json_text", "elt")(column, field)) }}
+{#
+    The text of a field of a JSON column, or of a field inside it ("address.city"); null when the
+    field is absent or null.
+#}
+{% macro json_text(column, path) -%}
+    {{ return(adapter.dispatch("json_text", "elt")(column, path)) }}
 {%- endmacro %}
 
-{% macro default__json_text(column, field) -%}
-    {{ column }} ->> '{{ field }}'
+{% macro default__json_text(column, path) -%}
+    {{ column }} #>> '{% raw %}{{% endraw %}{{ path | replace(".", ",") }}{% raw %}}{% endraw %}'
 {%- endmacro %}
 
-{% macro duckdb__json_text(column, field) -%}
-    json_extract_string({{ column }}, '$.{{ field }}')
+{% macro duckdb__json_text(column, path) -%}
+    json_extract_string({{ column }}, '$.{{ path }}')
 {%- endmacro %}
 
 {# How many runs of characters that are no white space a text has. #}
@@ -23,5 +26,35 @@
 {%- endmacro %}
 
 {% macro duckdb__word_count(column) -%}
-    len(regexp_extract_all({{ column }}, '\S+'))
+    cast(len(regexp_extract_all({{ column }}, '\S+')) as integer)
+{%- endmacro %}
+
+{#
+    The rows of `model` that belong to a load of `loads`, with the day of the load. In PostgreSQL it
+    is one look into the index per load: the offset keeps the planner, who cannot know how few days
+    have changed, from reading the rows of every load ever made.
+#}
+{% macro rows_of_loads(model, loads, load_id, columns) -%}
+    {{ return(adapter.dispatch("rows_of_loads", "elt")(model, loads, load_id, columns)) }}
+{%- endmacro %}
+
+{% macro default__rows_of_loads(model, loads, load_id, columns) -%}
+    select
+        {{ loads }}.day,
+        {{ elt.prefixed("rows_of_load", columns) }}
+    from {{ loads }}
+    inner join {{ model }} as rows_of_load
+        on {{ loads }}.{{ load_id }} = rows_of_load.load_id
+{%- endmacro %}
+
+{% macro postgres__rows_of_loads(model, loads, load_id, columns) -%}
+    select
+        {{ loads }}.day,
+        {{ elt.prefixed("rows_of_load", columns) }}
+    from {{ loads }}
+    cross join lateral (
+        select * from {{ model }}
+        where {{ model }}.load_id = {{ loads }}.{{ load_id }}
+        offset 0
+    ) as rows_of_load
 {%- endmacro %}

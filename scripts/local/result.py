@@ -11,6 +11,7 @@ from rich.table import Table
 from scripts.keys import raw_key
 from scripts.local.stack import Stack
 from scripts.local.state import BUCKET, ROOT
+from scripts.sources import SOURCES
 from scripts.store import Store
 from scripts.warehouse import connect
 
@@ -38,9 +39,8 @@ def show_result(stack: Stack, day: date, runs: list[dict[str, Any]], console: Co
     key = raw_key("posts", day)
     ended_well = [run["state"] == "success" for run in (runs[0], runs[-1])]
     is_good = is_fresh(stack, key) and all(ended_well)
-    row = _ledger_row(stack, key)
     table = Table(box=None, show_header=False)
-    for label, value in _facts(stack, key, row, runs).items():
+    for label, value in _facts(stack, day, runs).items():
         table.add_row(f"[bold]{label}[/bold]", value)
     console.rule("[bold green]the marts are fresh" if is_good else "[bold red]not fresh")
     console.print(table, highlight=False, soft_wrap=True)
@@ -51,16 +51,16 @@ def show_result(stack: Stack, day: date, runs: list[dict[str, Any]], console: Co
     return is_good
 
 
-def _facts(
-    stack: Stack, key: str, row: dict[str, Any] | None, runs: list[dict[str, Any]]
-) -> dict[str, str]:
-    facts = stack.status()
+def _facts(stack: Stack, day: date, runs: list[dict[str, Any]]) -> dict[str, str]:
+    facts, key = stack.status(), raw_key("posts", day)
+    row = _ledger_row(stack, key)
     object_line = f"s3://{BUCKET}/{key}"
     lines = {"landed": object_line if landing(stack).head(key) else f"nothing at {object_line}"}
     if row:
         lines["rows"] = (
             f"{row['received']} received = {row['loaded']} loaded + {row['rejected']} rejected"
         )
+    lines["joined with"] = _joined_with(stack, day)
     lines["dbt"] = _dbt_line(runs)
     lines["seconds"] = ", ".join(f"{run['dag_id']} {run['duration'] or 0:.1f}" for run in runs)
     lines["alerts sent"] = (
@@ -71,6 +71,16 @@ def _facts(
         f"password {facts['airflow_password']}"
     )
     return lines
+
+
+def _joined_with(stack: Stack, day: date) -> str:
+    """Say what came of the other sources on the same day."""
+    counts = []
+    for source in SOURCES:
+        row = _ledger_row(stack, raw_key(source, day))
+        if source != "posts":
+            counts.append(f"{row['loaded'] if row else 'no'} {source}")
+    return ", ".join(counts)
 
 
 def _dbt_line(runs: list[dict[str, Any]]) -> str:
@@ -96,10 +106,11 @@ def _show_failures(runs: list[dict[str, Any]], console: Console) -> None:
 
 
 def _first_rows(stack: Stack) -> Table:
-    table = Table("post_id", "author_id", "title", "last_seen_day", title="marts.fct_posts")
+    columns = ("post_id", "author_name", "title", "comment_count", "last_seen_day")
+    table = Table(*columns, title="marts.fct_posts")
     with connect(stack.dsn("reader")) as connection:
         rows = connection.execute(
-            "select post_id, author_id, title, last_seen_day from marts.fct_posts "
+            "select post_id, author_name, title, comment_count, last_seen_day from marts.fct_posts "
             "order by post_id limit 5"
         )
         for row in rows:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from rich.console import Console, Group
@@ -15,8 +15,10 @@ from scripts.keys import raw_key, today
 from scripts.local.rest import AirflowApi
 from scripts.local.result import is_fresh, show_result
 from scripts.local.stack import Stack
+from scripts.sources import SOURCES
 
-INGEST, TRANSFORM = "ingest_posts", "transform_posts"
+INGESTS = {f"ingest_{source}": source for source in SOURCES}  # of posts first
+TRANSFORM = "transform_posts"
 _POLL_SECONDS = 0.4
 _PARSE_SECONDS = 120
 _TRIGGER_SECONDS = 60
@@ -28,24 +30,27 @@ _COLOURS = {"success": "green", "failed": "red", "running": "cyan", "skipped": "
 
 
 def run_main_job(stack: Stack, day: date | None, console: Console) -> bool:
-    """Trigger the ingest of a day, follow both DAGs, show the result; return whether it is good."""
+    """Trigger the ingest of a day, follow the DAGs, show the result; return whether it is good.
+
+    It is good when the posts are in the marts: an API may lack what they are joined with.
+    """
     day = day or today()
     facts = stack.status()
     api = AirflowApi(facts["airflow_url"], facts["airflow_user"], facts["airflow_password"])
-    console.print("[dim]• waiting for Airflow to know both DAGs[/dim]")
+    console.print("[dim]• waiting for Airflow to know the DAGs[/dim]")
     _wait_for_dags(api)
-    started = datetime.now(UTC)
-    run_id = api.trigger(INGEST, {"day": day.isoformat()})
-    console.print(f"[dim]• following {INGEST} for {day}, then {TRANSFORM}[/dim]")
-    snapshots = _snapshots(stack, api, day, run_id, started)
+    since = _going_since(api, datetime.now(UTC))
+    run_ids = {dag_id: api.trigger(dag_id, {"day": day.isoformat()}) for dag_id in INGESTS}
+    console.print(f"[dim]• following {', '.join(INGESTS)} for {day}, then {TRANSFORM}[/dim]")
+    snapshots = _snapshots(stack, api, day, run_ids, since)
     runs = _follow(snapshots, console)
     return show_result(stack, day, runs, console)
 
 
 def _wait_for_dags(api: AirflowApi) -> None:
-    """Wait until both DAGs can be triggered; raises UnavailableError with the import error."""
+    """Wait until the DAGs can be triggered; raises UnavailableError with the import error."""
     deadline = time.monotonic() + _PARSE_SECONDS
-    while not all(api.dag(dag_id) for dag_id in (INGEST, TRANSFORM)):
+    while not all(api.dag(dag_id) for dag_id in (*INGESTS, TRANSFORM)):
         if errors := api.import_errors():
             raise UnavailableError(f"{errors[0]['filename']}: {errors[0]['stack_trace'][-500:]}")
         if time.monotonic() > deadline:
@@ -53,8 +58,18 @@ def _wait_for_dags(api: AirflowApi) -> None:
         time.sleep(_POLL_SECONDS)
 
 
+def _going_since(api: AirflowApi, now: datetime) -> datetime:
+    """Return when the oldest transform that is still going was due, else `now`.
+
+    One that is going holds up the next, and may load what is ingested meanwhile.
+    """
+    runs = api.runs_since(TRANSFORM, now - timedelta(days=1))
+    going = [run["run_after"] for run in runs if run["state"] not in _ENDED]
+    return min([now, *map(datetime.fromisoformat, going)])
+
+
 def _follow(snapshots: Iterable[list[dict[str, Any]]], console: Console) -> list[dict[str, Any]]:
-    """Show both DAGs until the marts are fresh or a run has failed; return the runs seen."""
+    """Show the DAGs until the marts are fresh or a run has failed; return the runs seen."""
     runs: list[dict[str, Any]] = []
     shown: dict[str, str] = {}
     with Live(console=console, transient=True, refresh_per_second=4) as live:
@@ -68,23 +83,22 @@ def _follow(snapshots: Iterable[list[dict[str, Any]]], console: Console) -> list
 
 
 def _snapshots(
-    stack: Stack, api: AirflowApi, day: date, run_id: str, started: datetime
+    stack: Stack, api: AirflowApi, day: date, run_ids: dict[str, str], since: datetime
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the runs with their tasks, again and again until there is nothing more to wait for."""
     deadline = time.monotonic() + _RUN_SECONDS
     ingested: float | None = None
     while time.monotonic() < deadline:
-        ingest = api.run(INGEST, run_id)
-        transforms = api.runs_since(TRANSFORM, started)
-        for run in (ingest, *transforms):
+        ingests = [api.run(dag_id, run_id) for dag_id, run_id in run_ids.items()]
+        transforms = api.runs_since(TRANSFORM, since)
+        for run in (*ingests, *transforms):
             run["tasks"] = api.tasks(run["dag_id"], run["dag_run_id"])
-        yield [ingest, *transforms]
-        if ingest["state"] == "failed":
+        yield [*ingests, *transforms]
+        if ingests[0]["state"] == "failed":
             return
-        if ingest["state"] == "success":
+        if all(run["state"] in _ENDED for run in ingests):
             ingested = ingested or time.monotonic()
-            ended = [run for run in transforms if run["state"] in _ENDED]
-            if ended and len(ended) == len(transforms) and _is_settled(stack, day, ended):
+            if _is_settled(stack, day, ingests, transforms):
                 return
             if not transforms and time.monotonic() - ingested > _TRIGGER_SECONDS:
                 raise UnavailableError(f"{TRANSFORM} was not triggered: is the scheduler alive?")
@@ -92,8 +106,15 @@ def _snapshots(
     raise UnavailableError(f"the run took over {_RUN_SECONDS} s: see `make status` and the UI")
 
 
-def _is_settled(stack: Stack, day: date, ended: list[dict[str, Any]]) -> bool:
-    return ended[-1]["state"] == "failed" or is_fresh(stack, raw_key("posts", day))
+def _is_settled(
+    stack: Stack, day: date, ingests: list[dict[str, Any]], transforms: list[dict[str, Any]]
+) -> bool:
+    """Return whether every transform has ended, and failed or published what was ingested."""
+    if not transforms or not all(run["state"] in _ENDED for run in transforms):
+        return False
+    landed = [INGESTS[run["dag_id"]] for run in ingests if run["state"] == "success"]
+    keys = [raw_key(source, day) for source in landed]
+    return transforms[-1]["state"] == "failed" or all(is_fresh(stack, key) for key in keys)
 
 
 def _view(run: dict[str, Any]) -> Group:

@@ -28,14 +28,33 @@ def post(number: int, title: str = "title", body: str = "a\nbody", author: int =
     return {"userId": author, "id": number, "title": title, "body": body}
 
 
+def comment(number: int, post_id: int) -> Post:
+    """Return a comment as the API gives it."""
+    return {"postId": post_id, "id": number, "name": "n", "email": "e@x.org", "body": "b"}
+
+
+def user(number: int, name: str = "A B") -> Post:
+    """Return a user as the API gives it, without what no model reads."""
+    return {
+        "id": number,
+        "name": name,
+        "username": f"u{number}",
+        "email": "u@x.org",
+        "website": "x.org",
+        "address": {"city": "C"},
+        "company": {"name": "D"},
+    }
+
+
 class Loader:
     """Writes raw rows and ledger rows as the load step does: a day's content in one commit."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, source: str = "posts") -> None:
         self._dsn = warehouse.loader
+        self._source = source
 
     def load(self, day: date, posts: Sequence[Post], *, rejected: int = 0) -> int:
-        """Make `posts` the content of the day; returns the load's id."""
+        """Make these records the content of the day; returns the load's id."""
         with psycopg.connect(self._dsn) as connection:
             row = connection.execute("select nextval('ops.load_id')").fetchone()
             assert row is not None
@@ -45,12 +64,13 @@ class Loader:
                 """
                 insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes,
                     sha256, state, received, loaded, rejected, seconds, is_current)
-                values (%s, 'posts', %s, %s, 'etag', now(), 1, 'ab', 'loaded', %s, %s, %s, 1, true)
+                values (%s, %s, %s, %s, 'etag', now(), 1, 'ab', 'loaded', %s, %s, %s, 1, true)
                 """,
                 (
                     load_id,
+                    self._source,
                     day,
-                    f"raw/posts/{day}.json",
+                    f"raw/{self._source}/{day}.json",
                     len(posts) + rejected,
                     len(posts),
                     rejected,
@@ -58,7 +78,9 @@ class Loader:
             )
             with connection.cursor() as cursor:
                 cursor.executemany(
-                    "insert into raw.posts_rows values (%s, %s, %s, %s)",
+                    sql.SQL("insert into raw.{} values (%s, %s, %s, %s)").format(
+                        sql.Identifier(f"{self._source}_rows")
+                    ),
                     [(load_id, at, p["id"], Jsonb(p)) for at, p in enumerate(posts)],
                 )
         return load_id
@@ -68,10 +90,10 @@ class Loader:
         with psycopg.connect(self._dsn) as connection:
             self._supersede(connection, day)
 
-    @staticmethod
-    def _supersede(connection: psycopg.Connection, day: date) -> None:
+    def _supersede(self, connection: psycopg.Connection, day: date) -> None:
         connection.execute(
-            "update ops.loads set is_current = false where source = 'posts' and day = %s", (day,)
+            "update ops.loads set is_current = false where source = %s and day = %s",
+            (self._source, day),
         )
 
 

@@ -1,4 +1,4 @@
-"""The models, built on real rows: their unit tests, and history in whatever order days come."""
+"""The models, built on real rows, and history in whatever order days come."""
 
 import functools
 import hashlib
@@ -13,9 +13,21 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from scripts.local.postgres import PostgresServer
-from tests.integration.dbt_support import PROJECT, Baseline, Dbt, Loader, Post, days, failures, post
+from tests.integration.dbt_support import (
+    PROJECT,
+    Baseline,
+    Dbt,
+    Loader,
+    Post,
+    comment,
+    days,
+    failures,
+    post,
+    user,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -48,15 +60,9 @@ def loader(dbt: Dbt) -> Loader:
 def _empty(dbt: Dbt) -> None:
     """Take all loads away; what was built of them stays until the next run."""
     with psycopg.connect(dbt.warehouse.loader) as connection:
-        connection.execute("truncate ops.loads, ops.rejects, raw.posts_rows")
-
-
-def test_unit_tests_of_the_models_pass(dbt: Dbt) -> None:
-    result = dbt.invoke(
-        "test", "--select", "test_type:unit", env={"DBT_EXCLUDE_RESOURCE_TYPES": ""}
-    )
-    assert result.success, failures(result)
-    assert "unit_test" in {r.node.resource_type for r in result.result.results}
+        connection.execute(
+            "truncate ops.loads, ops.rejects, raw.posts_rows, raw.comments_rows, raw.users_rows"
+        )
 
 
 def test_an_empty_warehouse_builds(dbt: Dbt) -> None:
@@ -102,6 +108,48 @@ def test_history_of_days_that_come_one_by_one(dbt: Dbt, loader: Loader) -> None:
     assert dbt.rows(volumes) == [(2, 0, 0, 2), (0, 0, 2, 0), (2, 0, 0, 2)]
 
 
+def test_posts_do_without_the_other_sources_and_take_them_when_they_come(dbt: Dbt) -> None:
+    posts = "select post_id, author_name, comment_count from build.fct_posts order by 1"
+    authors = "select author_id, author_name, city, comments from build.dim_authors order by 1"
+    Loader(dbt.warehouse).load(DAYS[1], [post(1, author=1), post(2, author=2)])
+    dbt.build()
+    assert dbt.rows(posts) == [(1, None, None), (2, None, None)]
+    assert dbt.rows(authors) == [(1, None, None, None), (2, None, None, None)]
+
+    Loader(dbt.warehouse, "comments").load(DAYS[0], [comment(n, post_id=2) for n in (1, 2)])
+    Loader(dbt.warehouse, "users").load(DAYS[2], [user(1, "One"), user(2, "Two")])
+    dbt.build()
+    assert dbt.rows(posts) == [(1, "One", 0), (2, "Two", 2)]
+    assert dbt.rows(authors) == [(1, "One", "C", 0), (2, "Two", "C", 2)]
+
+
+def test_what_does_not_fit_another_source_is_told_but_stops_nothing(dbt: Dbt) -> None:
+    Loader(dbt.warehouse).load(DAYS[0], [post(1, author=1), post(2, author=2)])
+    Loader(dbt.warehouse, "comments").load(DAYS[0], [comment(1, post_id=1), comment(2, post_id=9)])
+    Loader(dbt.warehouse, "users").load(DAYS[0], [user(2)])
+    result = dbt.invoke("build")
+    assert result.success
+    warned = {r.node.name: r.failures for r in result.result.results if r.status == "warn"}
+    assert warned == {"authors_are_users": 1, "comments_are_on_posts": 1}
+    dbt.publish()
+
+
+@pytest.mark.parametrize(
+    ("source", "records"),
+    [("comments", [comment(1, 1), comment(2, 1)]), ("users", [user(1), user(2)])],
+)
+def test_each_source_is_held_against_its_ledger(dbt: Dbt, source: str, records: list[Post]) -> None:
+    load_id = Loader(dbt.warehouse, source).load(DAYS[0], records)
+    with psycopg.connect(dbt.warehouse.loader) as connection:
+        connection.execute(
+            sql.SQL("delete from raw.{} where load_id = %s and id = 2").format(
+                sql.Identifier(f"{source}_rows")
+            ),
+            (load_id,),
+        )
+    assert failures(dbt.invoke("build")) == [f"{source}_agree_with_the_ledger"]
+
+
 def test_an_unusual_volume_is_told_but_stops_nothing(dbt: Dbt, loader: Loader) -> None:
     for day in DAYS[:3]:
         loader.load(day, [post(n) for n in range(50)])
@@ -121,7 +169,7 @@ def test_a_count_below_zero_is_caught(dbt: Dbt, loader: Loader) -> None:
             """
             insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes, sha256,
                 state, received, loaded, rejected, seconds, is_current)
-            values (1, 'users', '2026-01-01', 'k', 'e', now(), 1, 'ab', 'loaded', 1, -1, 2, 1, true)
+            values (1, 'other', '2026-01-01', 'k', 'e', now(), 1, 'ab', 'loaded', 1, -1, 2, 1, true)
             """
         )
     assert failures(dbt.invoke("build")) == ["at_least_fct_daily_volume_loaded__0"]
@@ -172,32 +220,46 @@ def test_failing_rows_are_kept_for_the_alert(dbt: Dbt, loader: Loader) -> None:
 # --- any order, any repetition -----------------------------------------------------------------
 
 
+Slot = tuple[str, date]  # a source and a day
+
+
 @dataclass(frozen=True)
 class Step:
-    """One load of a day: its final content, or content that a later load replaces."""
+    """One load of a day of a source: its final content, or content that a later load replaces."""
 
-    day: date
+    slot: Slot
     is_stale: bool
 
 
+STALE: dict[str, list[Post]] = {
+    "posts": [post(1, "stale"), post(77, "stale")],
+    "comments": [comment(1, 77)],
+    "users": [],
+}
+
+
 @functools.cache
-def world(seed: int) -> dict[date, list[Post]]:
-    """Return days of posts that come, change, go and come back; one day missing, one empty."""
+def world(seed: int) -> dict[Slot, list[Post]]:
+    """Return days of posts that come, change, go and come back, one day missing, one empty; and
+    two days each of what they are joined with."""
     chance = random.Random(seed)
     missing, empty = chance.sample(DAYS, 2)
-    return {
-        day: []
-        if day == empty
-        else [
-            post(
-                n, title=chance.choice("ab"), body=chance.choice("xy"), author=chance.choice([1, 2])
-            )
-            for n in range(6)
-            if chance.random() < 0.7
-        ]
-        for day in DAYS
-        if day != missing
-    }
+
+    def some(count: int) -> list[int]:
+        return [n for n in range(count) if chance.random() < 0.7]
+
+    found: dict[Slot, list[Post]] = {}
+    for day in DAYS:
+        if day != missing:
+            found["posts", day] = [
+                post(n, chance.choice("ab"), chance.choice("xy"), author=chance.choice([1, 2]))
+                for n in some(0 if day == empty else 6)
+            ]
+    for day in chance.sample(DAYS, 2):
+        found["comments", day] = [comment(n, chance.choice(range(6))) for n in some(9)]
+    for day in chance.sample(DAYS, 2):
+        found["users", day] = [user(n, chance.choice(["A", "B"])) for n in some(4)]
+    return found
 
 
 def fingerprints(dbt: Dbt) -> dict[str, str]:
@@ -220,9 +282,8 @@ def expected(built: Dbt) -> list[dict[str, str]]:
     prints = []
     for seed in range(3):
         _empty(built)
-        loader = Loader(built.warehouse)
-        for day, posts in world(seed).items():
-            loader.load(day, posts)
+        for (source, day), records in world(seed).items():
+            Loader(built.warehouse, source).load(day, records)
         built.run("--full-refresh")
         prints.append(fingerprints(built))
     return prints
@@ -231,20 +292,18 @@ def expected(built: Dbt) -> list[dict[str, str]]:
 @st.composite
 def histories(draw: st.DrawFn, seed: int) -> list[list[Step]]:
     """Batches of loads, each followed by a build, that end with every day's final content."""
-    final = [Step(day, is_stale=False) for day in draw(st.permutations(list(world(seed))))]
+    slots = list(world(seed))
+    final = [Step(slot, is_stale=False) for slot in draw(st.permutations(slots))]
     steps: list[Step] = []
     for step in final:
-        steps += draw(st.lists(st.builds(Step, st.sampled_from(DAYS), st.booleans()), max_size=1))
+        steps += draw(st.lists(st.builds(Step, st.sampled_from(slots), st.booleans()), max_size=1))
         steps.append(step)
-    known = world(seed)
     cut = draw(st.integers(1, len(steps)))
-    batches = [[s for s in part if s.day in known] for part in (steps[:cut], steps[cut:])]
-    batches[1] += [step for step in final if _last(steps, step.day) != step]
-    return batches
+    return [steps[:cut], steps[cut:] + [step for step in final if _last(steps, step.slot) != step]]
 
 
-def _last(steps: Sequence[Step], day: date) -> Step:
-    return [step for step in steps if step.day == day][-1]
+def _last(steps: Sequence[Step], slot: Slot) -> Step:
+    return [step for step in steps if step.slot == slot][-1]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -255,19 +314,21 @@ def _last(steps: Sequence[Step], day: date) -> Step:
 def test_any_order_and_repetition_of_days_ends_in_the_same_marts(
     built: Dbt, expected: list[dict[str, str]], seed: int, data: st.DataObject
 ) -> None:
-    batches = data.draw(histories(seed))
+    first, second = data.draw(histories(seed))
     is_refreshed = data.draw(st.booleans())
     _empty(built)
-    loader = Loader(built.warehouse)
-    stray = next(day for day in DAYS if day not in world(seed))
-    loader.load(stray, [post(99, "withdrawn later")])
-    for number, batch in enumerate(batches):
-        for step in batch:
-            stale = [post(1, "stale"), post(77, "stale")]
-            loader.load(step.day, stale if step.is_stale else world(seed)[step.day])
-        if number:
-            loader.withdraw(stray)
-        if not number:
-            built.run("--select", "stg_loads", "int_post_changes")  # what remembers
+    stray = next(day for day in DAYS if ("posts", day) not in world(seed))
+    Loader(built.warehouse).load(stray, [post(99, "withdrawn later")])
+    _load(built, seed, first)
+    built.run("--select", "stg_loads", "int_post_changes")  # what remembers
+    _load(built, seed, second)
+    Loader(built.warehouse).withdraw(stray)
     built.run(*(["--full-refresh"] if is_refreshed else []))
     assert fingerprints(built) == expected[seed]
+
+
+def _load(dbt: Dbt, seed: int, steps: Sequence[Step]) -> None:
+    for step in steps:
+        source, day = step.slot
+        records = STALE[source] if step.is_stale else world(seed)[step.slot]
+        Loader(dbt.warehouse, source).load(day, records)

@@ -205,7 +205,7 @@ def test_a_build_that_is_not_whole_is_refused(
 
 def test_a_model_a_command_runs_every_gate(dbt: Dbt, loader: Loader) -> None:
     loader.load(SECOND, [post(1)])
-    upstream = ["stg_loads", "stg_posts", "int_post_changes"]
+    upstream = ["stg_loads", "stg_comments", "stg_users", "stg_posts", "int_post_changes"]
     marts = ["fct_post_changes", "fct_posts", "dim_authors", "fct_daily_volume"]
     for model in upstream + marts:
         dbt.build("--select", model)

@@ -61,36 +61,14 @@ days as (
     ),
 {% endif %}
 
--- One look into the index per load. The offset keeps the planner, who cannot know how few days
--- have changed, from reading the rows of every load ever made.
+{% set compared_columns = ["post_id", "author_id", "title", "body"] %}
+
 present as (
-    select
-        changed_days.day,
-        posts_of_load.post_id,
-        posts_of_load.author_id,
-        posts_of_load.title,
-        posts_of_load.body
-    from changed_days
-    cross join lateral (
-        select stg_posts.* from stg_posts
-        where stg_posts.load_id = changed_days.load_id
-        offset 0  -- noqa: AM09
-    ) as posts_of_load
+    {{ rows_of_loads("stg_posts", "changed_days", "load_id", compared_columns) }}
 ),
 
 earlier as (
-    select
-        changed_days.day,
-        posts_of_load.post_id,
-        posts_of_load.author_id,
-        posts_of_load.title,
-        posts_of_load.body
-    from changed_days
-    cross join lateral (
-        select earlier_posts.* from earlier_posts
-        where earlier_posts.load_id = changed_days.previous_load_id
-        offset 0  -- noqa: AM09
-    ) as posts_of_load
+    {{ rows_of_loads("earlier_posts", "changed_days", "previous_load_id", compared_columns) }}
 ),
 
 compared as (
@@ -120,8 +98,8 @@ changes as (
         author_id,
         title,
         body,
-        length(title) as title_length,
-        length(body) as body_length,
+        cast(length(title) as integer) as title_length,
+        cast(length(body) as integer) as body_length,
         {{ word_count("title") }} as title_words,
         {{ word_count("body") }} as body_words,
         case

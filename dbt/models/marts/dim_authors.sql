@@ -6,6 +6,10 @@ fct_post_changes as (
     select * from {{ ref("fct_post_changes") }}
 ),
 
+stg_users as (
+    select * from {{ ref("stg_users") }}
+),
+
 activity as (
     select
         author_id,
@@ -21,6 +25,7 @@ present as (
     select
         author_id,
         count(*) as posts,
+        sum(comment_count) as comments,
         avg(body_length) as average_body_length,
         avg(body_words) as average_body_words
     from fct_posts
@@ -31,7 +36,13 @@ present as (
 final as (
     select
         activity.author_id,
+        stg_users.name as author_name,
+        stg_users.username,
+        stg_users.website,
+        stg_users.city,
+        stg_users.company,
         coalesce(present.posts, 0) as posts,
+        cast(present.comments as bigint) as comments,
         activity.active_days,
         activity.first_active_day,
         activity.last_active_day,
@@ -39,6 +50,8 @@ final as (
         cast(present.average_body_words as numeric(18, 2)) as average_body_words
     from activity
     left join present on activity.author_id = present.author_id
+    left join stg_users
+        on activity.author_id = stg_users.user_id and stg_users.is_latest
 )
 
 select * from final

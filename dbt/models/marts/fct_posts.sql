@@ -7,10 +7,28 @@ stg_loads as (
     select * from {{ ref("stg_loads") }}
 ),
 
+stg_comments as (
+    select * from {{ ref("stg_comments") }}
+),
+
+stg_users as (
+    select * from {{ ref("stg_users") }}
+),
+
 last_loaded as (
-    select max(day) as day
+    select
+        max(case when source = 'posts' then day end) as day,
+        max(case when source = 'comments' then day end) as comments_day
     from stg_loads
-    where source = 'posts'
+),
+
+comments as (
+    select
+        post_id,
+        count(*) as comment_count
+    from stg_comments
+    where is_latest
+    group by post_id
 ),
 
 histories as (
@@ -27,6 +45,7 @@ final as (
     select
         histories.post_id,
         latest.author_id,
+        stg_users.name as author_name,
         latest.title,
         latest.body,
         histories.first_seen_day,
@@ -39,7 +58,11 @@ final as (
         latest.title_length,
         latest.body_length,
         latest.title_words,
-        latest.body_words
+        latest.body_words,
+        -- Without comments nobody knows how many there are; with them, none is a number.
+        case
+            when last_loaded.comments_day is not null then coalesce(comments.comment_count, 0)
+        end as comment_count
     from histories
     inner join int_post_changes as latest
         on
@@ -48,6 +71,9 @@ final as (
     inner join stg_loads
         on latest.day = stg_loads.day and stg_loads.source = 'posts'
     cross join last_loaded
+    left join comments on histories.post_id = comments.post_id
+    left join stg_users
+        on latest.author_id = stg_users.user_id and stg_users.is_latest
 )
 
 select * from final

@@ -20,6 +20,7 @@ final as (
         day,
         lag(load_id) over (partition by source order by day) as previous_load_id,
         lag(day) over (partition by source order by day) as previous_day,
+        lead(load_id) over (partition by source order by day) is null as is_latest,
         received,
         loaded,
         rejected,

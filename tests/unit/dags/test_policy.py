@@ -23,7 +23,13 @@ pytestmark = pytest.mark.unit
 
 _ROOT = Path(__file__).parents[3]
 _DAGS = _ROOT / "dags"
-_DAG_IDS = ["ingest_posts", "transform_posts", "watch_pipeline"]
+_DAG_IDS = [
+    "ingest_comments",
+    "ingest_posts",
+    "ingest_users",
+    "transform_posts",
+    "watch_pipeline",
+]
 
 
 @pytest.fixture(scope="session")

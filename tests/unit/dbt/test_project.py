@@ -1,5 +1,6 @@
 """The dbt project's own rules, from its manifest: no database is needed to read it."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,9 @@ from unittest import mock
 
 import pytest
 from dbt.cli.main import dbtRunner
+
+from scripts.local.lineage import PICTURE, draw
+from scripts.sources import SOURCES
 
 pytestmark = pytest.mark.unit
 
@@ -27,6 +31,32 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Any:
         result = dbtRunner().invoke(["--quiet", "--warn-error", "parse"])
     assert result.success, result.exception
     return result.result
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, Any]:
+    """The manifest from which Airflow draws the DAG: `make manifest` builds it."""
+    found: dict[str, Any] = json.loads((PROJECT / "target" / "manifest.json").read_text())
+    return found
+
+
+def test_the_dag_is_drawn_from_the_project_as_it_is(manifest: Any, drawn: dict[str, Any]) -> None:
+    """A stale manifest would draw a graph that dbt does not build: `make manifest` mends it."""
+    parsed = {
+        name: [node.checksum.checksum, sorted(node.depends_on.nodes)]
+        for name, node in manifest.nodes.items()
+        if node.resource_type in ("model", "test")
+    }
+    assert parsed == {
+        name: [node["checksum"]["checksum"], sorted(node["depends_on"]["nodes"])]
+        for name, node in drawn["nodes"].items()
+        if node["resource_type"] in ("model", "test")
+    }
+
+
+def test_the_picture_shows_the_project_as_it_is(drawn: dict[str, Any]) -> None:
+    """`make docs` draws it again."""
+    assert PICTURE.read_text() == draw(drawn)
 
 
 def models(manifest: Any, folder: str = "") -> list[Any]:
@@ -66,11 +96,22 @@ def test_models_live_in_the_schemas_that_the_migration_made(manifest: Any) -> No
     places = {model.name: (model.schema, model.config.materialized) for model in models(manifest)}
     for model in models(manifest, "marts") + models(manifest, "intermediate"):
         assert places[model.name][0] == "build"
-    assert places["stg_posts"] == ("staging", "view")
+    records = {f"stg_{source}" for source in SOURCES}
+    assert {places[name] for name in records} == {("staging", "view")}
     assert places["stg_loads"] == ("build", "incremental")  # pinned: never a view
 
 
-def test_only_staging_reads_sources_and_marts_read_no_staged_records(manifest: Any) -> None:
+def test_every_declared_source_is_staged_and_held_against_its_ledger(manifest: Any) -> None:
+    read = {source.name for source in manifest.sources.values() if source.source_name == "raw"}
+    assert read == set(SOURCES)
+    names = {node.name for node in manifest.nodes.values()}
+    for source in SOURCES:
+        assert {f"stg_{source}", f"{source}_agree_with_the_ledger"} <= names
+
+
+def test_only_staging_reads_sources_and_the_history_of_posts_is_computed_once(
+    manifest: Any,
+) -> None:
     for model in models(manifest):
         reads = model.depends_on.nodes
         if model.fqn[1] != "staging":
@@ -82,8 +123,8 @@ def test_only_staging_reads_sources_and_marts_read_no_staged_records(manifest: A
 def test_what_only_tells_is_listed(manifest: Any) -> None:
     tests = [node for node in manifest.nodes.values() if node.resource_type == "test"]
     assert len(tests) > 8
-    telling = [test.name for test in tests if test.config.severity.lower() == "warn"]
-    assert telling == ["volume_is_usual"]
+    telling = {test.name for test in tests if test.config.severity.lower() == "warn"}
+    assert telling == {"volume_is_usual", "authors_are_users", "comments_are_on_posts"}
     assert all(test.config.store_failures and test.schema == "build" for test in tests)
 
 

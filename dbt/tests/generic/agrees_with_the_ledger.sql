@@ -1,37 +1,37 @@
--- Returns each unpublished load of posts whose rows, in raw or in staging, are not as many as the
--- ledger says.
+{#
+    Loaded of the ledger = rows of raw = rows of staging, per day: returns each load of the source
+    that is not yet published and whose rows, in raw or in the staging model, are not as many.
+#}
+{% test agrees_with_the_ledger(model, source_name) %}
+
 with stg_loads as (
     select * from {{ ref("stg_loads") }}
 ),
 
-posts as (
-    select * from {{ source("raw", "posts") }}
-),
-
-stg_posts as (
-    select * from {{ ref("stg_posts") }}
+raw_rows as (
+    select * from {{ source("raw", source_name) }}
 ),
 
 new_loads as (
     select *
     from stg_loads
-    where source = 'posts' and not is_published
+    where source = '{{ source_name }}' and not is_published
 ),
 
 raw_counts as (
     select
-        new_loads.load_id,
+        raw_rows.load_id,
         count(*) as rows_in_raw
-    from posts
-    inner join new_loads on posts.load_id = new_loads.load_id
-    group by new_loads.load_id
+    from raw_rows
+    inner join new_loads on raw_rows.load_id = new_loads.load_id
+    group by raw_rows.load_id
 ),
 
 staging_counts as (
     select
         load_id,
         count(*) as rows_in_staging
-    from stg_posts
+    from {{ model }}
     where not is_published
     group by load_id
 ),
@@ -46,12 +46,10 @@ counted as (
     from new_loads
     left join raw_counts on new_loads.load_id = raw_counts.load_id
     left join staging_counts on new_loads.load_id = staging_counts.load_id
-),
-
-final as (
-    select *
-    from counted
-    where loaded <> rows_in_raw or loaded <> rows_in_staging
 )
 
-select * from final
+select *
+from counted
+where loaded <> rows_in_raw or loaded <> rows_in_staging
+
+{% endtest %}

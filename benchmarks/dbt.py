@@ -1,0 +1,145 @@
+"""What dbt costs inside Airflow, and what incremental models save. All of one table is one run.
+
+``python -m benchmarks.dbt`` measures, prints a table with goals, and ends with status 1 when a goal
+is missed. What is compared with what: docs/benchmarks.md.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Annotated
+
+import psycopg
+import typer
+from psycopg.conninfo import make_conninfo
+
+from benchmarks import dbt_in_airflow, machine
+from benchmarks.figures import Figure
+from benchmarks.measure import ROOT
+from benchmarks.report import put_between_markers, table
+from benchmarks.warehouse import Warehouse, running_warehouse
+from scripts.cli import run_cli
+from scripts.settings import dbt_environment
+
+_DOCS = ROOT / "docs" / "benchmarks.md"
+_DAYS, _ROUNDS = 31, 3
+_DRAW = """
+import runpy, sys, time
+from airflow.sdk import DAG
+for _ in range(2):
+    started = time.process_time()
+    runpy.run_path("dags/transform_posts.py")
+    print("CPU", time.process_time() - started)
+"""
+_LOAD = """
+    with new as (
+        insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes, sha256,
+            state, received, loaded, rejected, seconds, is_current)
+        values (%(load_id)s, 'posts', %(day)s, 'k', 'e', now(), 1, 'ab', 'loaded', %(rows)s,
+            %(rows)s, 0, 1, true)
+    )
+    insert into raw.posts_rows
+    select %(load_id)s, n, n, jsonb_build_object('id', n, 'userId', n %% 1000, 'title', 'title',
+        'body', repeat('some words of a body ', 10) ||
+            case when n %% 100 = %(edited)s then (%(load_id)s)::text else '' end)
+    from generate_series(1, %(rows)s) as n
+"""
+
+
+def drawing() -> list[Figure]:
+    """Return the CPU seconds of drawing the DAG, first and again in one process."""
+    samples = []
+    for _ in range(_ROUNDS):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _DRAW],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines = [line.split() for line in done.stdout.splitlines()]  # Cosmos logs there too
+        samples.append([float(line[1]) for line in lines if line[:1] == ["CPU"]])
+    first, again = (median(times) for times in zip(*samples, strict=True))
+    return [
+        Figure("drawing transform_posts, first", first, "s CPU", at_most=1.5),
+        Figure("drawing transform_posts, again", again, "s CPU", at_most=0.1),
+    ]
+
+
+def history(warehouse: Warehouse, rows: int, tell: Callable[[str], None]) -> list[Figure]:
+    """Return what a new day costs after many, as a share of computing all of them."""
+    with psycopg.connect(warehouse.server.dsn("warehouse"), autocommit=True) as connection:
+        connection.execute("alter role transformer password 'benchmark'")
+    dsn = make_conninfo(warehouse.loader, user="transformer", password="benchmark")  # noqa: S106
+    for day in range(1, _DAYS + 1):
+        _load(warehouse, day, day, rows)
+    _run(dsn, "--full-refresh")
+    tell(f"{_DAYS} days of {rows:,} posts")
+    ratios = []
+    for number in range(_ROUNDS):
+        _load(warehouse, _DAYS, _DAYS + number + 1, rows)
+        incremental, full = _run(dsn), _run(dsn, "--full-refresh")
+        tell(f"a day {incremental:.1f} s, all of them {full:.1f} s")
+        ratios.append(incremental / full)
+    return [Figure(f"a new day of {rows:,} posts / full refresh", median(ratios), at_most=0.25)]
+
+
+def _load(warehouse: Warehouse, day: int, load_id: int, rows: int) -> None:
+    """Make a day's content, in place of what it had."""
+    with psycopg.connect(warehouse.loader) as connection:
+        connection.execute(
+            "update ops.loads set is_current = false where source = 'posts' and day = %s",
+            [f"2026-01-{day:02}"],
+        )
+        connection.execute(
+            _LOAD,
+            {"day": f"2026-01-{day:02}", "load_id": load_id, "rows": rows, "edited": day},
+        )
+    with psycopg.connect(warehouse.loader, autocommit=True) as connection:
+        connection.execute("vacuum analyze raw.posts_rows")
+
+
+def _run(dsn: str, *arguments: str) -> float:
+    """Return the wall seconds of `dbt run` as a process of its own."""
+    place = ["--project-dir", str(ROOT / "dbt"), "--profiles-dir", str(ROOT / "dbt")]
+    started = time.perf_counter()
+    subprocess.run(
+        ["dbt", "--quiet", "--log-level-file", "none", "run", *place, *arguments],
+        env=dbt_environment(dsn),
+        check=True,
+    )
+    return time.perf_counter() - started
+
+
+def main(
+    rows: Annotated[int, typer.Option(min=1000, help="posts a day")] = 100_000,
+    *,
+    is_written: Annotated[bool, typer.Option("--write", help="into docs/benchmarks.md")] = False,
+) -> None:
+    """Measure dbt inside Airflow beside a plain build, and a new day beside a full refresh."""
+    started = time.monotonic()
+
+    def tell(line: str) -> None:
+        typer.echo(f"{time.monotonic() - started:6.0f} s {line}", err=True)
+
+    with running_warehouse() as (warehouse, _):
+        facts = machine.facts(warehouse, with_peers=False)
+        figures = [*drawing(), *history(warehouse, rows, tell)]
+    figures += dbt_in_airflow.figures(tell)
+    rows_told = [figure.cells() for figure in figures]
+    about = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
+    text = f"{table(['figure', 'measured', 'goal', ''], rows_told)}\n\n{about}"
+    typer.echo(text)
+    if is_written:
+        put_between_markers(_DOCS, "benchmarks.dbt", text)
+    if missed := [figure.name for figure in figures if not figure.is_met]:
+        typer.echo(f"missed: {'; '.join(missed)}", err=True)
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,68 @@
+"""The same objects and models give the same marts on DuckDB as on PostgreSQL."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import psycopg
+import pytest
+
+from scripts.errors import RefusedError
+from scripts.keys import raw_key
+from scripts.load import load
+from scripts.local.duck import build, copy_landed
+from scripts.local.sample import Sample
+from scripts.settings import RunSettings
+from scripts.sources import SOURCES
+from scripts.store import Store
+from tests.conftest import Warehouse
+from tests.integration.dbt_support import PROJECT, Dbt
+
+pytestmark = pytest.mark.integration
+
+_MARTS = sorted(path.stem for path in (PROJECT / "models" / "marts").glob("*.sql"))
+_DAYS = {
+    date(2026, 1, 1): Sample(30, seed=1),
+    date(2026, 1, 2): Sample(30, seed=1, edited={3: {"title": "edited\n\u2028 😀"}}, deleted=[5]),
+    date(2026, 1, 4): Sample(33, seed=1, edited={4: {"title": 7}}),  # breaks the contract
+}
+
+
+def test_what_has_landed_gives_the_same_marts(
+    store: Store, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    for day, sample in _DAYS.items():
+        for source in SOURCES.values():
+            records = [sample.record(source.name, n) for n in sample.ids(source.name)]
+            store.client.put_object(
+                Bucket=store.bucket,
+                Key=raw_key(source.name, day),
+                Body=msgspec.json.encode(records),
+            )
+            result = load(source, day, store, warehouse.loader, RunSettings())
+            assert result.outcome == "loaded"
+    dbt = Dbt(warehouse, tmp_path)
+    dbt.run()
+    file = tmp_path / "elt.duckdb"
+
+    assert copy_landed(store, file) == {"posts": 91, "comments": 460, "users": 10}
+    build(file)
+
+    with duckdb.connect(str(file), read_only=True) as connection:
+        for mart in _MARTS:
+            found = _sorted(connection.execute(f"from build.{mart}").fetchall())
+            assert found
+            with psycopg.connect(warehouse.transformer) as postgres:
+                wanted = postgres.execute(f"select * from build.{mart}").fetchall()  # noqa: S608
+            assert found == _sorted(wanted), mart
+
+
+def test_without_anything_landed_it_says_so(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="nothing has landed"):
+        copy_landed(store, tmp_path / "elt.duckdb")
+
+
+def _sorted(rows: list[Any]) -> list[Any]:
+    return sorted((tuple(row) for row in rows), key=repr)
