@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import psutil
 
-from benchmarks.live import Live
+from benchmarks.live import INGEST, Live
 from benchmarks.measure import tree_cpu
-from scripts.local.run import INGEST, TRANSFORM
+from scripts.local.run import TRANSFORM
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,12 @@ from benchmarks.measure import ROOT, Sample, environment, tree_cpu
 from scripts.keys import raw_key
 from scripts.local.airflow import components
 from scripts.local.rest import AirflowApi
-from scripts.local.run import INGEST, TRANSFORM
+from scripts.local.run import TRANSFORM
 from scripts.local.stack import Stack
 from scripts.sources import POSTS
 
 ROWS = 100
+INGEST = "ingest_posts"
 _POLL_SECONDS = 0.02
 _API_POLL_SECONDS = 0.3
 _LATEST = 180.0

@@ -12,12 +12,12 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.live import Live, key, wait_for
+from benchmarks.live import INGEST, Live, key, wait_for
 from benchmarks.measure import Sample
 from benchmarks.place import Place
 from benchmarks.race import Tell
 from scripts.local.airflow import environment as airflow_environment
-from scripts.local.run import INGEST, TRANSFORM
+from scripts.local.run import TRANSFORM
 
 BACKFILLED = 30
 _ATTEMPTS = 5

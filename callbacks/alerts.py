@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from callbacks.doors import airflow_url, channels, warehouse_dsn
-from scripts.incidents.incident import Incident
-from scripts.incidents.runs import Run, day_of_run, failed_run
+from scripts.errors import PipelineError
+from scripts.incidents.incident import FailedTest, Incident
+from scripts.incidents.runs import Run, day_of_run, failed_run, tests_named
 from scripts.settings import deployment
 
 _log = logging.getLogger(__name__)
@@ -49,7 +51,9 @@ def failure_of(context: Mapping[str, Any]) -> Incident:
         getattr(instance, "try_number", None) or 1,
     )
     is_timed_out = context.get("reason") == "timed_out"
-    return failed_run(run, airflow_url(), _error(context), is_timed_out=is_timed_out)
+    error = _error(context)
+    tests = _with_keys(tests_named(error), getattr(instance, "start_date", None))
+    return failed_run(run, airflow_url(), error, tests, is_timed_out=is_timed_out)
 
 
 def _alert(context: Mapping[str, Any], *, is_again: bool) -> None:
@@ -74,6 +78,20 @@ def _error(context: Mapping[str, Any]) -> str:
     if "configured to fail" in text:  # dbt's list of failed tests is one a line
         lines = [" ".join(lines)]
     return f"{type(error).__name__}: {lines[0]}"
+
+
+def _with_keys(tests: list[FailedTest], since: datetime | None) -> list[FailedTest]:
+    """Add the keys of the first rows that each test found, where the warehouse can be asked."""
+    if not (tests and since):
+        return tests
+    from scripts.failures import failed_tests
+
+    try:
+        found = {test.name: test for test in failed_tests(warehouse_dsn(), since)}
+    except PipelineError as error:
+        _log.warning("no warehouse to ask which rows failed: %s", error)
+        return tests
+    return [found.get(test.name, test) for test in tests]
 
 
 def _masked(text: str) -> str:

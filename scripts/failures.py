@@ -7,12 +7,14 @@ a failure needs the warehouse and nothing of dbt.
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from scripts.incidents.incident import FailedTest
+from scripts.ledger import plain_errors
 from scripts.warehouse import connect
 
 # A key is a day, a source or a number that names something; any other column may be content.
@@ -30,22 +32,6 @@ _KEY_COLUMNS = """
 """
 
 
-class FailedTest(NamedTuple):
-    """A dbt test that found rows which should not be there.
-
-    Attributes:
-        name: the test's name in the dbt project.
-        failures: how many rows it found.
-        keys: of the first of them, as ``post_id=7, day=2026-01-31``; empty where none is known.
-        severity: ``error`` publishes nothing until it passes, ``warn`` only tells.
-    """
-
-    name: str
-    failures: int
-    keys: tuple[str, ...]
-    severity: Literal["error", "warn"]
-
-
 def failed_tests(dsn: str, since: datetime, *, first: int = 5) -> list[FailedTest]:
     """Return the tests whose latest outcome, not older than `since`, is a failure or a warning.
 
@@ -60,7 +46,7 @@ def failed_tests(dsn: str, since: datetime, *, first: int = 5) -> list[FailedTes
     Raises:
         UnavailableError: the warehouse does not answer.
     """
-    with connect(dsn) as connection:
+    with connect(dsn) as connection, plain_errors():
         return [
             FailedTest(
                 row["name"],

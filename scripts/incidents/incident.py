@@ -7,6 +7,7 @@ task that fails and the run that ends with it are one cause.
 
 from datetime import date
 from enum import StrEnum
+from typing import Literal
 from urllib.parse import quote
 
 import msgspec
@@ -73,11 +74,19 @@ class Incident(msgspec.Struct, frozen=True):
 
 
 class FailedTest(msgspec.Struct, frozen=True):
-    """A dbt test that found rows: how many, and the keys of the first of them, where known."""
+    """A dbt test that found rows which should not be there.
+
+    Attributes:
+        name: the test's name in the dbt project.
+        failures: how many rows it found.
+        keys: of the first of them, as ``post_id=7, day=2026-01-31``; empty where none is known.
+        severity: ``error`` publishes nothing until it passes, ``warn`` only tells.
+    """
 
     name: str
     failures: int
-    keys: list[str] = []
+    keys: tuple[str, ...] = ()
+    severity: Literal["error", "warn"] = "error"
 
     def line(self) -> str:
         """Return it as one line."""

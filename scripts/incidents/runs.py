@@ -1,7 +1,7 @@
 """Failed runs as incidents. Invariant: a callback and the REST API name one failure alike."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -57,13 +57,17 @@ def day_of_run(
 
 
 def failed_run(
-    run: Run, airflow_url: str, error: str = "", *, is_timed_out: bool = False
+    run: Run,
+    airflow_url: str,
+    error: str = "",
+    tests: Sequence[FailedTest] = (),
+    *,
+    is_timed_out: bool = False,
 ) -> Incident:
     """Return the incident of a run, or of its task, that has failed for good.
 
-    `error` is free text; the dbt tests that it names make the class.
+    `error` is free text; `tests` are the dbt tests that failed, if any: they make the class.
     """
-    tests = failed_tests(error)
     kind = Kind.RUN_TIMED_OUT if is_timed_out else Kind.RUN_FAILED
     facts = {"Task": run.task_id or "the run as a whole", "Run": run.run_id}
     if tests:
@@ -73,7 +77,7 @@ def failed_run(
     return Incident(kind, run.dag_id, run.day, facts, run.links(airflow_url))
 
 
-def failed_tests(text: str) -> list[FailedTest]:
+def tests_named(text: str) -> list[FailedTest]:
     """Return the dbt tests that an error's text names, with the number of rows each one found."""
     return [FailedTest(name, int(count)) for name, count in _FAILED_TEST.findall(text)]
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -95,26 +97,36 @@ def test_transform_by_hand_reloads_a_named_day(stack: LocalStack) -> None:
     assert stack.query("select count(*) from raw.posts") == [(2 * 137,)]
 
 
+@contextmanager
+def _a_row_missing(stack: LocalStack, day: str) -> Iterator[None]:
+    [kept, *_] = stack.query(
+        "select load_id, position, id, payload::text from raw.posts where id = 5 and day = %s", day
+    )
+    with psycopg.connect(stack.known["warehouse_loader_dsn"], autocommit=True) as connection:
+        connection.execute(
+            "delete from raw.posts_rows where (load_id, position) = (%s, %s)", kept[:2]
+        )
+        try:
+            yield
+        finally:
+            connection.execute("insert into raw.posts_rows values (%s, %s, %s, %s)", kept)
+
+
 def test_a_failing_dbt_test_publishes_nothing_is_told_and_heals(stack: LocalStack) -> None:
     """One row is missing from what the ledger counts: the counts' test must stop the build."""
     told = len(slack_messages(stack.folder / "inbox")), len(mails(stack.folder / "inbox"))
     marts_before = stack.marts("select post_id, title, last_seen_day from marts.fct_posts")
-    [kept, *_] = stack.query(
-        "select load_id, position, id, payload::text from raw.posts where id = 5 and day = %s", _DAY
-    )
-    with psycopg.connect(stack.known["warehouse_loader_dsn"]) as connection:
-        connection.execute(
-            "delete from raw.posts_rows where (load_id, position) = (%s, %s)", kept[:2]
-        )
+    with _a_row_missing(stack, _DAY):
+        run_id, state = stack.run_by_hand("transform_posts", {})
 
-    run_id, state = stack.run_by_hand("transform_posts", {})
+        assert state == "failed"
+        marts = stack.marts("select post_id, title, last_seen_day from marts.fct_posts")
+        assert marts == marts_before
+        _wait_for_alerts(stack, *(count + 1 for count in told))
+        blocks = str(slack_messages(stack.folder / "inbox")[-1]["body"]["blocks"])
+        assert "agrees_with_the_ledger" in blocks
+        assert f"day={_DAY}" in blocks
 
-    assert state == "failed"
-    assert stack.marts("select post_id, title, last_seen_day from marts.fct_posts") == marts_before
-    _wait_for_alerts(stack, *(count + 1 for count in told))
-
-    with psycopg.connect(stack.known["warehouse_loader_dsn"]) as connection:
-        connection.execute("insert into raw.posts_rows values (%s, %s, %s, %s)", kept)
     stack.airflow.clear("transform_posts", run_id)
     assert stack.finished("transform_posts", run_id) == "success"
     _wait_for_alerts(stack, *(count + 2 for count in told))

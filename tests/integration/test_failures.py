@@ -9,7 +9,8 @@ from airflow.sdk.definitions.retry_policy import RetryAction
 from cosmos.dbt.runner import handle_exception_if_needed
 
 from dags.retries import WarehousePolicy
-from scripts.failures import FailedTest, failed_tests
+from scripts.failures import failed_tests
+from scripts.incidents.incident import FailedTest
 from scripts.local.postgres import PostgresServer
 from scripts.local.processes import free_port
 from tests.integration.dbt_support import Baseline, Dbt, Loader, days, post

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from scripts.keys import raw_key
-from scripts.local.state import BUCKET, QUEUE
+from scripts.local.landing import QUEUE
+from scripts.local.state import BUCKET
 from scripts.store import Store
 from tests.fault.pipeline.fault import fault
 from tests.fault.pipeline.rig import Rig, resume
