@@ -127,7 +127,7 @@ def digest_of(told: Sequence[Recorded], place: Deployment, marts_as_of: datetime
     kinds = Counter(one.incident.kind for one in told)
     severity = "over" if is_over else min(WORDS[kind].severity for kind in kinds)
     verb = "recovered" if is_over else "began"
-    facts = [(kind.value, f"{count} incidents") for kind, count in kinds.most_common()]
+    facts = [(kind.value, str(count)) for kind, count in kinds.most_common()]
     facts.append(("Marts as of", _moment(marts_as_of)))
     listed = [(f"{n}", one.incident.fingerprint) for n, one in enumerate(told[:_LISTED], 1)]
     if len(told) > _LISTED:

@@ -110,7 +110,7 @@ def test_two_hundred_causes_at_once_are_one_message_with_their_count(inbox: Inbo
             store.see(connection, incident, ["slack", "mail"])
     _send(inbox)
     assert inbox.mail() == ["[local] 200 incidents began"]
-    assert "day-late: 200 incidents" in mails(inbox.folder)[0]["text"]
+    assert "day-late: 200" in mails(inbox.folder)[0]["text"]
 
     with store.connected(inbox.dsn) as connection:
         for incident in _DAYS:
