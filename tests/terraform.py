@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -48,7 +49,7 @@ class Terraform:
         )
 
 
-def unavailable(reason: str) -> None:
+def unavailable(reason: str) -> NoReturn:
     """Skip with a reason; where PIPELINE_REQUIRE_TOOLS is set, fail."""
     if os.environ.get("PIPELINE_REQUIRE_TOOLS"):
         pytest.fail(f"{reason} (PIPELINE_REQUIRE_TOOLS is set)")
