@@ -36,7 +36,7 @@ _LATEST = 180.0
 _QUIET_SECONDS = 4.0  # the queue is looked at every 2 s
 _RECENT = timedelta(hours=1)
 _ENDED = {"success", "failed"}
-# No run but those that the benchmark asks for: 29 February is far away, or at once and over.
+# No run but those that the benchmark asks for: 29 February is far away.
 _UNWATCHED = {"PIPELINE_WATCH_SCHEDULE": "0 0 29 2 *"}
 T = TypeVar("T")
 

@@ -6,6 +6,7 @@ compared with what, and why: docs/benchmarks.md.
 """
 
 import json
+import signal
 import time
 from datetime import date
 from itertools import islice
@@ -72,6 +73,7 @@ def main(
     is_written: Annotated[bool, typer.Option("--write", help="into docs/benchmarks.md")] = False,
 ) -> None:
     """Measure the pipeline from landing to marts beside a plain script, and what waiting costs."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the stack must not stay behind
     started = time.monotonic()
 
     def tell(line: str) -> None:

@@ -41,7 +41,7 @@ def publish(dsn: str) -> None:
         connection.execute("update ops.loads set published_at = now() where published_at is null")
 
 
-def main(bucket: str, key: str, dsn: str, dbt: list[str], day: str = "") -> None:  # noqa: ARG001
+def main(bucket: str, key: str, dsn: str, dbt: list[str]) -> None:
     """Bring one object to the models."""
     load(bucket, key, dsn)
     subprocess.run(dbt, check=True)
