@@ -38,6 +38,7 @@ def start(
             "TMPDIR": str(folder),
             "POSTS_API_URL": api.url,
             "LANDING_BUCKET": store.bucket,
+            "PIPELINE_ALLOW_PRIVATE_API": "true",
             "AWS_ENDPOINT_URL": ministack.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",

@@ -155,6 +155,7 @@ def run(
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         "POSTS_API_URL": api_url,
         "LANDING_BUCKET": store.bucket,
+        "PIPELINE_ALLOW_PRIVATE_API": "true",
         "AWS_ENDPOINT_URL": ministack.endpoint,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
