@@ -223,7 +223,8 @@ def test_columns_follow_the_model(dbt: Dbt, loader: Loader, tmp_path: Path) -> N
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     marts = project / "models" / "marts"
     (marts / "dim_authors.sql").write_text(
-        "select cast(author_id as text) as author_id, count(*) as posts, true as is_new"
+        "select cast(author_id as text) as author_id, max(author_name) as author_name,"
+        " count(*) as posts, true as is_new"
         " from {{ ref('fct_posts') }} group by author_id"
     )
     (marts / "dim_authors.yml").write_text(
@@ -232,6 +233,7 @@ models:
   - name: dim_authors
     columns:
       - {name: author_id, data_type: text, constraints: [{type: primary_key}]}
+      - {name: author_name, data_type: text}
       - {name: posts, data_type: bigint, constraints: [{type: not_null}]}
       - {name: is_new, data_type: boolean}
 """
@@ -248,7 +250,7 @@ models:
         ("7", 1, True),
     ]
     columns = dbt.rows("select * from marts.dim_authors limit 1")
-    assert len(columns[0]) == 3
+    assert len(columns[0]) == 4
     with (
         psycopg.connect(dbt.warehouse.transformer) as connection,
         pytest.raises(psycopg.errors.UniqueViolation),
