@@ -15,7 +15,7 @@ from typing import Any
 from callbacks.doors import airflow_url, channels, warehouse_dsn
 from scripts.errors import PipelineError
 from scripts.incidents.incident import FailedTest, Incident
-from scripts.incidents.runs import Run, day_of_run, failed_run, tests_named
+from scripts.incidents.runs import Run, day_of_run, failed_run, named_tests
 from scripts.settings import deployment
 
 _log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def failure_of(context: Mapping[str, Any]) -> Incident:
     )
     is_timed_out = context.get("reason") == "timed_out"
     error = _error(context)
-    tests = _with_keys(tests_named(error), getattr(instance, "start_date", None))
+    tests = _with_keys(named_tests(error), getattr(instance, "start_date", None))
     return failed_run(run, airflow_url(), error, tests, is_timed_out=is_timed_out)
 
 

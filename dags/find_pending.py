@@ -45,16 +45,15 @@ class FindPending(BaseOperator):
         return work.facts()
 
     def _wait_for(self, missing: NotLandedError, bucket: str, minutes: float) -> NoReturn:
-        """Sleep until every source has landed these days, and plan again."""
+        """Sleep until something has landed for each of these days, and plan again."""
         from airflow.providers.amazon.aws.triggers.s3 import S3KeyTrigger
 
         from scripts.keys import raw_key
-        from scripts.sources import SOURCES
 
-        keys = [raw_key(source, day) for day in missing.days for source in SOURCES]
+        keys = [raw_key("*", day) for day in missing.days]
         self.log.info("%s: waiting up to %g minutes for %s", missing, minutes, ", ".join(keys))
         self.defer(
-            trigger=S3KeyTrigger(bucket, keys),
+            trigger=S3KeyTrigger(bucket, keys, wildcard_match=True),
             method_name="execute",
             timeout=timedelta(minutes=minutes),
         )

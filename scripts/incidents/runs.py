@@ -77,7 +77,7 @@ def failed_run(
     return Incident(kind, run.dag_id, run.day, facts, run.links(airflow_url))
 
 
-def tests_named(text: str) -> list[FailedTest]:
+def named_tests(text: str) -> list[FailedTest]:
     """Return the dbt tests that an error's text names, with the number of rows each one found."""
     return [FailedTest(name, int(count)) for name, count in _FAILED_TEST.findall(text)]
 

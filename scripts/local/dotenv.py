@@ -27,6 +27,7 @@ _SECRETS = (
     "PIPELINE_METADATA_PASSWORD",
     "PIPELINE_READER_PASSWORD",
     "PIPELINE_TRANSFORMER_PASSWORD",
+    "PIPELINE_VIEWER_PASSWORD",
     "PIPELINE_WAREHOUSE_PASSWORD",
 )
 
@@ -36,6 +37,12 @@ def dotenv(example: str, profiles: set[str]) -> str:
     values = {name: secrets.token_urlsafe(24) for name in _SECRETS}
     values["AIRFLOW__CORE__FERNET_KEY"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
     values |= _warehouse(values)
+    values["AIRFLOW_CONN_AIRFLOW_API"] = _json(
+        conn_type="http",
+        host="http://api-server:8080",
+        login="watch",
+        password=values["PIPELINE_VIEWER_PASSWORD"],
+    )
     if "local" in profiles:
         values |= _stand_ins()
     if "celery" in profiles:

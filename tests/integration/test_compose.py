@@ -100,7 +100,7 @@ def test_make_env_is_private_random_and_never_overwrites(tmp_path: Path) -> None
     secret = re.compile(r"^(\w*(?:PASSWORD|SECRET|KEY)\w*)=(.+)$", re.MULTILINE)
     first, second = (dict(secret.findall(text)) for text in texts)
     made = {name for name in first if name != "DBT_PASSWORD"}
-    assert len(made) == 10
+    assert len(made) == 11
     assert len(set(first.values())) == len(first)
     assert [name for name in made if first[name] == second[name]] == []
     assert all(len(value) >= 32 for value in first.values())

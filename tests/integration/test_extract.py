@@ -228,7 +228,7 @@ def test_by_hand_a_bad_answer_is_status_2_one_line_and_no_object(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["psts"], "declared: posts"),
+        (["psts"], "declared: comments, posts, users"),
         (["posts", "--day", "yesterday"], "YYYY-MM-DD"),
         (["posts"], "Connection refused"),
     ],

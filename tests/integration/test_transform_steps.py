@@ -93,7 +93,7 @@ def test_a_day_that_has_not_landed_is_waited_for_and_then_planned(store: Store) 
         _find(by_hand)
 
     assert waits.value.trigger.bucket_name == store.bucket
-    assert waits.value.trigger.bucket_key == [raw_key("posts", _TODAY)]
+    assert waits.value.trigger.bucket_key == [raw_key("*", _TODAY)]
     assert waits.value.timeout == timedelta(minutes=7)
     _land(store, _TODAY)
     work = _find(by_hand, event={"status": "success"})

@@ -32,7 +32,7 @@ class FakeAirflow:
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
         self.import_errors: list[dict[str, Any]] = []
-        self.heartbeats = {"triggerer": _NOW, "dag_processor": _NOW}
+        self.silent_for = {"triggerer": timedelta(0), "dag_processor": timedelta(0)}
         self.server = SwitchableServer(("127.0.0.1", 0), self._answer, Switches)
 
     def run(self, dag_id: str, state: str, ended: datetime = _NOW, **conf: str) -> None:
@@ -58,7 +58,11 @@ class FakeAirflow:
         elif path == "/importErrors":
             body = {"import_errors": self.import_errors}
         elif path == "/monitor/health":
-            body = {n: {f"latest_{n}_heartbeat": t.isoformat()} for n, t in self.heartbeats.items()}
+            now = datetime.now(UTC)
+            body = {
+                name: {f"latest_{name}_heartbeat": (now - silent).isoformat()}
+                for name, silent in self.silent_for.items()
+            }
         elif path.endswith("/taskInstances"):
             body = {"task_instances": [{"task_id": "land", "try_number": 2}]}
         else:
@@ -214,7 +218,7 @@ def test_a_failed_run_that_a_callback_told_is_not_told_again(
 def test_a_broken_file_and_a_silent_part_are_told(inbox: Inbox, airflow: FakeAirflow) -> None:
     trace = "Traceback: secret rows\nValueError: password=hunter2hunter2"
     airflow.import_errors = [{"filename": "x.py", "bundle_name": "dags", "stack_trace": trace}]
-    airflow.heartbeats["triggerer"] = _NOW - timedelta(minutes=5)
+    airflow.silent_for["triggerer"] = timedelta(minutes=5)
     _watch(inbox, airflow=airflow)
     assert sorted(_told(inbox)) == [
         "Airflow's triggerer gives no heartbeat (all days)",
@@ -222,7 +226,7 @@ def test_a_broken_file_and_a_silent_part_are_told(inbox: Inbox, airflow: FakeAir
     ]
     assert "hunter2" not in str(mails(inbox.folder))
 
-    airflow.import_errors, airflow.heartbeats["triggerer"] = [], _NOW
+    airflow.import_errors, airflow.silent_for["triggerer"] = [], timedelta(0)
     _watch(inbox, airflow=airflow)
     assert len([text for text in _told(inbox) if "recovered" in text]) == 2
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scripts.incidents.incident import Incident, Kind, no_answer
 from scripts.incidents.render import Notice, Recorded, digest_of, notice_of
-from scripts.incidents.runs import Run, failed_run
+from scripts.incidents.runs import Run, failed_run, named_tests
 from scripts.settings import Deployment
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -37,7 +37,7 @@ def incidents() -> dict[Kind, Incident]:
         Kind.RUN_TIMED_OUT: failed_run(
             Run("transform_posts", "manual__1", None), AIRFLOW, "timed_out", is_timed_out=True
         ),
-        Kind.DBT_TEST_FAILED: failed_run(transform, AIRFLOW, _TESTS),
+        Kind.DBT_TEST_FAILED: failed_run(transform, AIRFLOW, _TESTS, named_tests(_TESTS)),
         Kind.NO_ANSWER: no_answer("warehouse", ConnectionError("refused")),
         **{
             kind: Incident(kind, subject, day, facts)

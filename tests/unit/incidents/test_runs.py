@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from scripts.incidents.incident import Kind
-from scripts.incidents.runs import Run, day_of_run, failed_run, tests_named
+from scripts.incidents.runs import Run, day_of_run, failed_run, named_tests
 
 pytestmark = pytest.mark.unit
 
@@ -37,12 +37,12 @@ def test_the_tests_that_dbt_names_make_the_class() -> None:
         "fct_posts_unique: Got 2 results, configured to fail if != 0 "
         "posts_agree: Got 1 result, configured to fail if != 0"
     )
-    assert [(t.name, t.failures) for t in tests_named(error)] == [
+    assert [(t.name, t.failures) for t in named_tests(error)] == [
         ("fct_posts_unique", 2),
         ("posts_agree", 1),
     ]
     run = Run("transform_posts", "r1", None, "dbt.x")
-    incident = failed_run(run, "http://a", error, tests_named(error))
+    incident = failed_run(run, "http://a", error, named_tests(error))
     assert incident.kind is Kind.DBT_TEST_FAILED
     assert incident.facts["Test 1"] == "fct_posts_unique found 2"
 
