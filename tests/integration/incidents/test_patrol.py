@@ -35,7 +35,7 @@ class FakeAirflow:
         self.silent_for = {"triggerer": timedelta(0), "dag_processor": timedelta(0)}
         self.server = SwitchableServer(("127.0.0.1", 0), self._answer, Switches)
 
-    def run(self, dag_id: str, state: str, ended: datetime = _NOW, **conf: str) -> None:
+    def run(self, dag_id: str, state: str, ended: datetime | None = None, **conf: str) -> None:
         self.runs.append(
             {
                 "dag_id": dag_id,
@@ -43,7 +43,7 @@ class FakeAirflow:
                 "state": state,
                 "logical_date": None,
                 "run_after": _NOW.isoformat(),
-                "end_date": ended.isoformat(),
+                "end_date": (ended or datetime.now(UTC)).isoformat(),
                 "conf": conf,
             }
         )
@@ -195,7 +195,8 @@ def test_a_failed_run_that_no_callback_told_is_told(inbox: Inbox, airflow: FakeA
     assert _told(inbox) == ["ingest_posts failed (2026-01-02)"]
     assert "/tasks/land?try_number=2" in mails(inbox.folder)[0]["text"]
 
-    airflow.run("ingest_posts", "success", _NOW + timedelta(minutes=1), day="2026-01-02")
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    airflow.run("ingest_posts", "success", later, day="2026-01-02")
     _watch(inbox, airflow=airflow)
     assert "recovered after" in _told(inbox)[-1]
 
