@@ -14,7 +14,7 @@ MANIFEST := dbt/target/manifest.json
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
-.PHONY: help setup run up down status env test test-parts test-stack test-fault soak test-cloud test-celery lint format lock \
+.PHONY: help setup run up down status env test test-fault soak test-cloud test-celery lint format lock \
 	manifest docs dbt-duckdb mutants bench bench-pipeline clean
 
 help: ## List the targets
@@ -69,18 +69,11 @@ down: $(INSTALLED) ## Stop the local stack (PURGE=1 deletes its state too)
 env: setup ## Write .env for docker compose, with fresh secrets (PROFILES=local,celery)
 	@python -m scripts.local.dotenv --profiles "$(PROFILES)"
 
-# Whole stacks mostly wait, so the rest runs beside them: two suites, one after the other in print.
 test: setup ## Run the tests
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-parts test-stack
+	@python -m pytest $(PYTEST_ARGS)
 
-test-parts: setup ## Run the tests of functions, modules and single servers
-	@python -m pytest tests/unit tests/integration tests/fault --ignore=tests/fault/pipeline $(PYTEST_ARGS)
-
-test-stack: setup ## Run the tests on whole local stacks: faults of the pipeline, and end to end
-	@python -m pytest tests/fault/pipeline tests/e2e $(PYTEST_ARGS)
-
-test-fault: setup ## Run every fault of the fault suite, on the real stack
-	@python -m pytest tests/fault -m "fault or thorough" $(PYTEST_ARGS)
+test-fault: setup ## Run every fault of the fault suite, and what takes long end to end, on the real stack
+	@python -m pytest tests/fault tests/e2e -m "fault or thorough" $(PYTEST_ARGS)
 
 soak: setup ## Live through days of faults and count every record (DAYS=30 SEED=1; WRITE=1 into docs)
 	@python -m tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
