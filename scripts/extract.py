@@ -8,15 +8,13 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from typing import IO, Annotated, Any
 
 import boto3
 import typer
-from rich.console import Console
-from rich.status import Status
 
 from scripts.api import Page, fetch_pages
 from scripts.cli import run_cli
@@ -24,6 +22,7 @@ from scripts.compact import compact
 from scripts.errors import RefusedError
 from scripts.keys import parse_day, raw_key, today
 from scripts.killpoints import reach
+from scripts.progress import progress
 from scripts.records import Batch, Faulty, read_records
 from scripts.settings import (
     Endpoint,
@@ -36,7 +35,6 @@ from scripts.sources import Source, source_named
 from scripts.store import Store
 
 _SPOOL_BYTES = 8 * 1024**2
-_QUIET_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -181,23 +179,6 @@ def _no_object(position: int, start: int, line: bytes) -> RefusedError:
     return RefusedError(f"record {position} at byte {start}: expected an object, got {kind}")
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Show rows and bytes on a terminal's stderr, once it has taken long enough to wonder."""
-    console, started = Console(stderr=True), time.monotonic()
-    with ExitStack() as stack:
-        status: Status | None = None
-
-        def watch(rows: int, size: int) -> None:
-            nonlocal status
-            if not console.is_terminal or time.monotonic() - started < _QUIET_SECONDS:
-                return
-            status = status or stack.enter_context(console.status(""))
-            status.update(f"{rows:,} rows, {size / 1e6:,.1f} MB")
-
-        yield watch
-
-
 def main(
     source: Annotated[str, typer.Argument(help="name of a declared source, such as posts")],
     day: Annotated[str, typer.Option(help="day to land it under, YYYY-MM-DD; default today")] = "",
@@ -211,7 +192,11 @@ def main(
     wanted, on = source_named(source), parse_day(day) if day else today()
     endpoint, settings, bucket = api_from_env(), run_settings_from_env(), deployment().bucket()
     store = Store.of_session(boto3.Session(), bucket)
-    with _progress() as watch:
+    with progress() as show:
+
+        def watch(rows: int, size: int) -> None:
+            show(f"{rows:,} rows, {size / 1e6:,.1f} MB")
+
         landed = extract(wanted, on, endpoint, store, settings, watch=watch)
     verb = "landed" if landed.is_new else "unchanged"
     typer.echo(
