@@ -26,7 +26,7 @@ _RUN_SETTINGS = {
 _SETTINGS = {
     "AIRFLOW_VAR_PIPELINE": json.dumps(_RUN_SETTINGS),
     "PIPELINE_TASK_RETRIES": "1",
-    "PIPELINE_WATCH_SCHEDULE": "* * * * *",
+    "PIPELINE_WATCH_SCHEDULE": "* * * * * */30",  # Airflow has the seconds last
     "PIPELINE_RETRY_DELAY_SECONDS": "1",
 }
 
