@@ -1,26 +1,21 @@
 """dbt's part of a transform on the local stack. Invariant: a real scheduler, the same warehouse."""
 
-import json
-import os
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
-from datetime import datetime
-from pathlib import Path
+from datetime import date, datetime
 from statistics import median
 from typing import Any
 
 from benchmarks.figures import Figure
+from benchmarks.live import Live, running_stack, wait_for
 from benchmarks.measure import ROOT
-from scripts.local.rest import AirflowApi
-from scripts.local.stack import Stack
+from scripts.local.run import TRANSFORM
 from scripts.settings import dbt_environment
 
-_DAY = "2026-01-02"
+_DAY = date(2026, 1, 2)
 _ROUNDS = 5
-_SECONDS = 300
+_ENDED = {"success", "failed"}
 _NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 _MODES = {  # label, and the most that it may take
     "false": ("a task a model", 2.5),
@@ -30,60 +25,34 @@ _MODES = {  # label, and the most that it may take
 
 def figures(tell: Callable[[str], None]) -> list[Figure]:
     """Return the wall time of dbt's part, task a model and one task, in plain `dbt build`s."""
-    with tempfile.TemporaryDirectory(prefix="elt-stack-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)  # as root the database server runs as another user
-        state = Path(folder) / "state"
-        try:
-            return [_figure(state, mode, tell) for mode in _MODES]
-        finally:
-            _local(state, "false", "down", "--purge")
+    with running_stack() as live:
+        live.put(_DAY)
+        live.until_published(_DAY)
+        return [_figure(live, mode, tell) for mode in _MODES]
 
 
-def _figure(state: Path, mode: str, tell: Callable[[str], None]) -> Figure:
+def _figure(live: Live, mode: str, tell: Callable[[str], None]) -> Figure:
     """Measure one mode in rounds, each beside a plain build."""
     label, most = _MODES[mode]
-    _local(state, mode, "run", "--day", _DAY)
-    stack = Stack(state)
-    facts = json.loads(_local(state, mode, "status", "--json"))
-    api = AirflowApi(facts["airflow_url"], facts["airflow_user"], facts["airflow_password"])
+    live.stop()
+    live.up(PIPELINE_DBT_SINGLE_TASK=mode)
     ratios = []
     for number in range(_ROUNDS + 1):
-        inside, plain = _inside(api), _plain(stack)
+        inside, plain = _inside(live), _plain(live)
         if number:  # the first warms up
             ratios.append(inside / plain)
             tell(f"{label}: {inside:.1f} s, plain {plain:.1f} s")
-    _local(state, mode, "down")
     return Figure(f"dbt's part, {label} / plain dbt build", median(ratios), at_most=most)
 
 
-def _local(state: Path, single_task: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "scripts.local", *arguments],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "PIPELINE_LOCAL_DIR": str(state),
-            "PIPELINE_DBT_SINGLE_TASK": single_task,
-            "PIPELINE_WATCH_SCHEDULE": "@yearly",
-        },
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout
-
-
-def _inside(api: AirflowApi) -> float:
+def _inside(live: Live) -> float:
     """Reload the day through Airflow; return the seconds from dbt's first task to its last."""
-    run_id = api.trigger("transform_posts", {"days": [_DAY]})
-    deadline = time.monotonic() + _SECONDS
-    while (state := api.run("transform_posts", run_id)["state"]) not in {"success", "failed"}:
-        if time.monotonic() > deadline:
-            raise RuntimeError("the transform does not end")
-        time.sleep(0.5)
-    if state != "success":
+    api = live.airflow()
+    run_id = api.trigger(TRANSFORM, {"days": [_DAY.isoformat()]})
+    run = wait_for(lambda: api.run(TRANSFORM, run_id), lambda run: run["state"] in _ENDED)
+    if run["state"] != "success":
         raise RuntimeError("the transform failed")
-    tasks = [task for task in api.tasks("transform_posts", run_id) if _is_of_dbt(task)]
+    tasks = [task for task in api.tasks(TRANSFORM, run_id) if _is_of_dbt(task)]
     starts = [datetime.fromisoformat(task["start_date"]) for task in tasks]
     ends = [datetime.fromisoformat(task["end_date"]) for task in tasks]
     return (max(ends) - min(starts)).total_seconds()
@@ -94,13 +63,13 @@ def _is_of_dbt(task: dict[str, Any]) -> bool:
     return name == "test_sources" or name.startswith("dbt.")
 
 
-def _plain(stack: Stack) -> float:
+def _plain(live: Live) -> float:
     """Return the wall seconds of a plain `dbt build` of the same warehouse."""
     place = ["--project-dir", str(ROOT / "dbt"), "--profiles-dir", str(ROOT / "dbt")]
     started = time.perf_counter()
     subprocess.run(
         ["dbt", "--quiet", "--log-level-file", "none", "build", *place, *_NO_UNIT_TESTS],
-        env=dbt_environment(stack.dsn("transformer")),
+        env=dbt_environment(live.stack.dsn("transformer")),
         check=True,
     )
     return time.perf_counter() - started
