@@ -1,5 +1,7 @@
 """A Celery worker dies, with everything it forked, in the middle of a load."""
 
+from contextlib import suppress
+
 import psutil
 import psycopg
 import pytest
@@ -75,7 +77,8 @@ def _kill_the_worker_of_the_load(stack: LocalStack) -> str:
         family = [process, *process.children(recursive=True)]
         if any(_talks_to_postgres(member, stack) for member in family):
             for member in family:
-                member.kill()
+                with suppress(psutil.NoSuchProcess):  # the pool's processes may end on their own
+                    member.kill()
             psutil.wait_procs(family, timeout=10)
             return name
     raise AssertionError("no worker waits for the lock")
