@@ -1,7 +1,7 @@
 """Break the code on purpose, one patch at a time: the test that each patch names must turn red.
 
 Each ``*.patch`` begins with ``test: <pytest node>``, then says why, then is a unified diff. It is
-applied to a copy of the tree; the work tree is never changed. ``python -m tests.mutants [NAME...]``
+applied to a copy of the tree; the work tree is never changed.
 """
 
 import shutil
@@ -11,26 +11,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from scripts.cli import run_cli
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
-_COPIED = ("scripts", "callbacks", "dags", "dbt", "tests", "pyproject.toml")
 _FAILED = 1  # pytest's status when tests ran and some failed; others mean that none ran
 
 
-def main(names: list[str]) -> int:
-    """Run every mutant, or those named; return 1 if one of them lives."""
-    patches = sorted(_HERE.glob("*.patch"))
-    patches = [p for p in patches if not names or p.stem in names]
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help="patches by name; default all")] = None,
+) -> None:
+    """Run every mutant, or those named; exit 1 if one of them lives."""
+    patches = _patches(names or [])
     tests = {patch: _named_test(patch) for patch in patches}
     with _copied_tree() as tree:
         healthy = _run(tree, *dict.fromkeys(tests.values()))
-    if not patches or healthy.returncode:
+    if healthy.returncode:
         _say(f"the tests must pass before they can turn red:\n{healthy.stdout}")
-        return 1
+        raise typer.Exit(1)
     alive = [patch.stem for patch in patches if not _is_killed(patch, tests[patch])]
     _say(f"{len(patches) - len(alive)} of {len(patches)} mutants were caught")
-    return 1 if alive else 0
+    if alive:
+        raise typer.Exit(1)
+
+
+def _patches(names: list[str]) -> list[Path]:
+    known = {patch.stem: patch for patch in sorted(_HERE.glob("*.patch"))}
+    if unknown := set(names) - set(known):
+        raise typer.BadParameter(f"no such patch: {', '.join(sorted(unknown))}; see {_HERE}")
+    return [known[name] for name in names or known]
 
 
 def _named_test(patch: Path) -> str:
@@ -53,14 +66,20 @@ def _is_killed(patch: Path, test: str) -> bool:
 
 @contextmanager
 def _copied_tree() -> Iterator[Path]:
+    """Copy what is in the work tree and not ignored."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     with TemporaryDirectory(prefix="mutant-") as folder:
-        for name in _COPIED:
-            source, target = _ROOT / name, Path(folder) / name
-            if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__", "target", "logs", ".local")
-                shutil.copytree(source, target, ignore=ignored)
-            else:
-                shutil.copy2(source, target)
+        for name in listed.stdout.splitlines():
+            if (_ROOT / name).is_file():  # not deleted since
+                target = Path(folder) / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(_ROOT / name, target)
         yield Path(folder)
 
 
@@ -75,4 +94,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_cli(main)
