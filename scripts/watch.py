@@ -10,8 +10,8 @@ from typing import Any
 from scripts.foreign import undeclared
 from scripts.ledger import plain_errors
 from scripts.pending import look
+from scripts.rules import late_days
 from scripts.settings import RunSettings
-from scripts.sources import SOURCES
 from scripts.store import Store
 from scripts.warehouse import connect
 
@@ -66,36 +66,10 @@ def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> Watch
     )
 
 
-def late_days(
-    landed: set[tuple[str, date]], settings: RunSettings, now: datetime
-) -> list[tuple[str, date]]:
-    """Return the (source name, day) that are due and absent, of the last `late_days` days.
-
-    A day is due `landing_deadline_hours` after its midnight UTC; a source owes nothing for days
-    before the first that it ever landed.
-    """
-    due = (now.astimezone(UTC) - timedelta(hours=settings.landing_deadline_hours)).date()
-    late = []
-    for source in SOURCES:
-        days = [day for name, day in landed if name == source]
-        for back in range(settings.late_days if days else 0):
-            day = due - timedelta(days=back)
-            if day > min(days) and (source, day) not in landed:
-                late.append((source, day))
-    return sorted(late)
-
-
 def _ledger(dsn: str) -> tuple[list[tuple[str, date, str]], datetime | None]:
     with connect(dsn) as connection:
         parked = connection.execute(
-            """
-            select source, day, reason from ops.loads as parked
-            where state = 'parked' and not exists (
-                select from ops.loads as newer
-                where newer.key = parked.key and newer.load_id > parked.load_id
-            )
-            order by source, day
-            """
+            "select source, day, reason from ops.v_health_parked order by source, day"
         ).fetchall()
         latest = connection.execute("select max(published_at) from ops.loads").fetchone()
     return parked, latest[0] if latest else None

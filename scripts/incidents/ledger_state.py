@@ -7,6 +7,7 @@ from typing import Any
 from scripts.incidents.incident import Incident, Kind
 from scripts.incidents.store import Connection
 from scripts.keys import raw_key
+from scripts.rules import has_many_rejects, is_stale, overdue_before
 from scripts.settings import RunSettings
 from scripts.watch import Watched
 
@@ -48,7 +49,7 @@ def _unpublished(
         select count(*), min(day), max(day), min(loaded_at) from ops.loads
         where is_current and published_at is null and loaded_at < %s
         """,
-        [now - timedelta(minutes=settings.unpublished_minutes)],
+        [overdue_before(settings, now)],
     )
     for count, first, last, since in rows:
         if count:
@@ -58,7 +59,7 @@ def _unpublished(
 
 def _stale(connection: Connection, settings: RunSettings, now: datetime) -> Iterator[Incident]:
     for (latest,) in connection.execute("select max(published_at) from ops.loads"):
-        if latest and now - latest > timedelta(hours=settings.marts_stale_hours):
+        if latest and is_stale(latest, settings, now):
             hours = (now - latest).total_seconds() / 3600
             facts = {"Age": f"over {settings.marts_stale_hours:g} hours ({hours:.0f})"}
             yield Incident(Kind.MARTS_STALE, "marts", facts=facts)
@@ -68,12 +69,13 @@ def _rejects(connection: Connection, settings: RunSettings) -> Iterator[Incident
     rows = connection.execute(
         """
         select source, day, load_id, received, rejected from ops.loads
-        where is_current and rejected > 0 and rejected > received * %s::float8
+        where is_current and rejected > 0
         order by source, day
-        """,
-        [settings.reject_warning_share],
+        """
     )
     for source, day, load_id, received, rejected in rows:
+        if not has_many_rejects(received, rejected, settings):
+            continue
         facts = {
             "Rejected": f"{rejected} of {received} ({rejected / received:.1%})",
             "Load": str(load_id),

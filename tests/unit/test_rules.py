@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
+from scripts.rules import late_days
 from scripts.settings import RunSettings
-from scripts.watch import late_days
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,61 @@
+"""Which sources a mart is made of. Invariant: dbt's manifest alone says so."""
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from scripts.errors import ConfigurationError
+from scripts.sources import SOURCES
+
+MANIFEST = Path(__file__).parents[2] / "dbt" / "target" / "manifest.json"
+Lineage = dict[str, frozenset[str]]
+
+
+class _Reads(msgspec.Struct):
+    nodes: list[str] = []
+
+
+class _Node(msgspec.Struct):
+    name: str
+    resource_type: str
+    fqn: list[str]
+    columns: dict[str, msgspec.Raw] = {}
+    depends_on: _Reads = msgspec.field(default_factory=_Reads)
+
+
+class _Manifest(msgspec.Struct):
+    nodes: dict[str, _Node]
+
+
+def lineage(manifest: Path = MANIFEST) -> Lineage:
+    """Return the source names of each mart: all of them for one that has a row per source.
+
+    Raises:
+        ConfigurationError: there is no manifest.
+    """
+    try:
+        return _lineage(manifest, manifest.stat().st_mtime_ns)
+    except OSError:
+        raise ConfigurationError(
+            "dbt's manifest is missing: `make manifest` writes dbt/target/manifest.json"
+        ) from None
+
+
+@cache
+def _lineage(manifest: Path, _written_at: int) -> Lineage:
+    nodes = msgspec.json.decode(manifest.read_bytes(), type=_Manifest).nodes
+    models = {name: node for name, node in nodes.items() if node.resource_type == "model"}
+
+    def sources(name: str) -> frozenset[str]:
+        kind, *_, last = name.split(".")
+        if kind == "source":
+            return frozenset({last} & SOURCES.keys())
+        node = models.get(name)
+        return frozenset().union(*map(sources, node.depends_on.nodes)) if node else frozenset()
+
+    return {
+        node.name: frozenset(SOURCES) if "source" in node.columns else sources(name)
+        for name, node in sorted(models.items())
+        if node.fqn[1] == "marts"
+    }

@@ -1,0 +1,76 @@
+"""The 30-day strip and the plots. Invariant: pure; every series has one entry a day of the axis."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import TypeVar
+
+from scripts.health.facts import Cell, OnTime, Plots
+from scripts.health.look import Load, Seen
+from scripts.rules import deadline_of
+from scripts.settings import RunSettings
+from scripts.sources import SOURCES
+
+Number = TypeVar("Number", int, float)
+
+
+def on_time(seen: Seen, days: Sequence[date], settings: RunSettings, now: datetime) -> list[OnTime]:
+    """Return for each source what became of each day."""
+    first = {one.source: one.first_day for one in seen.sources}
+    attempts: dict[tuple[str, date], list[Load]] = defaultdict(list)
+    for load in seen.loads:
+        attempts[load.source, load.day].append(load)
+    strips = []
+    for source in SOURCES:
+        cells = [
+            Cell.BEFORE
+            if source not in first or day < first[source]
+            else _cell(attempts[source, day], deadline_of(day, settings), now)
+            for day in days
+        ]
+        due = sum(cell not in {Cell.BEFORE, Cell.PENDING} for cell in cells)
+        strips.append(OnTime(source, cells, cells.count(Cell.ON_TIME), due))
+    return strips
+
+
+def _cell(attempts: Sequence[Load], deadline: datetime, now: datetime) -> Cell:
+    """Judge a day by when it first landed: a rerun does not make it late."""
+    if not attempts:
+        return Cell.MISSING if now >= deadline else Cell.PENDING
+    if not any(load.is_current for load in attempts):
+        return Cell.REFUSED
+    landed_at = min(load.landed_at for load in attempts)
+    return Cell.ON_TIME if landed_at <= deadline else Cell.LATE
+
+
+def plots(seen: Seen, days: Sequence[date], settings: RunSettings) -> Plots:
+    """Return the series of current loads."""
+    by_day: dict[date, list[Load]] = defaultdict(list)
+    for load in seen.loads:
+        if load.is_current:
+            by_day[load.day].append(load)
+    rows: dict[str, list[int | None]] = {
+        source: [
+            next((load.loaded for load in by_day[day] if load.source == source), None)
+            for day in days
+        ]
+        for source in SOURCES
+    }
+    return Plots(
+        rows=rows,
+        lag_seconds=[_slowest(by_day[day]) for day in days],
+        lag_goal_seconds=settings.unpublished_minutes * 60,
+        rejects=[_total(by_day[day], lambda load: load.rejected) for day in days],
+        load_seconds=[_total(by_day[day], lambda load: load.seconds) for day in days],
+    )
+
+
+def _slowest(loads: Iterable[Load]) -> float | None:
+    lags = [
+        (load.published_at - load.landed_at).total_seconds() for load in loads if load.published_at
+    ]
+    return max(lags, default=None)
+
+
+def _total(loads: Sequence[Load], what: Callable[[Load], Number]) -> Number | None:
+    return sum(map(what, loads)) if loads else None

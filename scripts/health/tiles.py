@@ -1,0 +1,120 @@
+"""The figures on top. Invariant: pure; a figure that cannot be judged is grey and says why."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from statistics import median
+
+from scripts.health.facts import Mart, Need, State, Tile, worst
+from scripts.health.look import WEEKS, Load, Seen
+from scripts.rules import has_many_rejects, is_stale
+from scripts.settings import RunSettings
+
+_USUAL = (0.5, 2.0)  # rows beyond these shares of the median deserve a look; the watch weighs them
+_REJECT_DAYS = 7
+
+
+def tiles(
+    seen: Seen, marts: list[Mart], needs: list[Need], settings: RunSettings, now: datetime
+) -> list[Tile]:
+    """Return the figures in the order of showing."""
+    return [
+        _fresh(marts),
+        _last_load(seen, settings, now),
+        _rows(seen.loads, now),
+        _rejects(seen.loads, settings, now),
+        _incidents(seen, needs),
+    ]
+
+
+def _fresh(marts: list[Mart]) -> Tile:
+    fresh = sum(mart.state in {State.GREEN, State.AMBER} for mart in marts)
+    state = worst(mart.state for mart in marts)
+    note = "dbt's manifest names no mart" if not marts else marts[0].word + ": " + marts[0].name
+    if marts and state is State.GREEN:
+        note = "all of them"
+    return Tile("marts", "Marts fresh", f"{fresh} of {len(marts)}", note, state)
+
+
+def _last_load(seen: Seen, settings: RunSettings, now: datetime) -> Tile:
+    """Return when something was last loaded; old is what the marts may not be either."""
+    latest = max((one.loaded_at for one in seen.sources if one.loaded_at), default=None)
+    if latest is None:
+        return Tile("last-load", "Last load", "never", "nothing has been loaded", State.GREY)
+    age = now - latest
+    state = State.RED if is_stale(latest, settings, now) else State.GREEN
+    note = f"{latest.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return Tile("last-load", "Last load", f"{duration(age.total_seconds())} ago", note, state)
+
+
+def _rows(loads: Iterable[Load], now: datetime) -> Tile:
+    """Return today's rows beside those of the same weekday, each as of the same time of day."""
+    today = now.astimezone(UTC).date()
+    time_of_day = now - _midnight(today)
+    by_day: dict[date, list[Load]] = defaultdict(list)
+    for load in loads:
+        if load.day.weekday() == today.weekday() and load.state == "loaded":
+            by_day[load.day].append(load)
+    rows = _as_of(by_day.pop(today, []), now)
+    # A day that came after it was over, as in a backfill, knows no time of day.
+    usual = [
+        _as_of(found, _midnight(day) + time_of_day)
+        for day, found in by_day.items()
+        if min(load.loaded_at for load in found) < _midnight(day) + timedelta(days=1)
+    ]
+    title = "Rows today"
+    if not usual:
+        note = f"no {today:%A} of the last {WEEKS} weeks to compare with"
+        return Tile("rows", title, f"{rows:,}", note, State.GREY)
+    middle = median(usual)
+    note = f"{today:%A}s by {now.astimezone(UTC):%H:%M} UTC: {middle:,.0f}"
+    is_usual = _USUAL[0] * middle <= rows <= _USUAL[1] * middle
+    return Tile("rows", title, f"{rows:,}", note, State.GREEN if is_usual else State.AMBER)
+
+
+def _as_of(loads: Iterable[Load], moment: datetime) -> int:
+    """Return the rows that a day had at a moment: of each source those of its latest load."""
+    latest = {load.source: load.loaded for load in loads if load.loaded_at <= moment}
+    return sum(latest.values())
+
+
+def _rejects(loads: Iterable[Load], settings: RunSettings, now: datetime) -> Tile:
+    since = now.astimezone(UTC).date() - timedelta(days=_REJECT_DAYS)
+    recent = [load for load in loads if load.is_current and load.day > since]
+    received, rejected = (
+        sum(getattr(load, n) for load in recent) for n in ("received", "rejected")
+    )
+    title, budget = f"Rejects, {_REJECT_DAYS} days", f"{settings.reject_warning_share:.1%}"
+    if not received:
+        return Tile("rejects", title, "none", f"nothing received; budget {budget}", State.GREY)
+    over = [load for load in recent if has_many_rejects(load.received, load.rejected, settings)]
+    note = f"{rejected:,} of {received:,}; budget {budget}"
+    if over:
+        days = "day is" if len(over) == 1 else "days are"
+        note += f", {len(over)} {days} over it"
+    state = State.AMBER if over else State.GREEN
+    return Tile("rejects", title, f"{rejected / received:.2%}", note, state)
+
+
+def _incidents(seen: Seen, needs: list[Need]) -> Tile:
+    title = "Open incidents"
+    if not seen.sources and not seen.incidents:
+        return Tile("incidents", title, "0", "nothing has been loaded", State.GREY)
+    count = len(seen.incidents)
+    state = worst(need.state for need in needs) if needs else State.GREEN
+    more = len(needs) - count
+    note = f"and {more} not told yet" if more else "nobody is needed" if not count else "see below"
+    return Tile("incidents", title, str(count), note, state)
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in its largest fitting unit."""
+    for size, unit in ((86400 * 2, "d"), (3600 * 2, "h"), (120, "min")):
+        if seconds >= size:
+            divisor = {"d": 86400, "h": 3600, "min": 60}[unit]
+            return f"{seconds / divisor:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
