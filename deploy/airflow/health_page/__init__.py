@@ -1,0 +1,1 @@
+"""The page *Health* in Airflow's own UI: the facts of `scripts.health`, dressed."""

@@ -1,0 +1,116 @@
+"""Bars over the days. Invariant: numbers only; the template writes the markup and escapes it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from scripts.health.facts import Health
+from scripts.health.tiles import duration
+
+HEIGHT = 40
+STEP = 10  # of one day
+_BAR = 7
+_LEAST = 1.5  # what is not nothing is seen
+
+Value = int | float
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One day; `tip` is what it says when it is pointed at."""
+
+    x: float
+    y: float
+    height: float
+    tip: str
+    is_over: bool
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One row of the plots; `goal_y` is where its goal line is."""
+
+    name: str
+    title: str
+    latest: str
+    most: str
+    description: str
+    bars: list[Bar]
+    width: int
+    goal_y: float | None = None
+    goal: str = ""
+
+
+def charts(health: Health) -> list[Chart]:
+    """Return every plot, in the order of showing."""
+    plots, days = health.plots, health.days
+    goal = plots.lag_goal_seconds
+    return [
+        *(
+            _chart(f"rows-{source}", f"rows · {source}", days, rows, _count)
+            for source, rows in plots.rows.items()
+        ),
+        _chart("lag", "landed → published", days, plots.lag_seconds, duration, goal),
+        _chart("rejects", "rejected records", days, plots.rejects, _count),
+        _chart("load", "seconds of loading", days, plots.load_seconds, _seconds),
+    ]
+
+
+def _chart(  # noqa: PLR0913 - what it shows and how it is said
+    name: str,
+    title: str,
+    days: Sequence[date],
+    values: Sequence[Value | None],
+    say: Callable[[Value], str],
+    goal: float | None = None,
+) -> Chart:
+    known = [value for value in values if value is not None]
+    most = max(known, default=0)
+    # One that is far over its goal must not flatten the others: its bar ends at twice the goal.
+    scale = (min(max(most, goal), 2 * goal) if goal else most) or 1
+    over = sum(value > goal for value in known) if goal else 0
+    return Chart(
+        name=name,
+        title=title,
+        latest=say(known[-1]) if known else "nothing",
+        most=say(most),
+        description=f"{len(known)} of {len(days)} days; at most {say(most)}"
+        + (f"; {over} days over the goal of {say(goal)}" if goal else ""),
+        bars=[
+            _bar(place, day, value, scale, say, goal)
+            for place, (day, value) in enumerate(zip(days, values, strict=True))
+            if value is not None
+        ],
+        width=len(days) * STEP,
+        goal_y=HEIGHT - HEIGHT * goal / scale if goal else None,
+        goal=say(goal) if goal else "",
+    )
+
+
+def _bar(  # noqa: PLR0913
+    place: int,
+    day: date,
+    value: Value,
+    scale: float,
+    say: Callable[[Value], str],
+    goal: float | None,
+) -> Bar:
+    height = min(HEIGHT * value / scale, HEIGHT)
+    height = max(height, _LEAST) if value > 0 else 0
+    tip = f"{day}: {say(value)}"
+    is_over = goal is not None and value > goal
+    return Bar(
+        x=place * STEP + (STEP - _BAR) / 2,
+        y=round(HEIGHT - height, 2),
+        height=round(height, 2),
+        tip=f"{tip}, over the goal" if is_over else tip,
+        is_over=is_over,
+    )
+
+
+def _count(value: Value) -> str:
+    return f"{value:,.0f}"
+
+
+def _seconds(value: Value) -> str:
+    return f"{value:.1f} s"

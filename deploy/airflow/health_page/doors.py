@@ -1,0 +1,45 @@
+"""What the page needs of Airflow. Invariant: a connection or variable is read at most once a minute.
+
+A secrets backend may be a cloud's API, and a page that refreshes itself must not call it each time.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+from airflow.exceptions import AirflowNotFoundException
+from airflow.models import Connection, Variable
+
+from scripts.errors import ConfigurationError
+from scripts.settings import RunSettings, dsn_of
+
+CONNECTION = "warehouse_reader"
+_KEPT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Doors:
+    """The warehouse as role reader, and what a run would use."""
+
+    dsn: str
+    settings: RunSettings
+
+
+def doors() -> Doors:
+    """Return them; raises ConfigurationError that says what to set."""
+    return _doors(int(time.monotonic() // _KEPT_SECONDS))
+
+
+@lru_cache(maxsize=1)
+def _doors(_minute: int) -> Doors:
+    try:
+        connection = Connection.get_connection_from_secrets(CONNECTION)
+    except AirflowNotFoundException:
+        raise ConfigurationError(
+            f"connection {CONNECTION} (postgres, role reader) is not set"
+        ) from None
+    try:
+        values = Variable.get("pipeline", default_var={}, deserialize_json=True)
+    except ValueError:
+        raise ConfigurationError("variable pipeline is not a JSON object") from None
+    return Doors(dsn_of(connection), RunSettings.parse(values))

@@ -1,0 +1,97 @@
+"""The page as HTML. Invariant: what comes from data is text: escaped, and a link only if it is one."""
+
+from datetime import UTC, datetime
+from functools import cache
+from urllib.parse import quote, urlsplit
+
+from health_page.charts import HEIGHT, charts
+from health_page.plugin import airflow_path, airflow_url
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from scripts.errors import ConfigurationError
+from scripts.health.facts import Cell, Health, Need, State
+from scripts.health.tiles import duration
+from scripts.incidents.incident import Kind
+from scripts.incidents.render import runbook_link
+from scripts.settings import Deployment
+
+_CELLS = {
+    Cell.ON_TIME: ("●", "green"),
+    Cell.LATE: ("▲", "amber"),
+    Cell.REFUSED: ("■", "red"),
+    Cell.MISSING: ("✕", "red"),
+    Cell.PENDING: ("○", "grey"),
+    Cell.BEFORE: ("·", "grey"),
+}
+_TRANSFORM = "transform_posts"
+
+
+def render(health: Health, place: Deployment, dag_id: str, nonce: str) -> str:
+    """Return the page; `dag_id` names the DAG beside whose runs it is shown, if any."""
+    return (
+        _environment()
+        .get_template("health.html.j2")
+        .render(
+            health=health,
+            dag_id=dag_id,
+            charts=charts(health),
+            height=HEIGHT,
+            cells=_CELLS,
+            needs=[(need, _links(need, place)) for need in health.needs],
+            nonce=nonce,
+        )
+    )
+
+
+def render_unknown(error: Exception, now: datetime, nonce: str) -> str:
+    """Return the card that is shown where the warehouse cannot be asked, and what to do."""
+    return (
+        _environment()
+        .get_template("unknown.html.j2")
+        .render(
+            state=State.GREY,
+            error=str(error),
+            is_configuration=isinstance(error, ConfigurationError),
+            now=now,
+            dag_id="",
+            nonce=nonce,
+        )
+    )
+
+
+def _links(need: Need, place: Deployment) -> list[tuple[str, str]]:
+    """Return where to look, by label; without a URL the text says where."""
+    links = [(label, url) for label, url in need.links.items() if _is_web(url)]
+    if not links and need.run_id:
+        run = quote(need.run_id, safe="")
+        links = [("Run", f"{airflow_path()}/dags/{_TRANSFORM}/runs/{run}")]
+    links = [(label, _within_airflow(url)) for label, url in links]
+    book = runbook_link(place, Kind(need.kind))
+    return [*links, ("Run book", book if _is_web(book) else "")]
+
+
+def _is_web(url: str) -> bool:
+    return urlsplit(url).scheme in {"http", "https"}
+
+
+def _within_airflow(url: str) -> str:
+    """Return a link into Airflow's UI without its host, so that it opens in the page around."""
+    ours = airflow_url()
+    return airflow_path() + url.removeprefix(ours) if url.startswith(f"{ours}/") else url
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "never"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("health_page"),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"moment": _moment, "duration": duration}
+    return environment
