@@ -29,6 +29,7 @@ ENV PATH=/opt/pipeline/venv/bin:${PATH} \
     PYTHONPATH=/opt/pipeline:/opt/pipeline/deploy/airflow \
     PYTHONUNBUFFERED=1 \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/pipeline/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/pipeline/deploy/airflow/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
     AIRFLOW__COSMOS__ENABLE_TELEMETRY=False \

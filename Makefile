@@ -60,7 +60,7 @@ up: setup ## Start the local stack and leave it running (WORKERS=2: Celery)
 	@python -m scripts.local up $(if $(API),--api $(API)) $(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(WORKERS),--workers $(WORKERS))
 
-status: $(INSTALLED) ## Show what runs, where it listens and which alerts arrived
+status: $(INSTALLED) ## Show what runs, where it listens, which alerts arrived and if the pipeline is well
 	@python -m scripts.local status
 
 down: $(INSTALLED) ## Stop the local stack (PURGE=1 deletes its state too)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from threading import Timer
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 import msgspec
 import psycopg
@@ -145,10 +145,10 @@ def _hung_up(connection: psycopg.Connection[Any]) -> Iterator[None]:
 
 
 def _read(
-    connection: psycopg.Connection[Any], type_: type[Row], query: str, *values: object
+    connection: psycopg.Connection[Any], type_: type[Row], query: LiteralString, *values: object
 ) -> list[Row]:
-    rows = connection.execute(query, values).fetchall()  # type: ignore[arg-type] # written whole
-    return msgspec.convert(rows, list[type_])  # type: ignore[valid-type]
+    rows = connection.execute(query, values).fetchall()
+    return msgspec.convert(rows, list[type_])
 
 
 def _incidents(connection: psycopg.Connection[Any]) -> Iterator[OpenIncident]:

@@ -67,7 +67,7 @@ def _rows(loads: Iterable[Load], now: datetime) -> Tile:
         note = f"no {today:%A} of the last {WEEKS} weeks to compare with"
         return Tile("rows", title, f"{rows:,}", note, State.GREY)
     middle = median(usual)
-    note = f"{today:%A}s by {now.astimezone(UTC):%H:%M} UTC: {middle:,.0f}"
+    note = f"{today:%A}s by {now.astimezone(UTC):%H:%M} UTC: median {middle:,.0f}"
     is_usual = _USUAL[0] * middle <= rows <= _USUAL[1] * middle
     return Tile("rows", title, f"{rows:,}", note, State.GREEN if is_usual else State.AMBER)
 

@@ -7,8 +7,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from scripts.cli import run_app
+from scripts.errors import PipelineError
+from scripts.health.facts import State
+from scripts.health.terminal import badge, verdict_line
 from scripts.keys import parse_day
 from scripts.local.airflow import PROGRAM, environment
 from scripts.local.run import run_main_job
@@ -75,7 +79,7 @@ def run(
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Show what runs, where it listens, and which alerts arrived; exit 1 if a process is dead."""
+    """Show what runs, where, which alerts arrived and the verdict; exit 1 if a process is dead."""
     stack = Stack(state_folder())
     if as_json:
         typer.echo(json.dumps(stack.status()))
@@ -124,6 +128,15 @@ def _show(stack: Stack) -> None:
         _console.print("[bold red]no channel is configured: NOBODY is told of a failure[/]")
     for name, value in facts.items():
         _console.print(f"{name:<21} {value}", highlight=False, soft_wrap=True)
+    _console.print(_verdict(stack), soft_wrap=True)
+
+
+def _verdict(stack: Stack) -> Text:
+    """Return how the pipeline is, in a line; what cannot be asked is unknown."""
+    try:
+        return verdict_line(stack.health())
+    except PipelineError as error:
+        return Text.assemble(badge(State.GREY, State.GREY.word), f": {error}")
 
 
 if __name__ == "__main__":

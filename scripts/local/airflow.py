@@ -148,6 +148,7 @@ def _connections(folder: Path, state: State) -> dict[str, Mapping[str, Any]]:
             "login": "transformer",
             "password": state.secrets.transformer,
         },
+        "WAREHOUSE_READER": {**postgres, "login": "reader", "password": state.secrets.reader},
         "AIRFLOW_API": {
             "conn_type": "http",
             "host": airflow_url(state),
@@ -178,6 +179,7 @@ def _configuration(folder: Path, state: State) -> dict[str, object]:
     home = folder / "airflow"
     return {
         "CORE__DAGS_FOLDER": ROOT / "dags",
+        "CORE__PLUGINS_FOLDER": ROOT / "deploy" / "airflow" / "plugins",
         "CORE__LOAD_EXAMPLES": False,
         "CORE__PARALLELISM": 4,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,

@@ -73,6 +73,7 @@ def _warehouse(passwords: dict[str, str]) -> dict[str, str]:
         "PIPELINE_WAREHOUSE_ADMIN_DSN": f"postgresql://{owner}@warehouse:5432/warehouse",
         "AIRFLOW_CONN_WAREHOUSE": connection("loader"),
         "AIRFLOW_CONN_DBT_POSTGRES_CONN": connection("transformer"),
+        "AIRFLOW_CONN_WAREHOUSE_READER": connection("reader"),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -15,6 +16,8 @@ import psycopg
 from filelock import FileLock
 from psycopg import sql
 
+from scripts.health import read_health
+from scripts.health.facts import Health
 from scripts.incidents.channels import Channel, channels_of
 from scripts.local.airflow import (
     ADMIN,
@@ -32,7 +35,7 @@ from scripts.local.processes import ManagedProcess, is_listening
 from scripts.local.sinks import mails, slack_messages
 from scripts.local.state import BUCKET, ROOT, Choices, read_state, write_state
 from scripts.migrate import migrate
-from scripts.settings import deployment, optional_connection_from_env
+from scripts.settings import deployment, optional_connection_from_env, run_settings_from_env
 
 _READY_SECONDS = 120
 Report = Callable[[str], None]
@@ -141,6 +144,11 @@ class Stack:
             "mails": len(mails(self.inbox)),
             "alerts_go_to": [channel.name for channel in self.channels()],
         }
+
+    def health(self) -> Health:
+        """Return the health of the pipeline. Raises PipelineError if it cannot be known."""
+        now = datetime.now(UTC)
+        return read_health(self.dsn("reader"), run_settings_from_env(), deployment(), now)
 
     def channels(self) -> list[Channel]:
         """Return the channels of alerts; raises ConfigurationError if one can never work."""

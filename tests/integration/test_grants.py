@@ -41,6 +41,22 @@ _ACTS = [
     ("reader", "select count(*) from marts.t", "select count(*) from ops.rejects"),
     ("reader", "select count(*) from marts.t", "select count(*) from ops.incidents"),
     ("reader", "select count(*) from marts.t", "create table marts.u (a int)"),
+    ("reader", "select count(*) from ops.v_health_loads", "select count(*) from ops.loads"),
+    ("reader", "select count(*) from ops.v_health_sources", "select count(*) from ops.load_id"),
+    ("reader", "select count(*) from ops.v_health_parked", "select count(*) from ops.silences"),
+    (
+        "reader",
+        "select count(*) from ops.v_health_incidents",
+        "select count(*) from ops.deliveries",
+    ),
+    (
+        "reader",
+        "select count(*) from ops.v_health_deliveries",
+        "select count(*) from ops.foreign_keys",
+    ),
+    ("reader", "select 1 from ops.v_health_loads", "delete from ops.v_health_loads"),
+    ("reader", "select 1 from ops.v_health_loads", "update ops.v_health_loads set state = 'x'"),
+    ("transformer", "select 1 from ops.loads", "select 1 from ops.v_health_incidents"),
     ("reader", "set role reader", "set role transformer"),
 ]
 
@@ -62,6 +78,24 @@ def test_a_role_does_its_duty_and_is_refused_its_neighbour(
         connection.execute(allowed)
         with pytest.raises(errors.InsufficientPrivilege):
             connection.execute(forbidden)
+
+
+def test_reader_reads_the_health_views_and_nothing_else_of_ops(warehouse: Warehouse) -> None:
+    readable = """
+        select relname from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
+        where nspname in ('ops', 'raw', 'build', 'staging') and relkind in ('r', 'v', 'm', 'S', 'p')
+            and case relkind
+                when 'S' then has_sequence_privilege('reader', pg_class.oid, 'usage, select')
+                else has_any_column_privilege('reader', pg_class.oid, 'select, insert, update')
+            end
+        order by relname
+    """
+    with psycopg.connect(warehouse.admin) as connection:
+        names = [name for (name,) in connection.execute(readable)]
+    assert names == [
+        "v_health_deliveries", "v_health_incidents", "v_health_loads", "v_health_parked",
+        "v_health_sources",
+    ]  # fmt: skip
 
 
 def test_no_role_is_more_than_a_login(warehouse: Warehouse) -> None:

@@ -41,44 +41,49 @@ class Chart:
     goal: str = ""
 
 
+@dataclass(frozen=True)
+class _Series:
+    """What a plot shows, and how a value of it is said."""
+
+    name: str
+    title: str
+    values: Sequence[Value | None]
+    say: Callable[[Value], str]
+    goal: float | None = None
+
+
 def charts(health: Health) -> list[Chart]:
     """Return every plot, in the order of showing."""
-    plots, days = health.plots, health.days
-    goal = plots.lag_goal_seconds
-    return [
-        *(
-            _chart(f"rows-{source}", f"rows · {source}", days, rows, _count)
-            for source, rows in plots.rows.items()
-        ),
-        _chart("lag", "landed → published", days, plots.lag_seconds, duration, goal),
-        _chart("rejects", "rejected records", days, plots.rejects, _count),
-        _chart("load", "seconds of loading", days, plots.load_seconds, _seconds),
+    plots = health.plots
+    series = [
+        _Series(f"rows-{source}", f"rows · {source}", rows, _count)
+        for source, rows in plots.rows.items()
     ]
+    lag = plots.lag_seconds
+    series += [
+        _Series("lag", "landed → published", lag, duration, plots.lag_goal_seconds),
+        _Series("rejects", "rejected records", plots.rejects, _count),
+        _Series("load", "seconds of loading", plots.load_seconds, _seconds),
+    ]
+    return [_chart(one, health.days) for one in series]
 
 
-def _chart(  # noqa: PLR0913 - what it shows and how it is said
-    name: str,
-    title: str,
-    days: Sequence[date],
-    values: Sequence[Value | None],
-    say: Callable[[Value], str],
-    goal: float | None = None,
-) -> Chart:
-    known = [value for value in values if value is not None]
-    most = max(known, default=0)
+def _chart(series: _Series, days: Sequence[date]) -> Chart:
+    known = [value for value in series.values if value is not None]
+    goal, say, most = series.goal, series.say, max(known, default=0)
     # One that is far over its goal must not flatten the others: its bar ends at twice the goal.
     scale = (min(max(most, goal), 2 * goal) if goal else most) or 1
     over = sum(value > goal for value in known) if goal else 0
     return Chart(
-        name=name,
-        title=title,
+        name=series.name,
+        title=series.title,
         latest=say(known[-1]) if known else "nothing",
         most=say(most),
         description=f"{len(known)} of {len(days)} days; at most {say(most)}"
         + (f"; {over} days over the goal of {say(goal)}" if goal else ""),
         bars=[
-            _bar(place, day, value, scale, say, goal)
-            for place, (day, value) in enumerate(zip(days, values, strict=True))
+            _bar(series, place, day, value, scale)
+            for place, (day, value) in enumerate(zip(days, series.values, strict=True))
             if value is not None
         ],
         width=len(days) * STEP,
@@ -87,18 +92,11 @@ def _chart(  # noqa: PLR0913 - what it shows and how it is said
     )
 
 
-def _bar(  # noqa: PLR0913
-    place: int,
-    day: date,
-    value: Value,
-    scale: float,
-    say: Callable[[Value], str],
-    goal: float | None,
-) -> Bar:
+def _bar(series: _Series, place: int, day: date, value: Value, scale: float) -> Bar:
     height = min(HEIGHT * value / scale, HEIGHT)
     height = max(height, _LEAST) if value > 0 else 0
-    tip = f"{day}: {say(value)}"
-    is_over = goal is not None and value > goal
+    is_over = series.goal is not None and value > series.goal
+    tip = f"{day}: {series.say(value)}"
     return Bar(
         x=place * STEP + (STEP - _BAR) / 2,
         y=round(HEIGHT - height, 2),

@@ -1,4 +1,4 @@
-"""What the page needs of Airflow. Invariant: a connection or variable is read at most once a minute.
+"""What the page needs of Airflow. Invariant: what Airflow knows is read once a minute at most.
 
 A secrets backend may be a cloud's API, and a page that refreshes itself must not call it each time.
 """
@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 
-from airflow.exceptions import AirflowNotFoundException
 from airflow.models import Connection, Variable
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from scripts.errors import ConfigurationError
 from scripts.settings import RunSettings, dsn_of

@@ -1,13 +1,13 @@
-"""The page as HTML. Invariant: what comes from data is text: escaped, and a link only if it is one."""
+"""The page as HTML. Invariant: what data says is escaped, and a link only if it is one."""
 
 from datetime import UTC, datetime
 from functools import cache
 from urllib.parse import quote, urlsplit
 
-from health_page.charts import HEIGHT, charts
-from health_page.plugin import airflow_path, airflow_url
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from health_page.charts import HEIGHT, charts
+from health_page.plugin import airflow_path, airflow_url
 from scripts.errors import ConfigurationError
 from scripts.health.facts import Cell, Health, Need, State
 from scripts.health.tiles import duration
