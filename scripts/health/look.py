@@ -148,7 +148,7 @@ def _read(
     connection: psycopg.Connection[Any], type_: type[Row], query: LiteralString, *values: object
 ) -> list[Row]:
     rows = connection.execute(query, values).fetchall()
-    return msgspec.convert(rows, list[type_])
+    return msgspec.convert(rows, list[type_])  # type: ignore[valid-type]
 
 
 def _incidents(connection: psycopg.Connection[Any]) -> Iterator[OpenIncident]:
