@@ -109,7 +109,7 @@ def look(dsn: str, now: datetime) -> Seen:
     with (
         plain_errors(),
         connect(dsn, connect_timeout=SECONDS, options=_LIMITS, row_factory=dict_row) as connection,
-        _hung_up(connection),
+        hung_up(connection),
     ):
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         return Seen(
@@ -123,7 +123,7 @@ def look(dsn: str, now: datetime) -> Seen:
 
 
 @contextmanager
-def _hung_up(connection: psycopg.Connection[Any]) -> Iterator[None]:
+def hung_up(connection: psycopg.Connection[Any]) -> Iterator[None]:
     """End the block's connection when its time is over, also when the server has stopped.
 
     The server's own timeouts need a server that runs.

@@ -16,8 +16,8 @@ import psycopg
 from filelock import FileLock
 from psycopg import sql
 
-from scripts.health import read_health
 from scripts.health.facts import Health
+from scripts.health.read import read_health
 from scripts.incidents.channels import Channel, channels_of
 from scripts.local.airflow import (
     ADMIN,

@@ -15,8 +15,8 @@ from fastapi.responses import HTMLResponse
 from health_page.doors import doors
 from health_page.page import render, render_unknown
 from scripts.errors import PipelineError, UnavailableError
-from scripts.health import read_health
 from scripts.health.facts import Health
+from scripts.health.read import read_health
 from scripts.settings import deployment
 
 # Of the reader's connections and of the server's threads, so many at most are the page's.
