@@ -1,25 +1,20 @@
 """The page, served by a real api-server: who may see it, what it says, and when it cannot know."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import unescape
-from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 import requests
 from psycopg import sql
 
+from benchmarks.api_server import ApiServer, api_server
 from scripts.incidents.incident import Incident, Kind
 from scripts.local.postgres import PostgresServer
-from scripts.local.processes import ManagedProcess, free_port, is_listening
 from tests import health as ledger
 from tests.conftest import Warehouse
 from tests.integration.test_health import command
@@ -27,29 +22,15 @@ from tests.loading import database_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
-_ROOT = Path(__file__).parents[2]
-_PLUGIN = _ROOT / "deploy" / "airflow"
-_PASSWORDS = {"admin": "admin-pw", "watch": "watch-pw"}
 _ROUTES = ["/health-page/", "/health-page/dags/transform_posts/"]
 _OFF = ["/health-page/docs", "/health-page/redoc", "/health-page/openapi.json", "/health-page/x"]
 
 
 @dataclass(frozen=True)
-class Airflow:
-    """An api-server on a metadata database of its own."""
+class Airflow(ApiServer):
+    """An api-server, and the warehouse that its page asks."""
 
-    url: str
     warehouse: Warehouse
-
-    def login(self, user: str) -> str:
-        body = {"username": user, "password": _PASSWORDS[user]}
-        answer = requests.post(f"{self.url}/auth/token", json=body, timeout=30)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["access_token"])
-
-    def get(self, path: str, token: str | None = None, **options: Any) -> requests.Response:
-        cookies = {"_token": token} if token else {}
-        return requests.get(f"{self.url}{path}", cookies=cookies, timeout=30, **options)
 
     def page(self) -> requests.Response:
         return self.get("/health-page/", self.login("watch"))
@@ -60,50 +41,11 @@ def airflow(
     postgres: PostgresServer, _migrated_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Airflow]:
     home = tmp_path_factory.mktemp("api-server")
-    passwords = home / "passwords.json"
-    passwords.write_text(json.dumps(_PASSWORDS))
-    port = free_port()
-    with database_of(postgres, _migrated_template, "warehouse_of_the_page") as warehouse:
-        env = _environment(home, port, passwords, warehouse)
-        program = str(Path(sys.executable).with_name("airflow"))
-        subprocess.run([program, "db", "migrate"], env=env, check=True, capture_output=True)
-        server = ManagedProcess("api-server", [program, "api-server"], env, home / "logs")
-        server.start()
-        try:
-            server.wait_until(lambda: is_listening(port), 120)
-            yield Airflow(f"http://127.0.0.1:{port}", warehouse)
-        finally:
-            server.stop()
-
-
-def _environment(home: Path, port: int, passwords: Path, warehouse: Warehouse) -> dict[str, str]:
-    parts = psycopg.conninfo.conninfo_to_dict(warehouse.reader)
-    reader = {
-        "conn_type": "postgres", "host": parts["host"], "port": int(str(parts["port"])),
-        "schema": parts["dbname"], "login": parts["user"], "password": parts["password"],
-    }  # fmt: skip
-    configuration = {
-        "CORE__PLUGINS_FOLDER": _PLUGIN / "plugins",
-        "CORE__DAGS_FOLDER": home / "dags",
-        "CORE__LOAD_EXAMPLES": False,
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,watch:viewer",
-        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": passwords,
-        "API__HOST": "127.0.0.1",
-        "API__PORT": port,
-        "API__BASE_URL": f"http://127.0.0.1:{port}",
-        "API__WORKERS": 1,
-        "API__SECRET_KEY": "s" * 32,
-        "API_AUTH__JWT_SECRET": "j" * 64,
-    }
-    return {
-        **os.environ,
-        **{f"AIRFLOW__{name}": str(value) for name, value in configuration.items()},
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW_CONN_WAREHOUSE_READER": json.dumps(reader),
-        "AIRFLOW_VAR_PIPELINE": json.dumps({"late_days": 5}),
-        "PIPELINE_ENVIRONMENT": "test",
-        "PYTHONPATH": f"{_ROOT}:{_PLUGIN}",
-    }
+    with (
+        database_of(postgres, _migrated_template, "warehouse_of_the_page") as warehouse,
+        api_server(home, warehouse.reader, {"late_days": 5}) as server,
+    ):
+        yield Airflow(server.url, server.managed, warehouse)
 
 
 @pytest.mark.parametrize("path", _ROUTES)
