@@ -15,7 +15,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
 .PHONY: help setup run up down status env test test-fault soak test-cloud test-celery lint format lock \
-	manifest docs dbt-duckdb mutants bench bench-pipeline clean
+	manifest docs dbt-duckdb mutants bench bench-pipeline bench-health clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench: setup ## Measure the claims of docs/benchmarks.md and write them there
 
 bench-pipeline: setup ## Measure landing to marts, and waiting, and write them there (PEERS=1: and others)
 	@python -m benchmarks.pipeline --write $(if $(PEERS),--peers)
+
+bench-health: setup ## Measure a look at the health page with two years of ledger, and write it there
+	@python -m benchmarks.health --write
 
 lint: setup .tools/checkov/.installed ## Run every linter
 	@ruff format --check --quiet .
