@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from scripts.health.facts import Health, Mart, Need, State, Tile, worst
 from scripts.health.lineage import Lineage
 from scripts.health.look import OpenIncident, Seen, SourceState
+from scripts.health.marts import freshness
 from scripts.health.series import on_time, plots
 from scripts.health.tiles import tiles
 from scripts.incidents.derive import plan
@@ -20,8 +21,6 @@ from scripts.settings import RunSettings
 
 DAYS = 30
 _STATES = {"error": State.RED, "warning": State.AMBER}
-_WORDS = {"red": "stale", "amber": "waiting", "grey": "never published", "green": "fresh"}
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def compose(
@@ -40,9 +39,9 @@ def compose(
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     needs = _needs(seen, settings, now)
     waiting = [*_waiting(seen, settings, now)]
-    marts = _marts(seen, lineage, settings, now)
-    shown = tiles(seen, marts, needs, settings, now)
-    state, reasons = _verdict(seen, shown, needs, waiting, marts)
+    fresh = freshness(seen, lineage, settings, now)
+    shown = tiles(seen, fresh, needs, settings, now)
+    state, reasons = _verdict(seen, shown, needs, waiting, fresh)
     return Health(
         state=state,
         word=state.word,
@@ -52,7 +51,7 @@ def compose(
         tiles=shown,
         needs=needs,
         waiting=waiting,
-        marts=marts,
+        marts=fresh,
         days=days,
         on_time=on_time(seen, days, settings, now),
         plots=plots(seen, days, settings),
@@ -68,10 +67,12 @@ def _verdict(
     reasons += [
         (mart.state, f"{mart.name} is {mart.word}") for mart in marts if mart.state is State.RED
     ]
-    # Needs and marts are in the reasons already, in more words.
-    told = {"marts", "incidents"}
-    reasons += [(tile.state, f"{tile.title}: {tile.value}, {tile.note}") for tile in shown
-                if tile.name not in told and tile.state in {State.AMBER, State.RED}]  # fmt: skip
+    # The other tiles count what is among the reasons already.
+    reasons += [
+        (tile.state, f"{tile.title}: {tile.value}, {tile.note}")
+        for tile in shown
+        if tile.name in {"last-load", "rows"} and tile.state is State.AMBER
+    ]
     if not seen.sources:
         reasons.append((State.GREY, "nothing has been loaded yet"))
     elif not marts or any(mart.state is State.GREY for mart in marts):
@@ -155,38 +156,6 @@ def _waiting(seen: Seen, settings: RunSettings, now: datetime) -> Iterator[str]:
             f"{owed.channel}: {owed.messages} messages to send, tried {owed.attempts} times,"
             " and tried again"
         )
-
-
-def _marts(seen: Seen, lineage: Lineage, settings: RunSettings, now: datetime) -> list[Mart]:
-    """Return each mart as its stalest source that ever landed, the stalest mart first."""
-    sources = {source.source: source for source in seen.sources}
-    marts = []
-    for name, read in lineage.items():
-        known = [sources[source] for source in read if source in sources]
-        stalest = min(known, key=lambda one: one.published_at or _LONG_AGO, default=None)
-        if stalest is None or stalest.published_at is None:
-            marts.append(_mart(name, State.GREY, stalest))
-        elif is_stale(stalest.published_at, settings, now):
-            marts.append(_mart(name, State.RED, stalest))
-        else:
-            is_waiting = any(one.waiting for one in known)
-            marts.append(_mart(name, State.AMBER if is_waiting else State.GREEN, stalest))
-    order = [*State]
-    return sorted(
-        marts,
-        key=lambda mart: (-order.index(mart.state), mart.published_at or _LONG_AGO, mart.name),
-    )
-
-
-def _mart(name: str, state: State, stalest: SourceState | None) -> Mart:
-    return Mart(
-        name,
-        state,
-        _WORDS[state],
-        stalest.published_at if stalest else None,
-        stalest.published_day if stalest else None,
-        stalest.source if stalest else None,
-    )
 
 
 def _is_overdue(source: SourceState, settings: RunSettings, now: datetime) -> bool:

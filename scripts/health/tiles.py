@@ -37,12 +37,12 @@ def _fresh(marts: list[Mart]) -> Tile:
 
 
 def _last_load(seen: Seen, settings: RunSettings, now: datetime) -> Tile:
-    """Return when something was last loaded; old is what the marts may not be either."""
+    """Return when something was last loaded; older than the marts may be is worth a look."""
     latest = max((one.loaded_at for one in seen.sources if one.loaded_at), default=None)
     if latest is None:
         return Tile("last-load", "Last load", "never", "nothing has been loaded", State.GREY)
     age = now - latest
-    state = State.RED if is_stale(latest, settings, now) else State.GREEN
+    state = State.AMBER if is_stale(latest, settings, now) else State.GREEN
     note = f"{latest.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return Tile("last-load", "Last load", f"{duration(age.total_seconds())} ago", note, state)
 

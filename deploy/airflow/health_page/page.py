@@ -37,6 +37,7 @@ def render(health: Health, place: Deployment, dag_id: str, nonce: str) -> str:
             charts=charts(health),
             height=HEIGHT,
             cells=_CELLS,
+            amber=State.AMBER,
             needs=[(need, _links(need, place)) for need in health.needs],
             nonce=nonce,
         )

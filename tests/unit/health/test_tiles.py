@@ -81,7 +81,7 @@ def test_rejects_over_the_budget_of_a_day_are_a_warning(rejected: int, state: st
 
 def test_the_last_load_grows_old() -> None:
     found = health(seen(past()), NOW + timedelta(hours=36))
-    assert tile(found, "last-load").state is State.RED
+    assert tile(found, "last-load").state is State.AMBER
     assert tile(found, "last-load").value == "48 h ago"
 
 
