@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import requests
 
+from scripts.local.airflow import components
 from scripts.local.ministack import MiniStack
 from scripts.local.rest import AirflowApi
+from scripts.local.state import read_state
 
 _ROOT = Path(__file__).parents[1]
 _POLL_SECONDS = 0.3
@@ -47,6 +49,26 @@ class LocalStack:
             text=True,
             check=False,
         )
+
+    def restart_airflow(self, **settings: str) -> None:
+        """Start what runs the DAGs again with other settings, in a moment without a run.
+
+        A run that is cut off keeps the next one waiting until its task is given up.
+        """
+        self.settings = {**self.settings, **settings}
+        processes = components(self.folder, read_state(self.folder))
+        wait_for(self._is_at_rest, bool, _PATIENCE)
+        for name in ("scheduler", "dag-processor"):
+            processes[name].stop()
+        done = self.command("up")
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+    def _is_at_rest(self) -> bool:
+        """Return whether nothing runs, and the watch has just looked: its next look is far."""
+        looks = self.airflow.runs_since("watch_pipeline", now() - timedelta(minutes=1))
+        if self.airflow.active_runs() or not looks:
+            return False
+        return now() - datetime.fromisoformat(looks[-1]["end_date"]) < timedelta(seconds=5)
 
     @property
     def facts(self) -> dict[str, Any]:

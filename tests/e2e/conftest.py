@@ -59,3 +59,9 @@ def stack(heartbeats: SwitchableServer[Switches], more_dags: Path) -> Iterator[L
     settings = {**_SETTINGS, "PIPELINE_LOCAL_AIRFLOW_ENV": json.dumps(laid_over)}
     with started(settings, "run", "--posts", "137", "--seed", "7", "--workers", _WORKERS) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def one_dbt_task(stack: LocalStack) -> None:
+    """From here on all of dbt is one task: the other way to build, and a faster one."""
+    stack.restart_airflow(PIPELINE_DBT_SINGLE_TASK="true")

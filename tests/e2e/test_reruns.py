@@ -11,7 +11,7 @@ from scripts.dbt_lock import dbt_lock
 from scripts.local.sinks import slack_messages
 from tests.stack import LocalStack, now, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.usefixtures("one_dbt_task")]
 
 _FIRST, _LAST = "2025-11-01", "2025-11-30"
 _BACKFILLED = "is_current and day between date '2025-11-01' and date '2025-11-30'"
@@ -66,6 +66,7 @@ def test_a_backfill_of_thirty_days_is_transformed_in_a_few_runs(stack: LocalStac
     wait_for(lambda: stack.query(published)[0], lambda counts: counts == (30, 30, 30 * 137), 420)
     runs = stack.transforms_settled(started, 300)
     assert {run["state"] for run in runs} == {"success"}
+    assert "dbt.build" in stack.task_states("transform_posts", runs[0]["dag_run_id"])
     working = stack.query(f"select count(distinct run_id) from ops.loads where {_BACKFILLED}")  # noqa: S608
     assert working[0][0] <= 8
 
@@ -105,7 +106,7 @@ def test_a_backfill_again_with_a_new_answer_replaces_its_day(stack: LocalStack) 
 
 
 def test_an_object_that_no_notification_tells_of_is_published(stack: LocalStack) -> None:
-    """Without a queue, or with a dead one, the watch sees it: here once a minute."""
+    """Without a queue, or with a dead one, the watch sees it: here twice a minute."""
     s3, bucket, day = stack.s3(), stack.known["bucket"], "2026-02-02"
     told = s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"]
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})

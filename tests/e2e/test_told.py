@@ -17,7 +17,7 @@ from scripts.local.switches import Switches
 from tests.e2e.conftest import DUE_DAY
 from tests.stack import LocalStack, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.usefixtures("one_dbt_task")]
 
 _ALARMS = Path(__file__).parent / "alarm_dags.py.txt"
 _WATCH = 30  # the stack's watch interval, in seconds
