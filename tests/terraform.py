@@ -6,9 +6,8 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
-import pytest
+from tests.tools import unavailable
 
 _SOURCE = Path(__file__).parents[1] / "terraform"
 _MIRROR = "PIPELINE_TF_MIRROR"
@@ -47,13 +46,6 @@ class Terraform:
             timeout=seconds,
             check=False,
         )
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip with a reason; where PIPELINE_REQUIRE_TOOLS is set, fail."""
-    if os.environ.get("PIPELINE_REQUIRE_TOOLS"):
-        pytest.fail(f"{reason} (PIPELINE_REQUIRE_TOOLS is set)")
-    pytest.skip(reason)
 
 
 def _plugins(folder: Path) -> dict[str, str]:

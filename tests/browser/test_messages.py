@@ -1,0 +1,56 @@
+"""Every alert's mail in a real browser, as wide as a telephone and as a mail program's pane."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from scripts.incidents.incident import Incident, Kind
+from scripts.incidents.render import Notice, Recorded, notice_of
+from tests.chromium import overflow
+from tests.unit.incidents.samples import GOLDEN, PLACE, notices
+
+pytestmark = pytest.mark.browser
+
+_FACTS = """rows => Object.fromEntries(rows.map(
+    row => [row.querySelector("th").innerText, row.querySelector("td").innerText]))"""
+_LINKS = "links => links.map(link => [link.innerText, link.getAttribute('href')])"
+_HOSTILE = ("x" * 10_000, "&" * 10_000, "<script>document.title = 'hacked'</script>" * 50)
+
+
+@pytest.fixture(scope="module", params=[320, 600], ids="{} px".format)
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page of that width, for one document after the other."""
+    page = browser.new_page(viewport={"width": request.param, "height": 800})
+    yield page
+    page.close()
+
+
+def assert_shows(page: Page, notice: Notice) -> None:
+    """The page holds every fact and link of the notice, and all of it within its width."""
+    expected = {label: " ".join(text.split()) for label, text in notice.details + notice.facts}
+    assert page.eval_on_selector_all("tr", _FACTS) == expected
+    assert page.eval_on_selector_all("a", _LINKS) == [list(link) for link in notice.links]
+    assert notice.subject in page.inner_text("h1")
+    assert notice.footer in page.inner_text("body")
+    assert page.title() == notice.subject
+    assert overflow(page) == 0
+
+
+@pytest.mark.parametrize("name", sorted(notices()))
+def test_a_mail_shows_every_fact_and_fits(page: Page, name: str) -> None:
+    page.goto((GOLDEN / f"{name}.html").as_uri())
+    assert_shows(page, notices()[name])
+
+
+@pytest.mark.parametrize("hostile", _HOSTILE, ids=["letters", "ampersands", "script"])
+def test_hostile_data_neither_widens_a_mail_nor_runs(page: Page, hostile: str) -> None:
+    facts = {"Error": hostile, hostile[:60]: "a fact with a long name"}
+    notice = notice_of(Recorded(Incident(Kind.RUN_FAILED, hostile, None, facts), 1), PLACE, None)
+    page.set_content(notice.html())
+    assert_shows(page, notice)
+
+
+def test_what_is_too_wide_is_noticed(page: Page) -> None:
+    page.set_content("<p style='width:700px'>wide")
+    assert overflow(page) > 0

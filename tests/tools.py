@@ -1,0 +1,13 @@
+"""Programs that are no requirement of ours: a test is skipped with the reason, or insists on them."""
+
+import os
+from typing import NoReturn
+
+import pytest
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip with a reason; where PIPELINE_REQUIRE_TOOLS is set, fail."""
+    if os.environ.get("PIPELINE_REQUIRE_TOOLS"):
+        pytest.fail(f"{reason} (PIPELINE_REQUIRE_TOOLS is set)")
+    pytest.skip(reason)
