@@ -1,4 +1,4 @@
-"""The machine's own Chromium, without a screen. Invariant: nothing is downloaded, nothing phones home.
+"""The machine's own Chromium, without a screen. Invariant: no browser is downloaded.
 
 Playwright only drives it (docs/adr/0014): the browser is the one that `PIPELINE_CHROMIUM` names, or
 the first of its usual names on PATH.

@@ -1,4 +1,4 @@
-"""Programs that are no requirement of ours: a test is skipped with the reason, or insists on them."""
+"""Programs that a machine may lack. Invariant: a test that misses one says so, or fails."""
 
 import os
 from typing import NoReturn
