@@ -15,7 +15,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
 .PHONY: help setup run up down status env test test-fault soak test-cloud test-celery lint format lock \
-	manifest docs dbt-duckdb mutants bench bench-pipeline bench-health clean
+	manifest docs pictures dbt-duckdb mutants bench bench-pipeline clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ docs: setup ## Write dbt's documentation (dbt/target/static_index.html) and docs
 	@cd dbt && dbt --quiet docs generate --static --empty-catalog --no-compile --profiles-dir .
 	@python -m scripts.local.lineage
 	@echo "open dbt/target/static_index.html"
+
+pictures: setup ## Draw the pictures of README.md and docs/ with a real browser (needs Chromium)
+	@python -m tests.pictures
 
 dbt-duckdb: setup ## Build and test the models on DuckDB, from what the local stack has landed
 	@python -m scripts.local.duck

@@ -15,6 +15,11 @@ pytestmark = pytest.mark.browser
 _FACTS = """rows => Object.fromEntries(rows.map(
     row => [row.querySelector("th").innerText, row.querySelector("td").innerText]))"""
 _LINKS = "links => links.map(link => [link.innerText, link.getAttribute('href')])"
+_BROKEN_WORDS = """labels => labels.filter(label => {
+    const range = document.createRange();
+    range.selectNodeContents(label);
+    return !label.innerText.includes(" ") && range.getClientRects().length > 1;
+}).map(label => label.innerText)"""
 _HOSTILE = ("x" * 10_000, "&" * 10_000, "<script>document.title = 'hacked'</script>" * 50)
 
 
@@ -41,6 +46,7 @@ def assert_shows(page: Page, notice: Notice) -> None:
 def test_a_mail_shows_every_fact_and_fits(page: Page, name: str) -> None:
     page.goto((GOLDEN / f"{name}.html").as_uri())
     assert_shows(page, notices()[name])
+    assert page.eval_on_selector_all("th", _BROKEN_WORDS) == []
 
 
 @pytest.mark.parametrize("hostile", _HOSTILE, ids=["letters", "ampersands", "script"])

@@ -1,0 +1,47 @@
+"""Airflow's own pages as pictures."""
+
+from playwright.sync_api import Browser, Page
+
+from tests.airflow_ui import context_of, log_in, remember, run_url
+from tests.pictures.shot import shot
+from tests.stack import LocalStack
+
+DAG = "transform_posts"
+_GRAPH = {
+    "default_dag_view": '"graph"',
+    f"dag_view-{DAG}": '"graph"',
+    f"{DAG}/open-groups": '["dbt"]',
+}
+_REST_MILLISECONDS = 1500
+
+
+def draw_graph(browser: Browser, stack: LocalStack, run_id: str) -> None:
+    """Draw the graph of a run with its dbt tasks; it is wide, so its window is."""
+    context = context_of(browser, 1600, 600)
+    remember(context, _GRAPH)
+    page = context.new_page()
+    log_in(page, stack.known)
+    page.goto(run_url(stack.known, DAG, run_id))
+    page.get_by_label("Collapse Details Panel").click()
+    _settle(page)
+    shot(page, "graph")
+    context.close()
+
+
+def draw_assets(browser: Browser, stack: LocalStack) -> None:
+    """Draw what the marts follow from."""
+    context = context_of(browser)
+    page = context.new_page()
+    log_in(page, stack.known)
+    page.goto(f"{stack.known['airflow_url']}/assets")
+    page.get_by_role("link", name="posts_marts").click()
+    _settle(page)
+    shot(page, "assets")
+    context.close()
+
+
+def _settle(page: Page) -> None:
+    """Wait until the graph is laid out, fits its frame and has come to rest."""
+    page.wait_for_selector(".react-flow__node")
+    page.get_by_role("button", name="Fit View").click()
+    page.wait_for_timeout(_REST_MILLISECONDS)

@@ -1,0 +1,47 @@
+"""Alerts as pictures: the reviewed messages, in a browser."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from markupsafe import Markup, escape
+from playwright.sync_api import Browser
+
+from tests.pictures.shot import shot
+from tests.unit.incidents.samples import GOLDEN
+
+_TEMPLATE = Path(__file__).parent / "slack.html"
+_SHOWN = "dbt-test-failed"
+
+
+def draw_messages(browser: Browser) -> None:
+    """Draw one alert as a mail on two screens, and as Slack would lay it out."""
+    for width in (320, 600):
+        page = browser.new_page(viewport={"width": width, "height": 400})
+        page.goto((GOLDEN / f"{_SHOWN}.html").as_uri())
+        shot(page, f"mail-{width}", is_whole_page=True)
+        page.close()
+    page = browser.new_page(viewport={"width": 640, "height": 300})
+    page.set_content(
+        as_slack_lays_it_out(json.loads((GOLDEN / f"{_SHOWN}.slack.json").read_text()))
+    )
+    shot(page, "slack", is_whole_page=True)
+    page.close()
+
+
+def as_slack_lays_it_out(body: dict[str, Any]) -> str:
+    """Return a page of ours with the blocks of a webhook's body."""
+    environment = Environment(autoescape=True)
+    environment.filters["slack"] = _text
+    return environment.from_string(_TEMPLATE.read_text()).render(blocks=body["blocks"])
+
+
+def _text(text: dict[str, str]) -> Markup:
+    """Return a text object; only mrkdwn has links and mentions."""
+    if text["type"] == "plain_text":
+        return escape(text["text"])
+    linked = re.sub(r"<(https?://[^|>]+)\|([^>]+)>", r'<a href="\1">\2</a>', text["text"])
+    called = re.sub(r"<!subteam\^\w+>", '<span class="mention">@data-on-call</span>', linked)
+    return Markup(called)  # noqa: S704 - a reviewed message of our own
