@@ -1,10 +1,17 @@
-"""One browser for all tests of this folder."""
+"""One browser for all tests of this folder, and one Airflow that only serves pages."""
 
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
+from scripts.local.airflow import PROGRAM, components, environment
+from scripts.local.processes import is_listening
+from scripts.local.stack import Stack
+from scripts.local.state import write_state
 from tests.chromium import MISSING, browser_at, chromium
 from tests.tools import unavailable
 
@@ -20,3 +27,35 @@ def browser() -> Iterator[Browser]:
         unavailable(MISSING)
     with browser_at(program) as browser:
         yield browser
+
+
+@pytest.fixture(scope="package")
+def server() -> Iterator[Stack]:
+    """Postgres and an api-server that knows our DAGs; nothing runs them, and S3 is not asked."""
+    with tempfile.TemporaryDirectory(prefix="elt-browser-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # as root the database server runs as another user
+        stack = Stack(Path(folder) / "state")
+        try:
+            _start(stack)
+            yield stack
+        finally:
+            stack.down(purge=True)
+
+
+def _start(stack: Stack) -> None:
+    stack.folder.mkdir()
+    stack.postgres.create()
+    stack.postgres.start()
+    stack._create_databases()
+    stack._migrate()
+    stack._migrate_airflow()
+    write_state(stack.folder, stack.state)
+    pages = components(stack.folder, stack.state)["api-server"]
+    pages.start()
+    subprocess.run(
+        [PROGRAM, "dags", "reserialize"],
+        env=environment(stack.folder, stack.state),
+        check=True,
+        capture_output=True,
+    )
+    pages.wait_until(lambda: is_listening(stack.state.ports.airflow), 120)

@@ -11,7 +11,7 @@ import typer
 from scripts.cli import run_cli
 from scripts.errors import ConfigurationError
 from tests.chromium import MISSING, browser_at, chromium
-from tests.pictures.airflow_pages import draw_assets, draw_graph
+from tests.pictures.airflow_pages import draw_assets, draw_graph, draw_health
 from tests.pictures.life import lived_in_stack
 from tests.pictures.messages import draw_messages
 from tests.pictures.shot import FOLDER
@@ -35,6 +35,8 @@ def main() -> None:
             report("drawing Airflow's graph and assets")
             draw_graph(browser, stack, run_id)
             draw_assets(browser, stack)
+            report("drawing the health page")
+            draw_health(browser, stack)
     for file in sorted(FOLDER.iterdir()):
         typer.echo(f"{file.stat().st_size:9,}  {file.relative_to(FOLDER.parents[1])}")
 

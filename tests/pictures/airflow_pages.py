@@ -40,6 +40,19 @@ def draw_assets(browser: Browser, stack: LocalStack) -> None:
     context.close()
 
 
+def draw_health(browser: Browser, stack: LocalStack) -> None:
+    """Draw the health page in the menu, light and dark, in a window that holds all of it."""
+    for theme in ("light", "dark"):
+        context = context_of(browser, 1280, 960, theme=theme)
+        page = context.new_page()
+        log_in(page, stack.known)
+        page.get_by_role("link", name="Health").first.click()
+        framed = page.frame_locator("iframe")
+        framed.locator(f"html[data-theme={theme}] #health").wait_for()
+        shot(page, f"health-{theme}")
+        context.close()
+
+
 def _settle(page: Page) -> None:
     """Wait until the graph is laid out, fits its frame and has come to rest."""
     page.wait_for_selector(".react-flow__node")

@@ -1,0 +1,232 @@
+"""The page *Health* as somebody on call meets it: a real Chromium, api-server and Postgres."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urljoin
+
+import psycopg
+import pytest
+import requests
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from scripts.local.stack import Stack
+from tests import health as ledger
+from tests.airflow_ui import context_of, log_in
+from tests.chromium import overflow
+
+pytestmark = pytest.mark.browser
+
+PAGE = "/health-page/"
+TAB = f"{PAGE}dags/transform_posts/"
+_FOCUSED = "document.activeElement.href || document.activeElement.tagName"
+_PATIENCE = 30_000  # milliseconds, on a machine that is busy with something else too
+
+
+@pytest.fixture(scope="module")
+def known(server: Stack) -> dict[str, Any]:
+    return server.status()
+
+
+@pytest.fixture(scope="module")
+def user(browser: Browser, known: dict[str, Any]) -> Iterator[BrowserContext]:
+    """The browser of somebody who is logged in."""
+    context = context_of(browser)
+    log_in(context.new_page(), known)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(user: BrowserContext) -> Iterator[Page]:
+    page = user.new_page()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def at(known: dict[str, Any]) -> Any:
+    """Return the URL of a path of this Airflow."""
+    return lambda path: urljoin(known["airflow_url"], path)
+
+
+def token_of(known: dict[str, Any]) -> str:
+    login = {"username": known["airflow_user"], "password": known["airflow_password"]}
+    answer = requests.post(f"{known['airflow_url']}/auth/token", json=login, timeout=30)
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])
+
+
+@contextmanager
+def warehouse_down(server: Stack) -> Iterator[None]:
+    """Let the warehouse refuse every connection; Airflow's own database is another one."""
+    with psycopg.connect(server.postgres.dsn("postgres"), autocommit=True) as admin:
+        admin.execute("alter database warehouse allow_connections false")
+        admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'warehouse'"
+        )
+        try:
+            yield
+        finally:
+            admin.execute("alter database warehouse allow_connections true")
+
+
+@pytest.mark.parametrize("state", ["green", "amber", "red", "grey"])
+def test_each_state_is_shown_as_what_it_is(
+    server: Stack, page: Page, at: Any, state: ledger.State
+) -> None:
+    ledger.seed(server.dsn("loader"), state)
+    answer = page.goto(at(PAGE))
+    assert answer
+    assert answer.status == 200
+    assert page.get_attribute("#health", "data-verdict") == state
+    assert page.locator("#tiles [data-tile]").count() == 5
+    assert page.locator("#plots svg").count() >= 4
+    assert page.locator("#warehouse-down").count() == 0
+    assert page.locator("#freshness [data-mart]").count() == 4
+    needs = page.locator("#needs-a-human [data-need]").count()
+    assert needs > 0 if state == "red" else needs == 0
+    fresh = page.locator("#freshness [data-state=green]").count()
+    assert (fresh == 4) == (state in {"green", "red"})  # red: other days than the last are amiss
+
+
+def test_what_is_unknown_is_never_green(server: Stack, page: Page, at: Any) -> None:
+    ledger.seed(server.dsn("loader"), "grey")
+    page.goto(at(PAGE))
+    assert page.locator("#verdict.green, #tiles .green, #freshness .green").count() == 0
+
+
+def test_a_warehouse_that_is_down_is_a_card_and_airflow_is_unharmed(
+    server: Stack, page: Page, known: dict[str, Any], at: Any
+) -> None:
+    ledger.seed(server.dsn("loader"), "green")
+    with warehouse_down(server):
+        answer = page.goto(at(PAGE))
+        assert answer
+        assert answer.status == 503
+        assert page.get_attribute("#health", "data-verdict") == "grey"
+        assert "does not answer" in page.inner_text("#warehouse-down h2")
+        assert server.state.secrets.reader not in page.content()
+        page.goto(at("/dags/transform_posts"))
+        page.get_by_text("transform_posts").first.wait_for(timeout=_PATIENCE)
+        health = requests.get(at("/api/v2/monitor/health"), timeout=30).json()
+        assert health["metadatabase"]["status"] == "healthy"
+    page.goto(at(PAGE))
+    assert page.get_attribute("#health", "data-verdict") == "green"
+
+
+def test_it_is_in_the_menu_and_its_links_open_in_airflow(
+    server: Stack, page: Page, at: Any
+) -> None:
+    ledger.seed(server.dsn("loader"), "red")
+    page.goto(at("/"))
+    page.get_by_role("link", name="Health").first.click(timeout=_PATIENCE)
+    framed = page.frame_locator("iframe")
+    expect(framed.locator("#health")).to_have_attribute("data-verdict", "red", timeout=_PATIENCE)
+    page.evaluate("window.isTheSamePage = true")
+    link = framed.locator("#needs-a-human a[href^='/dags/transform_posts/runs/']").first
+    target = link.get_attribute("href")
+    link.click()
+    page.wait_for_url(f"**{target}", timeout=_PATIENCE, wait_until="commit")
+    assert page.evaluate("window.isTheSamePage") is True
+
+
+def test_it_is_a_tab_of_each_dag(server: Stack, page: Page, at: Any) -> None:
+    ledger.seed(server.dsn("loader"), "amber")
+    page.goto(at("/dags/transform_posts"))
+    page.get_by_role("link", name="Health").last.click(timeout=_PATIENCE)
+    framed = page.frame_locator("iframe")
+    expect(framed.locator("#health")).to_have_attribute("data-verdict", "amber", timeout=_PATIENCE)
+    assert "transform_posts" in framed.locator("h1").inner_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_is_as_dark_or_light_as_airflow(
+    server: Stack, browser: Browser, known: dict[str, Any], theme: str
+) -> None:
+    context = context_of(browser, theme=theme)
+    page = context.new_page()
+    log_in(page, known)
+    page.get_by_role("link", name="Health").first.click(timeout=_PATIENCE)
+    root = page.frame_locator("iframe").locator("html")
+    expect(root).to_have_attribute("data-theme", theme, timeout=_PATIENCE)
+    context.close()
+
+
+@pytest.mark.parametrize("path", [PAGE, TAB])
+def test_nobody_sees_it_without_a_login(known: dict[str, Any], at: Any, path: str) -> None:
+    token = token_of(known)
+    assert _status(at(path), token) in {200, 503}
+    assert _status(at(path)) == 401
+    assert _status(at(path), f"{token[:-4]}abcd") == 403
+    assert _status(at("/api/v2/auth/logout"), token) < 400
+    assert _status(at(path), token) == 403
+
+
+def test_a_page_that_is_no_page_of_a_dag_is_refused_too(known: dict[str, Any], at: Any) -> None:
+    assert _status(at(f"{PAGE}dags/no_such_dag/")) == 401
+
+
+@pytest.mark.parametrize(
+    "name", ["docs", "redoc", "openapi.json", "static/style.css", "docs/oauth2-redirect"]
+)
+def test_nothing_else_is_served(known: dict[str, Any], at: Any, name: str) -> None:
+    assert _status(at(f"{PAGE}{name}")) == 404
+    assert _status(at(f"{PAGE}{name}"), token_of(known)) == 404
+
+
+def test_it_is_only_read(known: dict[str, Any], at: Any) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert _status(at(PAGE), token_of(known), method) == 405
+
+
+def test_airflow_took_the_plugin_with_both_views(known: dict[str, Any], at: Any) -> None:
+    bearer = {"Authorization": f"Bearer {token_of(known)}"}
+    found = requests.get(at("/api/v2/plugins"), headers=bearer, timeout=30).json()["plugins"]
+    (plugin,) = (one for one in found if one["name"] == "health")
+    views = {view["destination"]: view["name"] for view in plugin["external_views"]}
+    assert views == {"nav": "Health", "dag": "Health"}
+    assert [app["url_prefix"] for app in plugin["fastapi_apps"]] == [PAGE.rstrip("/")]
+    errors = requests.get(at("/api/v2/plugins/importErrors"), headers=bearer, timeout=30).json()
+    assert errors["import_errors"] == []
+
+
+@pytest.mark.parametrize("width", [800, 1280])
+@pytest.mark.parametrize("state", ["green", "red"])
+def test_it_fits_the_window(
+    server: Stack, page: Page, at: Any, state: ledger.State, width: int
+) -> None:
+    ledger.seed(server.dsn("loader"), state)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(at(PAGE))
+    assert overflow(page) == 0
+
+
+def test_the_keyboard_reaches_every_link(server: Stack, page: Page, at: Any) -> None:
+    ledger.seed(server.dsn("loader"), "red")
+    page.goto(at(PAGE))
+    links = page.eval_on_selector_all("a[href]", "links => links.map(link => link.href)")
+    assert len(set(links)) == len(links) > 1
+    reached = []
+    for _ in range(len(links) + 5):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(_FOCUSED))
+    assert list(dict.fromkeys(link for link in reached if link in links)) == links
+    assert "SUMMARY" in reached
+
+
+def test_a_screen_reader_hears_the_verdict_first(server: Stack, page: Page, at: Any) -> None:
+    ledger.seed(server.dsn("loader"), "red")
+    page.goto(at(PAGE))
+    heard = page.locator("main").aria_snapshot()
+    assert heard.index("heading") < heard.index("Needs a human")
+    assert page.locator("main h1").count() == 1
+    unnamed = "nodes => nodes.filter(node => !node.getAttribute('aria-labelledby')).length"
+    assert page.eval_on_selector_all("#plots svg", unnamed) == 0
+
+
+def _status(url: str, token: str = "", method: str = "GET") -> int:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return requests.request(
+        method, url, headers=headers, timeout=30, allow_redirects=False
+    ).status_code
