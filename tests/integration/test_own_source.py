@@ -1,4 +1,4 @@
-"""The README's guide, followed to the letter for one more source in a copy of the tree."""
+"""The guide docs/your-own-source.md, followed to the letter for one more source in a copy of the tree."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def tree(tmp_path: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", "logs", "target")
     for name in ("scripts", "callbacks", "dags", "dbt"):
         shutil.copytree(_ROOT / name, tree / name, ignore=ignored)
-    guide = (_ROOT / "README.md").read_text().split("## Point it at your API")[1].split("\n## ")[0]
+    guide = (_ROOT / "docs" / "your-own-source.md").read_text()
     declared, table, model, tests = (block for _, block in _BLOCK.findall(guide))
 
     sources = tree / "scripts" / "sources.py"

@@ -17,7 +17,7 @@ _REST_MILLISECONDS = 1500
 
 def draw_graph(browser: Browser, stack: LocalStack, run_id: str) -> None:
     """Draw the graph of a run with its dbt tasks; it is wide, so its window is."""
-    context = context_of(browser, 1600, 600)
+    context = context_of(browser, 1600, 700)
     remember(context, _GRAPH)
     page = context.new_page()
     log_in(page, stack.known)

@@ -1,7 +1,8 @@
 """Thirty days of a pipeline's life for the pictures. Invariant: the same days on every machine.
 
 The days are landed, loaded and published by the real code, and only then moved to the hour at which
-they would have come; most are dull, and each of `_EVENTS` happens on one of them.
+they would have come; most are dull; some are late, some
+have records without an id, and one is refused.
 """
 
 import json
@@ -30,23 +31,24 @@ _PARKED = ("users", 6)
 _EVERY = {"posts": 1, "comments": 2, "users": 3}
 _MOVE = """
     update ops.loads set
-        loaded_at = day + %(after)s,
-        published_at = case when published_at is not null then day + %(after)s + %(builds)s end
+        loaded_at = least(day + %(after)s, loaded_at),
+        published_at = least(day + %(after)s + %(builds)s, published_at)
     where source = %(source)s and day = %(day)s
 """
 
 
-def past_days() -> Iterator[tuple[int, date]]:
-    """Yield each day before today with how far back it is, oldest first."""
+def month() -> Iterator[tuple[int, date]]:
+    """Yield each day up to today with how far back it is, oldest first."""
     today = datetime.now(UTC).date()
-    for back in range(DAYS - 1, 0, -1):
+    for back in range(DAYS - 1, -1, -1):
         yield back, today - timedelta(days=back)
 
 
 def land_and_load(stack: LocalStack, report: Callable[[str], None]) -> None:
     """Put every past day into the landing zone as another program would, and load it."""
     client = stack.s3()
-    for back, day in past_days():
+    past = [*month()][:-1]
+    for back, day in past:
         for source in SOURCES:
             client.put_object(Bucket=BUCKET, Key=raw_key(source, day), Body=_body(source, back))
     store, dsn, settings = Store(client, BUCKET), stack.known["warehouse_loader_dsn"], RunSettings()
@@ -59,7 +61,7 @@ def land_and_load(stack: LocalStack, report: Callable[[str], None]) -> None:
 def move_to_their_hours(stack: LocalStack) -> None:
     """Give each published day the hour of its landing: two minutes past midnight, or late."""
     with psycopg.connect(stack.known["warehouse_loader_dsn"]) as connection:
-        for back, day in past_days():
+        for back, day in month():
             for source, number in _EVERY.items():
                 late = timedelta(hours=_LATE.get((source, back), 0))
                 after = late + timedelta(minutes=2, seconds=number * 7 + back % 4)
