@@ -1,4 +1,4 @@
-"""The guide docs/your-own-source.md, followed to the letter for one more source in a copy of the tree."""
+"""docs/your-own-source.md, followed to the letter for one more source in a copy of the tree."""
 
 import json
 import os

@@ -1,8 +1,7 @@
 """Thirty days of a pipeline's life for the pictures. Invariant: the same days on every machine.
 
 The days are landed, loaded and published by the real code, and only then moved to the hour at which
-they would have come; most are dull; some are late, some
-have records without an id, and one is refused.
+they would have come. Most are dull; some are late, some have records without an id, one is refused.
 """
 
 import json
@@ -32,7 +31,8 @@ _EVERY = {"posts": 1, "comments": 2, "users": 3}
 _MOVE = """
     update ops.loads set
         loaded_at = least(day + %(after)s, loaded_at),
-        published_at = least(day + %(after)s + %(builds)s, published_at)
+        published_at = case when published_at is not null
+            then least(day + %(after)s + %(builds)s, published_at) end
     where source = %(source)s and day = %(day)s
 """
 
