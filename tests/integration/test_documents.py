@@ -15,7 +15,16 @@ from typing import Any
 import pytest
 import typer
 
-from tests.documents import DOCUMENTS, README, ROOT, Command, anchors, commands, commands_within_text, links
+from tests.documents import (
+    DOCUMENTS,
+    README,
+    ROOT,
+    Command,
+    anchors,
+    commands,
+    commands_within_text,
+    links,
+)
 
 pytestmark = pytest.mark.integration
 
