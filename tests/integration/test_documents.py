@@ -28,6 +28,12 @@ from tests.documents import (
 
 pytestmark = pytest.mark.integration
 
+_SET_UP = (
+    ".venv/.installed",
+    "dbt/target/manifest.json",
+    ".tools/checkov/.installed",
+    ".tools/cloud/.installed",
+)
 # Who runs each command of the README for real: a file, and words of it that do so.
 RUN_BY = {
     "make run": ("tests/e2e/conftest.py", 'started(settings, "run"'),
@@ -186,24 +192,16 @@ def test_the_readme_is_short_and_its_pictures_are_small() -> None:
 
 
 def _make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make as if everything were set up."""
-    ready = [
-        f"--assume-old={name}"
-        for name in (
-            ".venv/.installed",
-            "dbt/target/manifest.json",
-            ".tools/checkov/.installed",
-            ".tools/cloud/.installed",
-        )
-    ]
+    """Run make as if everything were set up, and not within another make."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    place = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PIPELINE_LOCAL_DIR": str(folder / "state"),
+    }
     return subprocess.run(
-        ["make", *ready, *arguments],
+        ["make", *(f"--assume-old={name}" for name in _SET_UP), *arguments],
         cwd=folder,
-        env={
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PIPELINE_LOCAL_DIR": str(folder / "state"),
-        },
+        env=outside | place,
         capture_output=True,
         text=True,
         check=False,

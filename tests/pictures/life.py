@@ -9,13 +9,17 @@ from tests.pictures import month
 from tests.stack import LocalStack, now, started, wait_for
 
 _PAUSED = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True"}  # nothing moves before the month
+_SETTINGS = {
+    "PIPELINE_LOCAL_AIRFLOW_ENV": json.dumps(_PAUSED),
+    "PIPELINE_RUNBOOK_URL": "https://example.com/runbook.md",
+}
 
 
 @contextmanager
 def lived_in_stack(report: Callable[[str], None]) -> Iterator[tuple[LocalStack, str]]:
     """Yield the running stack and the id of the transform run that brought everything."""
     report("starting the local stack (about 40 s)")
-    with started({"PIPELINE_LOCAL_AIRFLOW_ENV": json.dumps(_PAUSED)}, "up") as stack:
+    with started(_SETTINGS, "up") as stack:
         month.land_and_load(stack, report)
         run_id = _run_today(stack, report)
         month.move_to_their_hours(stack)
