@@ -148,18 +148,15 @@ def test_nobody_sees_it_without_a_login(
 ) -> None:
     context = context_of(browser)
     page = context.new_page()
-    wrong = [{"name": "_token", "value": "wrong", "url": known["airflow_url"]}]
+    wrong: Any = [{"name": "_token", "value": "wrong", "url": known["airflow_url"]}]
     assert _statuses(page, at) == [401, 401]
-    context.add_cookies(wrong)  # type: ignore[arg-type] # a plain dict of the same keys
-    assert _statuses(page, at) == [403, 403]
-    context.clear_cookies()
+    assert _statuses(page, at, wrong) == [403, 403]
     log_in(page, known)
     kept: Any = context.cookies()
     assert _statuses(page, at) == [200, 200]
     page.goto(at("/api/v2/auth/logout"))
     assert _statuses(page, at) == [401, 401]
-    context.add_cookies(kept)
-    assert _statuses(page, at) == [403, 403]
+    assert _statuses(page, at, kept) == [403, 403]
     context.close()
 
 
@@ -211,10 +208,11 @@ def test_a_screen_reader_hears_the_verdict_first(
     assert page.eval_on_selector_all("#plots svg", unnamed) == 0
 
 
-def _statuses(page: Page, at: Callable[[str], str]) -> list[int]:
-    """Ask for both routes; who is refused sees nothing of the page."""
+def _statuses(page: Page, at: Callable[[str], str], cookies: Any = ()) -> list[int]:
+    """Ask for both routes, each with these cookies; who is refused sees nothing of the page."""
     found = []
     for path in (PAGE, TAB):
+        page.context.add_cookies(list(cookies))
         answer = page.goto(at(path))
         assert answer
         assert (page.locator("#health").count() == 1) == answer.ok

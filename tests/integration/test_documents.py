@@ -1,11 +1,10 @@
-"""README.md and docs/ tell the truth: commands, links and figures in them are held to the code."""
+"""README.md and docs/: every command is one, every link leads somewhere, every file is there."""
 
 import importlib.util
 import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,133 +16,28 @@ import typer
 
 from tests.documents import (
     DOCUMENTS,
-    README,
     ROOT,
     Command,
     anchors,
     commands,
-    commands_within_text,
+    commands_of_readme,
     links,
+    make,
 )
 
 pytestmark = pytest.mark.integration
 
-_SET_UP = (
-    ".venv/.installed",
-    "dbt/target/manifest.json",
-    ".tools/checkov/.installed",
-    ".tools/cloud/.installed",
-)
-# Who runs each command of the README for real: a file, and words of it that do so.
-RUN_BY = {
-    "make run": ("tests/e2e/conftest.py", 'started(settings, "run"'),
-    "make test": (".ci/run", "make test PYTEST_ARGS"),
-    "make run POSTS=137 SEED=7": ("tests/e2e/conftest.py", '"--posts", "137", "--seed", "7"'),
-    "make run DAY=2026-01-31": ("tests/e2e/test_another_api.py", '"run", "--day"'),
-    "make run API=https://jsonplaceholder.typicode.com": (
-        "tests/e2e/test_another_api.py",
-        '"--api", other.url',
-    ),
-    "make status": ("tests/integration/test_documents.py", '("status",'),
-    "make down": ("tests/integration/test_documents.py", '("down",'),
-    "make help": ("tests/integration/test_documents.py", '("help",'),
-    "make format": ("tests/integration/test_documents.py", '("format",'),
-    "make env": ("tests/integration/test_compose.py", "write_dotenv(profiles, folder)"),
-    "make env PROFILES=local": (".github/workflows/nightly.yaml", "make env PROFILES=local"),
-    "make lint": (".ci/run", "make lint"),
-    "make docs": (".github/workflows/ci.yaml", "make docs"),
-    "make pictures": (".github/workflows/nightly.yaml", "pictures"),
-    "make dbt-duckdb": ("tests/integration/test_duck.py", "copy_landed("),
-    "make test-celery": (".ci/run", "long test-celery"),
-    "make test-cloud": (".ci/run", "long test-cloud"),
-    "make test-fault": (".github/workflows/nightly.yaml", "test-fault"),
-    "make soak": (".github/workflows/nightly.yaml", "soak"),
-    "make bench": (".github/workflows/nightly.yaml", "bench,"),
-    ".ci/run": (".github/workflows/ci.yaml", "bash .ci/run"),
-    "python -m scripts.health": ("tests/integration/test_health.py", '"scripts.health"'),
-    "python -m scripts.alerts check": ("tests/integration/incidents/test_cli.py", '_run("check")'),
-    "python -m scripts.alerts list": ("tests/integration/incidents/test_cli.py", '_run("list")'),
-    "python -m scripts.rejects list": ("tests/integration/test_rejects.py", '"rejects", "list"'),
-    "python -m scripts.rejects replay posts --day 2026-01-31": (
-        "tests/integration/test_rejects.py",
-        '"rejects", "replay", "posts", "--day", "2026-01-31"',
-    ),
-    "python -m scripts.rebuild": ("tests/integration/test_rebuild.py", '"rebuild", **place'),
-    """airflow dags trigger ingest_posts --conf '{"day": "2026-01-31"}'""": (
-        "tests/e2e/test_reruns.py",
-        '"dags", "trigger", "ingest_posts", "--conf", conf',
-    ),
-    """airflow dags trigger transform_posts --conf '{"days": ["2026-01-31"]}'""": (
-        "tests/e2e/test_reruns.py",
-        'trigger("transform_posts", {"days": [day]})',
-    ),
-    "airflow dags trigger transform_posts": ("tests/e2e/test_main_job.py", '"transform_posts"'),
-    "airflow backfill create --dag-id ingest_posts --from-date 2026-01-01 --to-date 2026-01-30": (
-        "tests/e2e/test_reruns.py",
-        '"backfill", "create", "--dag-id", "ingest_posts"',
-    ),
-    "cp terraform/example.tfvars terraform/production.tfvars": (
-        "tests/terraform.py",
-        "shutil.copytree(_SOURCE",
-    ),
-    "terraform -chdir=terraform init": ("tests/terraform.py", '"init"'),
-    "terraform -chdir=terraform apply -var-file=production.tfvars": (
-        "tests/cloud/conftest.py",
-        'run("apply"',
-    ),
-    "terraform -chdir=terraform output -raw env >> .env": ("tests/cloud/conftest.py", '"output"'),
-    "docker compose up --build --detach --wait": (
-        ".github/workflows/nightly.yaml",
-        "docker compose up --build --wait",
-    ),
-}
-
-
-def _readme() -> list[Command]:
-    return commands(README) + commands_within_text(README)
-
-
-@pytest.mark.parametrize("line", RUN_BY)
-def test_a_command_of_the_readme_is_run_where_the_table_says(line: str) -> None:
-    file, words = RUN_BY[line]
-    assert words in (ROOT / file).read_text()
-
-
-def test_the_table_holds_every_command_of_the_readme_and_no_other() -> None:
-    assert {tuple(shlex.split(line)) for line in RUN_BY} == {*_readme()}
-
 
 @pytest.mark.parametrize(
     "command",
-    dict.fromkeys([*_readme(), *(each for document in DOCUMENTS for each in commands(document))]),
+    dict.fromkeys(
+        [*commands_of_readme(), *(each for document in DOCUMENTS for each in commands(document))]
+    ),
     ids=" ".join,
 )
 def test_a_command_is_one_that_its_program_takes(command: Command) -> None:
     program, *arguments = command
     _CHECKS[Path(program).name](arguments)
-
-
-@pytest.mark.parametrize(
-    ("target", "says"),
-    [
-        ("status", "airflow_url"),
-        ("down", "the stack is down"),
-        ("help", "make pictures"),
-        ("format", "1 file reformatted"),
-    ],
-)
-def test_what_changes_nothing_is_run_here(tmp_path: Path, target: str, says: str) -> None:
-    for name in ("Makefile", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
-    (tmp_path / "dbt").mkdir()
-    ugly = tmp_path / "ugly" / "__init__.py"
-    ugly.parent.mkdir()
-    ugly.write_text('"""Ugly."""\n\na  =  1\n')
-    done = _make(tmp_path, target)
-    assert done.returncode == 0, done.stderr
-    assert says in done.stdout
-    assert ("a = 1" in ugly.read_text()) == (target == "format")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
@@ -172,45 +66,9 @@ def test_every_file_that_is_named_is_there(document: Path) -> None:
     ] == []
 
 
-def test_the_figures_are_those_of_the_benchmark() -> None:
-    rows = re.findall(
-        r"^\| (.+?) \| ([\d.]+ \S+) \| (. [\d.]+ \S+) \|$", README.read_text(), re.MULTILINE
-    )
-    assert len(rows) == 3
-    measured = (ROOT / "docs" / "benchmarks.md").read_text()
-    for row in rows:
-        assert re.search(" +".join(map(re.escape, f"| {' | '.join(row)} |".split())), measured), row
-
-
-def test_the_readme_is_short_and_its_pictures_are_small() -> None:
-    assert len(README.read_text().splitlines()) < 250
-    pictures = [*(ROOT / "docs" / "pictures").iterdir()]
-    assert pictures
-    assert max(picture.stat().st_size for picture in pictures) <= 200_000
-    shown = "".join(document.read_text() for document in DOCUMENTS)
-    assert [picture.name for picture in pictures if f"pictures/{picture.name})" not in shown] == []
-
-
-def _make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make as if everything were set up, and not within another make."""
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    place = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PIPELINE_LOCAL_DIR": str(folder / "state"),
-    }
-    return subprocess.run(
-        ["make", *(f"--assume-old={name}" for name in _SET_UP), *arguments],
-        cwd=folder,
-        env=outside | place,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def _check_make(arguments: list[str]) -> None:
     """The target exists, and its recipe's own commands are taken too."""
-    done = _make(ROOT, "--dry-run", *arguments)
+    done = make(ROOT, "--dry-run", *arguments)
     assert done.returncode == 0, done.stderr
     for line in done.stdout.replace("\\\n", " ").splitlines():
         if line.startswith("python -m ") and not line.startswith("python -m pytest"):
