@@ -75,8 +75,8 @@ env: setup ## Write .env for docker compose, with fresh secrets (PROFILES=local,
 test: setup ## Run the tests
 	@python -m pytest $(PYTEST_ARGS)
 
-test-fault: setup ## Run every fault of the fault suite, on the real stack
-	@python -m pytest tests/fault -m "fault or thorough" $(PYTEST_ARGS)
+test-fault: setup ## Run every fault of the fault suite, and what takes long end to end, on the real stack
+	@python -m pytest tests/fault tests/e2e -m "fault or thorough" $(PYTEST_ARGS)
 
 soak: setup ## Live through days of faults and count every record (DAYS=30 SEED=1; WRITE=1 into docs)
 	@python -m tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
