@@ -72,8 +72,10 @@ down: $(INSTALLED) ## Stop the local stack (PURGE=1 deletes its state too)
 env: setup ## Write .env for docker compose, with fresh secrets (PROFILES=local,celery)
 	@python -m scripts.local.dotenv --profiles "$(PROFILES)"
 
+# What starts no stack of its own goes two at a time; stacks go one after the other.
 test: setup ## Run the tests
-	@python -m pytest $(PYTEST_ARGS)
+	@python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration $(PYTEST_ARGS)
+	@python -m pytest tests/fault tests/browser tests/e2e $(PYTEST_ARGS)
 
 test-fault: setup ## Run every fault of the fault suite, and what takes long end to end, on the real stack
 	@python -m pytest tests/fault tests/e2e -m "fault or thorough" $(PYTEST_ARGS)
