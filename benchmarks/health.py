@@ -55,7 +55,7 @@ _HISTORY = """
 """
 _INCIDENTS = """
     insert into ops.incidents (fingerprint, kind, subject, day, details, closed_at)
-    select format('posts/day-late/%%s/%%s', n, now()), 'day-late', 'posts', current_date - n::int,
+    select format('posts/day-late/%%s', n), 'day-late', 'posts', current_date - n::int,
         '{"facts": {"Object": "raw/posts"}}', case when n > %(open)s then now() end
     from generate_series(1, %(many)s) as n
 """
@@ -67,7 +67,7 @@ def seed(warehouse: Warehouse, days: int) -> str:
         connection.execute(sql.SQL("alter role reader password {}").format(sql.Literal(_PASSWORD)))
         connection.execute("set role loader")
         connection.execute(_HISTORY, {"sources": list(SOURCES), "days": days})
-        connection.execute(_INCIDENTS, {"many": 1000, "open": 5})
+        connection.execute(_INCIDENTS, {"many": 1000, "open": 50})
         connection.execute("reset role")
         connection.execute("vacuum analyze ops.loads, ops.incidents")
     return make_conninfo(warehouse.loader, user="reader", password=_PASSWORD)

@@ -50,6 +50,7 @@ def compose(
         environment=environment,
         tiles=shown,
         needs=needs,
+        needs_more=seen.open_count - len(seen.incidents),
         waiting=waiting,
         marts=fresh,
         days=days,

@@ -132,6 +132,7 @@ class Health(msgspec.Struct, frozen=True):
     environment: str
     tiles: list[Tile]
     needs: list[Need]
+    needs_more: int
     waiting: list[str]
     marts: list[Mart]
     days: list[date]

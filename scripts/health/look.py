@@ -19,11 +19,13 @@ from psycopg.rows import dict_row
 from scripts.errors import UnavailableError
 from scripts.incidents.incident import Incident, Kind
 from scripts.incidents.render import Recorded
+from scripts.incidents.words import WORDS
 from scripts.ledger import plain_errors
 from scripts.warehouse import connect
 
 SECONDS = 3
 WEEKS = 8  # that a weekday is compared with
+MOST_INCIDENTS = 50  # more are counted, not shown: nobody reads on, and each text costs
 _LIMITS = f"-c statement_timeout={SECONDS}s -c default_transaction_read_only=on"
 Row = TypeVar("Row")
 
@@ -84,12 +86,22 @@ class OpenIncident(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What a look has found; `loads` are those of the last `WEEKS` weeks, oldest first."""
+    """What a look has found.
+
+    Attributes:
+        loads: those of the last `WEEKS` weeks, oldest first.
+        sources: each that ever had an object.
+        parked: what was refused and not tried since.
+        incidents: what is open, errors first, at most `MOST_INCIDENTS`.
+        open_count: how many are open.
+        owed: what channels have not taken yet.
+    """
 
     loads: list[Load]
     sources: list[SourceState]
     parked: list[Parked]
     incidents: list[OpenIncident]
+    open_count: int
     owed: list[Owed]
 
 
@@ -112,12 +124,14 @@ def look(dsn: str, now: datetime) -> Seen:
         hung_up(connection),
     ):
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        incidents, open_count = _incidents(connection)
         return Seen(
             _read(connection, Load, "select * from ops.v_health_loads where day >= %s"
                   " order by day, load_id", since),
             _read(connection, SourceState, "select * from ops.v_health_sources order by source"),
             _read(connection, Parked, "select * from ops.v_health_parked order by day, source"),
-            [*_incidents(connection)],
+            incidents,
+            open_count,
             _read(connection, Owed, "select * from ops.v_health_deliveries order by channel"),
         )  # fmt: skip
 
@@ -151,12 +165,22 @@ def _read(
     return msgspec.convert(rows, list[type_])  # type: ignore[valid-type]
 
 
-def _incidents(connection: psycopg.Connection[Any]) -> Iterator[OpenIncident]:
-    rows = connection.execute("select * from ops.v_health_incidents order by incident_id")
-    for row in rows:
-        details = msgspec.json.decode(row["details"], type=_Details)
-        incident = Incident(
-            Kind(row["kind"]), row["subject"], row["day"], details.facts, details.links
-        )
-        recorded = Recorded(incident, row["incident_id"], row["opened_at"], None, row["seen"])
-        yield OpenIncident(recorded, row["silent_until"])
+def _incidents(connection: psycopg.Connection[Any]) -> tuple[list[OpenIncident], int]:
+    """Return the incidents to show, and how many there are."""
+    warnings = [kind for kind, words in WORDS.items() if words.severity == "warning"]
+    rows = connection.execute(
+        """
+        select *, count(*) over () as open_count from ops.v_health_incidents
+        order by kind = any(%s), incident_id
+        limit %s
+        """,
+        [warnings, MOST_INCIDENTS],
+    ).fetchall()
+    return [_incident(row) for row in rows], rows[0]["open_count"] if rows else 0
+
+
+def _incident(row: dict[str, Any]) -> OpenIncident:
+    details = msgspec.json.decode(row["details"], type=_Details)
+    incident = Incident(Kind(row["kind"]), row["subject"], row["day"], details.facts, details.links)
+    recorded = Recorded(incident, row["incident_id"], row["opened_at"], None, row["seen"])
+    return OpenIncident(recorded, row["silent_until"])

@@ -40,6 +40,8 @@ def show(health: Health, console: Console) -> None:
     console.print(figures)
     for need in health.needs:
         console.print(_need(need), soft_wrap=True)
+    if health.needs_more:
+        console.print(f"  and {health.needs_more} more: python -m scripts.alerts list")
     for line in health.waiting:
         console.print(Text(f"  ▲ {line}", style="yellow"), soft_wrap=True)
     marts = Table("mart", "", "published", "through", "as", box=None, pad_edge=False)

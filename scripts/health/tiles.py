@@ -100,9 +100,9 @@ def _incidents(seen: Seen, needs: list[Need]) -> Tile:
     title = "Open incidents"
     if not seen.sources and not seen.incidents:
         return Tile("incidents", title, "0", "nothing has been loaded", State.GREY)
-    count = len(seen.incidents)
+    count = seen.open_count
     state = worst(need.state for need in needs) if needs else State.GREEN
-    more = len(needs) - count
+    more = len(needs) - len(seen.incidents)
     note = f"and {more} not told yet" if more else "nobody is needed" if not count else "see below"
     return Tile("incidents", title, str(count), note, state)
 

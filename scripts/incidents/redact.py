@@ -6,6 +6,7 @@ rule keeps the content of records out: databases repeat the value that they refu
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -66,16 +67,18 @@ def known_secrets(environ: Mapping[str, str]) -> list[str]:
     Passwords and extras of all connections, passwords of DSNs, and every variable whose name says
     that it is secret. What is too short to be one is left out: it would mask ordinary words.
     """
-    found: set[str] = set()
-    for name, value in environ.items():
-        if name.startswith("AIRFLOW_CONN_"):
-            found |= _secrets_of_connection(value)
-            continue
-        if _SECRET_NAME.search(name):
-            found.add(value)
-        if password := _DSN_PASSWORD.search(value):
-            found.add(password[1] or password[2])
+    found = frozenset().union(*(_secrets_of(*variable) for variable in environ.items()))
     return sorted((s for s in found if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+@lru_cache(maxsize=1024)  # the same variables are asked about for every text
+def _secrets_of(name: str, value: str) -> frozenset[str]:
+    if name.startswith("AIRFLOW_CONN_"):
+        return frozenset(_secrets_of_connection(value))
+    found = {value} if _SECRET_NAME.search(name) else set()
+    if password := _DSN_PASSWORD.search(value):
+        found.add(password[1] or password[2])
+    return frozenset(found)
 
 
 def _secrets_of_connection(text: str) -> set[str]:

@@ -14,6 +14,7 @@ from scripts.errors import UnavailableError
 from scripts.health import look
 from scripts.health.facts import Cell, Health, State
 from scripts.health.read import read_health
+from scripts.incidents.incident import Incident, Kind
 from scripts.local.processes import free_port
 from scripts.settings import Deployment, RunSettings
 from tests import health as ledger
@@ -91,6 +92,20 @@ def test_a_parked_object_is_over_when_its_day_is_loaded(warehouse: Warehouse) ->
         connection.execute("update ops.loads set is_current = false where day = %s", [_NOON.date()])
         ledger.insert(connection, [one for one in ledger.history(_NOON) if one.day == _NOON.date()])
     assert _look(warehouse).state is State.GREEN
+
+
+def test_of_a_storm_the_errors_are_shown_and_all_are_counted(warehouse: Warehouse) -> None:
+    ledger.seed(warehouse.loader, "green", _NOON)
+    error = Incident(Kind.RUN_FAILED, "ingest_posts")
+    with psycopg.connect(warehouse.loader) as connection:
+        for number in range(look.MOST_INCIDENTS + 5):
+            unusual = Incident(Kind.VOLUME_UNUSUAL, f"source {number}")
+            ledger.open_incident(connection, unusual, _NOON)
+        ledger.open_incident(connection, error, _NOON)
+    found = _look(warehouse)
+    assert found.state is State.RED
+    assert found.needs[0].fingerprint == error.fingerprint
+    assert len(found.needs) + found.needs_more == look.MOST_INCIDENTS + 6
 
 
 def test_silences_and_owed_messages_are_seen(warehouse: Warehouse) -> None:

@@ -47,8 +47,8 @@ def seen(loads: Iterable[ledger.Load], **more: Any) -> Seen:
     ]
     names = dict.fromkeys(row.source for row in rows)
     sources = [_source(name, [row for row in rows if row.source == name]) for name in names]
-    whole = Seen(loads=rows, sources=sources, parked=[], incidents=[], owed=[])
-    return msgspec.structs.replace(whole, **more)
+    whole = Seen(loads=rows, sources=sources, parked=[], incidents=[], open_count=0, owed=[])
+    return msgspec.structs.replace(whole, **{"open_count": len(more.get("incidents", [])), **more})
 
 
 def opened(incident: Incident, **more: Any) -> OpenIncident:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from scripts.health.facts import State
+from scripts.incidents.incident import Incident, Kind
 from tests.health import Load
-from tests.unit.health.pictures import NOW, TODAY, changed, health, past, seen, tile
+from tests.unit.health.pictures import NOW, TODAY, changed, health, opened, past, seen, tile
 
 pytestmark = pytest.mark.unit
 
@@ -83,6 +84,13 @@ def test_the_last_load_grows_old() -> None:
     found = health(seen(past()), NOW + timedelta(hours=36))
     assert tile(found, "last-load").state is State.AMBER
     assert tile(found, "last-load").value == "48 h ago"
+
+
+def test_a_storm_is_counted_whole() -> None:
+    late = opened(Incident(Kind.RUN_FAILED, "ingest_posts"))
+    found = health(seen(past(), incidents=[late], open_count=70))
+    assert tile(found, "incidents").value == "70"
+    assert found.needs_more == 69
 
 
 def test_causes_that_nobody_was_told_of_are_counted_apart() -> None:
