@@ -17,7 +17,7 @@ def freshness(seen: Seen, lineage: Lineage, settings: RunSettings, now: datetime
     sources = {source.source: source for source in seen.sources}
     marts = []
     for name, read in lineage.items():
-        known = [sources[source] for source in read if source in sources]
+        known = [sources[source] for source in sorted(read & sources.keys())]
         stalest = min(known, key=lambda one: one.published_at or _LONG_AGO, default=None)
         if stalest is None or stalest.published_at is None:
             marts.append(_mart(name, State.GREY, stalest))

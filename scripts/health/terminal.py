@@ -44,7 +44,7 @@ def show(health: Health, console: Console) -> None:
         console.print(f"  and {health.needs_more} more: python -m scripts.alerts list")
     for line in health.waiting:
         console.print(Text(f"  ▲ {line}", style="yellow"), soft_wrap=True)
-    marts = Table("mart", "", "published", "through", "as", box=None, pad_edge=False)
+    marts = Table("mart", "", "published", "through", "stalest source", box=None, pad_edge=False)
     for mart in health.marts:
         published = f"{mart.published_at:%F %H:%M}" if mart.published_at else "never"
         marts.add_row(mart.name, badge(mart.state, mart.word), published, str(mart.through or ""),
