@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 
@@ -43,7 +43,7 @@ class Load:
     loaded_at: datetime | None = None
     published_at: datetime | None = None
 
-    def values(self) -> dict[str, object]:
+    def values(self) -> dict[str, Any]:
         is_loaded = self.state == "loaded"
         return {
             **vars(self),

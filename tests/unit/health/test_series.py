@@ -53,8 +53,8 @@ def test_every_series_has_the_days_of_the_axis() -> None:
     found = health(seen(changed(past(), "users", 3, gone=True)))
     assert (found.days[0], found.days[-1]) == (TODAY - timedelta(days=29), TODAY)
     plots = found.plots
-    series = [*plots.rows.values(), plots.lag_seconds, plots.rejects, plots.load_seconds]
-    assert {len(one) for one in series} == {30}
+    assert {len(rows) for rows in plots.rows.values()} == {30}
+    assert len(plots.lag_seconds) == len(plots.rejects) == len(plots.load_seconds) == 30
     assert plots.rows["users"][-4] is None
     assert plots.lag_goal_seconds == 3600
 

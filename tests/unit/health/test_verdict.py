@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from scripts.health.compose import compose
 from scripts.health.facts import State, worst
 from scripts.health.look import Owed, Parked
 from scripts.incidents.incident import Incident, Kind
@@ -13,7 +14,6 @@ from tests.unit.health.pictures import (
     SETTINGS,
     TODAY,
     changed,
-    compose,
     health,
     opened,
     past,
