@@ -8,17 +8,15 @@ from tests.stack import LocalStack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough]
 
-_DAY = "2025-10-20"
-
 
 def test_another_day_of_another_api_reaches_the_marts(stack: LocalStack) -> None:
     with running(stand_in(12, seed=5)) as other:
-        done = stack.command("run", "--day", _DAY, "--api", other.url)
+        done = stack.command("run", "--day", "2025-10-20", "--api", other.url)
         back = stack.command("up", "--api", "stand-in")
     assert done.returncode == 0, done.stdout[-3000:]
     assert back.returncode == 0, back.stdout[-3000:]
     assert "12 received = 12 loaded + 0 rejected" in done.stdout
-    loaded = stack.query(
-        "select loaded from marts.fct_daily_volume where day = %s and source = 'posts'", _DAY
+    loaded = stack.marts(
+        "select loaded from marts.fct_daily_volume where day = '2025-10-20' and source = 'posts'"
     )
     assert loaded == [(12,)]
