@@ -4,6 +4,7 @@
 goal is missed. What is compared with what: docs/benchmarks.md.
 """
 
+import secrets
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
@@ -31,7 +32,6 @@ from scripts.settings import Deployment, RunSettings
 from scripts.sources import SOURCES
 
 _DOCS = ROOT / "docs" / "benchmarks.md"
-_PASSWORD = "benchmark"  # noqa: S105 - of a server that ends with the measurement
 _MOST_MS = 200
 # A day has a load, each tenth day one more that replaced it, each fiftieth a refused one before.
 _HISTORY = """
@@ -63,14 +63,15 @@ _INCIDENTS = """
 
 def seed(warehouse: Warehouse, days: int) -> str:
     """Fill the ledger, and return the DSN of role reader."""
+    password = secrets.token_hex()
     with psycopg.connect(warehouse.server.dsn("warehouse"), autocommit=True) as connection:
-        connection.execute(sql.SQL("alter role reader password {}").format(sql.Literal(_PASSWORD)))
+        connection.execute(sql.SQL("alter role reader password {}").format(sql.Literal(password)))
         connection.execute("set role loader")
         connection.execute(_HISTORY, {"sources": list(SOURCES), "days": days})
         connection.execute(_INCIDENTS, {"many": 1000, "open": 50})
         connection.execute("reset role")
         connection.execute("vacuum analyze ops.loads, ops.incidents")
-    return make_conninfo(warehouse.loader, user="reader", password=_PASSWORD)
+    return make_conninfo(warehouse.loader, user="reader", password=password)
 
 
 def page_figures(server: ApiServer, postgres_cpu: Callable[[], float], looks: int) -> list[Figure]:
