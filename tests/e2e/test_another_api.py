@@ -6,7 +6,7 @@ from scripts.local.api import stand_in
 from scripts.local.switchable import running
 from tests.stack import LocalStack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.thorough]
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(600)]
 
 
 def test_another_day_of_another_api_reaches_the_marts(stack: LocalStack) -> None:
