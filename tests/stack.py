@@ -66,7 +66,7 @@ class LocalStack:
     def _is_at_rest(self) -> bool:
         """Return whether nothing runs, and the watch has just looked: its next look is far."""
         looks = self.airflow.runs_since("watch_pipeline", now() - timedelta(minutes=1))
-        if self.airflow.active_runs() or not looks:
+        if self.airflow.active_runs() or not looks or not looks[-1]["end_date"]:
             return False
         return now() - datetime.fromisoformat(looks[-1]["end_date"]) < timedelta(seconds=5)
 
