@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -70,8 +71,9 @@ def run(
     """Start the stack, run the main job from the API to the marts, and show the result."""
     chosen = parse_day(day) if day else None
     stack, choices = _stack(api, posts, seed, workers)
+    began = datetime.now(UTC)
     stack.up(choices)
-    if not run_main_job(stack, chosen, _console):
+    if not run_main_job(stack, chosen, began, _console):
         raise typer.Exit(1)
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from rich.console import Console, Group
@@ -29,17 +29,19 @@ _NOT_RUN = {"skipped", "upstream_failed", "removed"}
 _COLOURS = {"success": "green", "failed": "red", "running": "cyan", "skipped": "yellow"}
 
 
-def run_main_job(stack: Stack, day: date | None, console: Console) -> bool:
+def run_main_job(stack: Stack, day: date | None, began: datetime, console: Console) -> bool:
     """Trigger the ingest of a day, follow the DAGs, show the result; return whether it is good.
 
-    It is good when the posts are in the marts: an API may lack what they are joined with.
+    It is good when the posts are in the marts: an API may lack what they are joined with. What has
+    been transformed since it all `began` counts: a scheduler that has just been started ingests
+    today by itself, and may be first.
     """
     day = day or today()
     facts = stack.status()
     api = AirflowApi(facts["airflow_url"], facts["airflow_user"], facts["airflow_password"])
     console.print("[dim]• waiting for Airflow to know the DAGs[/dim]")
     _wait_for_dags(api)
-    since = _going_since(api, datetime.now(UTC))
+    since = _going_since(api, began)
     run_ids = {dag_id: api.trigger(dag_id, {"day": day.isoformat()}) for dag_id in INGESTS}
     console.print(f"[dim]• following {', '.join(INGESTS)} for {day}, then {TRANSFORM}[/dim]")
     snapshots = _snapshots(stack, api, day, run_ids, since)
@@ -58,14 +60,14 @@ def _wait_for_dags(api: AirflowApi) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _going_since(api: AirflowApi, now: datetime) -> datetime:
-    """Return when the oldest transform that is still going was due, else `now`.
+def _going_since(api: AirflowApi, began: datetime) -> datetime:
+    """Return when the oldest transform that is still going was due, at the latest `began`.
 
     One that is going holds up the next, and may load what is ingested meanwhile.
     """
-    runs = api.runs_since(TRANSFORM, now - timedelta(days=1))
+    runs = api.runs_since(TRANSFORM, began - timedelta(days=1))
     going = [run["run_after"] for run in runs if run["state"] not in _ENDED]
-    return min([now, *map(datetime.fromisoformat, going)])
+    return min([began, *map(datetime.fromisoformat, going)])
 
 
 def _follow(snapshots: Iterable[list[dict[str, Any]]], console: Console) -> list[dict[str, Any]]:

@@ -91,6 +91,7 @@ def test_a_rerun_from_the_command_line_changes_nothing_if_the_answer_is_the_same
 def test_a_backfill_again_with_a_new_answer_replaces_its_day(stack: LocalStack) -> None:
     """Meanwhile somebody runs dbt by hand: the transform waits for it."""
     stack.switch(body=json.dumps([_RECORD]))
+    wait_for(lambda: _backfills_going(stack), lambda count: count == 0, 120)
     started = now()
     with dbt_lock(stack.known["warehouse_loader_dsn"], is_alone=True):
         stack.airflow.backfill("ingest_posts", _LAST, _LAST, again="completed")
@@ -118,6 +119,12 @@ def test_an_object_that_no_notification_tells_of_is_published(stack: LocalStack)
         s3.put_bucket_notification_configuration(
             Bucket=bucket, NotificationConfiguration={"QueueConfigurations": told}
         )
+
+
+def _backfills_going(stack: LocalStack) -> int:
+    """Count those that Airflow has not closed: it looks at them some time after their last run."""
+    known = stack.airflow.get("/backfills", dag_id="ingest_posts")["backfills"]
+    return sum(backfill["completed_at"] is None for backfill in known)
 
 
 def _lock_waiters(stack: LocalStack) -> int:
