@@ -137,7 +137,8 @@ def test_it_is_in_the_menu_and_its_links_open_in_airflow(
 def test_it_is_a_tab_of_each_dag(server: Stack, page: Page, at: Callable[[str], str]) -> None:
     ledger.seed(server.dsn("loader"), "amber")
     page.goto(at("/dags/transform_posts"))
-    page.get_by_role("link", name="Health").last.click(timeout=_PATIENCE)
+    tab = page.locator("a[href*='/dags/transform_posts/plugin/']")  # not the menu's
+    tab.get_by_text("Health").click(timeout=_PATIENCE)
     framed = page.frame_locator("iframe")
     expect(framed.locator("#health")).to_have_attribute("data-verdict", "amber", timeout=_PATIENCE)
     assert "transform_posts" in framed.locator("h1").inner_text()
