@@ -1,7 +1,7 @@
 """Hold records against their source's contract. Invariant: what passes, PostgreSQL's jsonb takes.
 
-Whole batches are decoded at once. Only where that fails, or where the text holds something that
-the decoder lets through and jsonb does not, are records looked at one by one.
+Whole batches are decoded at once. Where that fails, or where the text holds something that the
+decoder lets through and jsonb does not, they are parted until one record is left to look at.
 """
 
 import re
@@ -19,7 +19,6 @@ from scripts.scan import depth
 from scripts.sources import Source
 
 MAX_DEPTH = 200
-_GROUP = 16  # records decoded together around one that breaks the contract
 _MAX_NEW_FIELDS = 100
 _MAX_NAME = 100
 _PLAIN_NAME = re.compile(r'[^"\\\x00-\x1f]{0,99}')  # what msgspec can be told to expect
@@ -32,6 +31,7 @@ _STRING_OR_NUMBER = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(-?[0-9][0-9.eE+-]
 _WILD_EXPONENT = re.compile(rb"[eE][-+]?[0-9]{4}")
 _LONG_INTEGER = re.compile(rb"(-?)[0-9]{300,}+")
 _FIELD = re.compile(r"`\$\.([^`]*)`|field `([^`]*)`")
+_PLACE = re.compile(r"`\$\[([0-9]+)\]")  # where in an array of records
 _TAME = (inspect.IntType, inspect.StrType, inspect.BoolType, inspect.NoneType)
 _COLUMNS: dict[type[inspect.Type], str] = {inspect.IntType: "bigint", inspect.StrType: "text"}
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -93,24 +93,39 @@ class Contract:
             RefusedError: a new field, and the source's contract is frozen.
         """
         suspects = self._suspects(batch)
-        if not suspects and (keys := self._decode(batch.text)) is not None:
+        if not suspects and isinstance(keys := self._decode(batch.text), list):
             return Checked(keys, {})
-        checked = Checked([], {})
-        for low in range(0, len(batch.records), _GROUP):
-            group = batch.records[low : low + _GROUP]
-            indexes = range(low, low + len(group))
-            text = b"[%b]" % b",".join(group)
-            keys = self._decode(text) if suspects.isdisjoint(indexes) else None
-            if keys is not None:
-                checked.keys.extend(keys)
+        checked, stretches = Checked([], {}), [(0, len(batch.records))]
+        while stretches:
+            low, high = stretches.pop()
+            if high - low == 1:
+                self._note(checked, batch, low)
                 continue
-            for index, record in zip(indexes, group, strict=True):
-                found = self._check_one(batch.first + index, bytes(record))
-                if isinstance(found, Breach):
-                    checked.breaches[index] = found
-                else:
-                    checked.keys.append(found)
+            found = self._passed(batch.records[low:high], suspects, range(low, high))
+            if isinstance(found, list):
+                checked.keys.extend(found)
+            else:
+                stretches += [(low + found, high), (low, low + found)]
         return checked
+
+    def _passed(
+        self, records: list[msgspec.Raw], suspects: set[int], indexes: range
+    ) -> list[Key] | int:
+        """Return the keys of neighbouring records, or how many of them to look at by themselves."""
+        if not suspects or suspects.isdisjoint(indexes):
+            found = self._decode(b"[%b]" % b",".join(records))
+            if isinstance(found, list):
+                return found
+            if found is not None:
+                return found or 1
+        return len(records) // 2
+
+    def _note(self, checked: Checked, batch: Batch, index: int) -> None:
+        found = self._check_one(batch.first + index, bytes(batch.records[index]))
+        if isinstance(found, Breach):
+            checked.breaches[index] = found
+        else:
+            checked.keys.append(found)
 
     def _suspects(self, batch: Batch) -> set[int]:
         """Return the indexes of records that may hold what the decoder passes and jsonb does not.
@@ -131,13 +146,16 @@ class Contract:
             found.update(i for i, r in enumerate(records) if _WILD_EXPONENT.search(r))
         return found
 
-    def _decode(self, text: bytes) -> list[Key] | None:
-        """Return the keys of an array of records if all of them pass, else None."""
+    def _decode(self, text: bytes) -> list[Key] | int | None:
+        """Return the keys of an array of records, or where one does not pass if that is known."""
         try:
             keys = list(map(self._key, self._many.decode(text)))
             if not self._is_strict:
                 _ANYTHING.decode(text)  # the plain contract skips numbers of fields it has not
-        except (msgspec.MsgspecError, RecursionError):
+        except msgspec.MsgspecError as error:
+            place = _PLACE.search(str(error))
+            return int(place[1]) if place else None
+        except RecursionError:
             return None
         return keys if self._fit(keys) else None
 

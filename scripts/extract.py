@@ -154,7 +154,7 @@ def _lines(batch: Batch) -> list[bytes]:
     lines = [compact(record) for record in batch.records]
     for index, line in enumerate(lines):
         if not line.startswith(b"{"):
-            start, _ = list(batch.ranges())[index]
+            [(start, _)] = batch.ranges([index])
             raise _no_object(batch.first + index, start, line)
     return lines
 

@@ -57,21 +57,22 @@ class Quarantine:
         """Add the records of a batch that broke the contract, by their index in the batch."""
         if not breaches:
             return
-        for index, (start, end) in enumerate(batch.ranges()):
-            if breach := breaches.get(index):
-                record = bytes(batch.records[index])
-                self._add(
-                    Reject(
-                        position=batch.first + index,
-                        byte_start=start,
-                        byte_end=end,
-                        field=breach.field,
-                        reason=breach.reason,
-                        record=record[:HEAD_BYTES],
-                        record_bytes=len(record),
-                        record_sha256=sha256(record).hexdigest(),
-                    )
+        for (index, breach), (start, end) in zip(
+            breaches.items(), batch.ranges(breaches), strict=True
+        ):
+            record = bytes(batch.records[index])
+            self._add(
+                Reject(
+                    position=batch.first + index,
+                    byte_start=start,
+                    byte_end=end,
+                    field=breach.field,
+                    reason=breach.reason,
+                    record=record[:HEAD_BYTES],
+                    record_bytes=len(record),
+                    record_sha256=sha256(record).hexdigest(),
                 )
+            )
 
     def add_faulty(self, faulty: Faulty) -> None:
         """Add a record that is no JSON, or is too large."""

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import accumulate, count
+from operator import add
 
 import msgspec
 
@@ -25,6 +27,7 @@ _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 _NOT_SPACE = re.compile(rb"[^ \t\r\n]")
 _FIRST_NAME = re.compile(rb'[ \t\r\n]{0,64}+(\{[ \t\r\n]{0,64}+"[^"\\]{0,128}+")')
+_BETWEEN = re.compile(rb"[ \t\r\n,]*+")
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -44,14 +47,31 @@ class Batch:
     text: bytes
     records: list[msgspec.Raw]
 
-    def ranges(self) -> Iterator[tuple[int, int]]:
-        """Yield (start, end) of each record: its offsets in the input, end exclusive."""
-        text, shift, end = self.text, self.start - 1, 1
-        for record in self.records:
-            while text[end] in b" \t\r\n,":
-                end += 1
-            begin, end = end, end + len(record)
-            yield shift + begin, shift + end
+    def ranges(self, indexes: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """Yield (start, end) of some records: their offsets in the input, end exclusive."""
+        starts = self._starts()
+        for index in indexes:
+            start = self.start - 1 + starts[index]
+            yield start, start + len(self.records[index])
+
+    def _starts(self) -> list[int]:
+        """Return where each record starts in `text`."""
+        text, records = self.text, self.records
+        first = _after_gap(text, 1)
+        end = first + len(records[0])
+        between = text[end : _after_gap(text, end)]
+        if text.startswith(between.join(records), first):  # usually the same stands between all
+            ends = accumulate(map(len, records[:-1]), initial=first)
+            return list(map(add, ends, count(0, len(between))))
+        starts = [first]
+        for record in records[:-1]:
+            starts.append(_after_gap(text, starts[-1] + len(record)))
+        return starts
+
+
+def _after_gap(text: bytes, at: int) -> int:
+    gap = _BETWEEN.match(text, at)
+    return gap.end() if gap else at
 
 
 @dataclass(frozen=True, slots=True)

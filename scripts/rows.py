@@ -5,8 +5,8 @@ seen once the ledger says so, in the same transaction.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, islice
 from operator import lt
 from typing import Any
 
@@ -53,12 +53,14 @@ class RowCopy:
 
     def pack(self, batch: Batch, checked: Checked) -> bytes:
         """Return the rows of the records that passed, as COPY BINARY takes them."""
-        positions: Iterable[int] = range(batch.first, batch.first + len(batch.records))
-        records: Iterable[msgspec.Raw] = batch.records
+        positions: Sequence[int] = range(batch.first, batch.first + len(batch.records))
+        records = batch.records
         if checked.breaches:
-            passed = [i for i in range(len(batch.records)) if i not in checked.breaches]
-            positions = [batch.first + i for i in passed]
-            records = [batch.records[i] for i in passed]
+            passes = [True] * len(records)
+            for index in checked.breaches:
+                passes[index] = False
+            positions = list(compress(positions, passes))
+            records = list(compress(records, passes))
         keys = checked.keys
         if self.is_ordered and keys:
             chain = self._last + keys
