@@ -98,6 +98,7 @@ def test_a_killed_task_is_told_by_its_run(stack: LocalStack) -> None:
     assert told_at - killed_at <= timedelta(seconds=30)
 
 
+@pytest.mark.thorough  # two looks of the watch
 def test_a_file_that_cannot_be_imported_is_told_and_its_end_too(
     stack: LocalStack, more_dags: Path
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_file_that_cannot_be_imported_is_told_and_its_end_too(
     assert "broken.py" in _told(stack, "recovered")[-1]["body"]["text"]
 
 
+@pytest.mark.thorough  # two looks of the watch
 def test_a_late_day_is_told_until_it_lands(stack: LocalStack) -> None:
     """A source owes a day once it has landed an older one."""
     older, due = DUE_DAY - timedelta(days=40), DUE_DAY
