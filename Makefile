@@ -15,7 +15,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
 .PHONY: help setup run up down status env test test-fault soak test-cloud test-celery lint format lock \
-	manifest docs pictures dbt-duckdb mutants bench bench-pipeline clean
+	manifest docs pictures dbt-duckdb mutants bench bench-pipeline bench-health clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

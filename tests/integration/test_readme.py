@@ -1,4 +1,8 @@
-"""Every command of README.md is run by a test, and its figures are measured ones."""
+"""No command of README.md is without a place that runs it, and its figures are measured ones.
+
+The table is looked up, not executed: a row says which test, or which workflow of hosted CI, runs
+the command or what stands for it. Only `make status`, `down`, `help` and `format` are run here.
+"""
 
 import re
 import shlex
@@ -11,7 +15,7 @@ from tests.documents import DOCUMENTS, README, ROOT, commands_of_readme, make
 
 pytestmark = pytest.mark.integration
 
-# Who runs each command of the README for real: a file, and words of it that do so.
+# Where each command of the README, or what stands for it, is run: a file, and words of it.
 RUN_BY = {
     "make run": ("tests/e2e/conftest.py", 'started(settings, "run"'),
     "make test": (".ci/run", "make test PYTEST_ARGS"),
@@ -77,7 +81,7 @@ RUN_BY = {
 
 
 @pytest.mark.parametrize("line", RUN_BY)
-def test_a_command_of_the_readme_is_run_where_the_table_says(line: str) -> None:
+def test_the_place_that_the_table_names_still_holds_the_words(line: str) -> None:
     file, words = RUN_BY[line]
     assert words in (ROOT / file).read_text()
 

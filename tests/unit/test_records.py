@@ -81,6 +81,18 @@ def test_byte_ranges_lead_back_to_each_record() -> None:
     assert all(found == record for found, record in spans)
 
 
+@pytest.mark.parametrize("gaps", [(b",\n", b",\n"), (b" ,", b",\r\n\t")])
+def test_ranges_of_some_records_of_one_batch(gaps: tuple[bytes, bytes]) -> None:
+    """Whether the same stands between all records or not, and without asking for all of them."""
+    records = [b'{"a": 1}', b'{"b": [1, 2]}', b'{"c": ","}']
+    data = b"[ " + records[0] + gaps[0] + records[1] + gaps[1] + records[2] + b" ]"
+    [batch] = read_records([data], max_record_bytes=_LIMIT)
+    assert isinstance(batch, Batch)
+    assert len(batch.records) == 3
+    assert [data[start:end] for start, end in batch.ranges([0, 2])] == [records[0], records[2]]
+    assert [data[start:end] for start, end in batch.ranges([1])] == [records[1]]
+
+
 def many(count: int, separator: bytes = b",\n") -> bytes:
     """A large array of ordinary records, some with texts that look like JSON."""
     row = b'{"userId": %d, "id": %d, "title": "},\\n{\\"userId\\"", "body": "' + b"x" * 150 + b'"}'
