@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from benchmarks import dbt_in_airflow, machine
 from benchmarks.figures import Figure
-from benchmarks.measure import ROOT
+from benchmarks.measure import DBT, ROOT
 from benchmarks.report import put_between_markers, table
 from benchmarks.warehouse import Warehouse, running_warehouse
 from scripts.cli import run_cli
@@ -109,7 +109,7 @@ def _run(dsn: str, *arguments: str) -> float:
     place = ["--project-dir", str(ROOT / "dbt"), "--profiles-dir", str(ROOT / "dbt")]
     started = time.perf_counter()
     subprocess.run(
-        ["dbt", "--quiet", "--log-level-file", "none", "run", *place, *arguments],
+        [DBT, "--quiet", "--log-level-file", "none", "run", *place, *arguments],
         env=dbt_environment(dsn),
         check=True,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.figures import Figure
 from benchmarks.live import Live, running_stack, wait_for
-from benchmarks.measure import ROOT
+from benchmarks.measure import DBT, ROOT
 from scripts.local.run import TRANSFORM
 from scripts.settings import dbt_environment
 
@@ -68,7 +68,7 @@ def _plain(live: Live) -> float:
     place = ["--project-dir", str(ROOT / "dbt"), "--profiles-dir", str(ROOT / "dbt")]
     started = time.perf_counter()
     subprocess.run(
-        ["dbt", "--quiet", "--log-level-file", "none", "build", *place, *_NO_UNIT_TESTS],
+        [DBT, "--quiet", "--log-level-file", "none", "build", *place, *_NO_UNIT_TESTS],
         env=dbt_environment(live.stack.dsn("transformer")),
         check=True,
     )

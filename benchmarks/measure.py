@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).parents[1]
+DBT = str(Path(sys.executable).with_name("dbt"))  # found without an activated environment
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,12 @@ import shutil
 import subprocess
 import sys
 from datetime import date
-from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from benchmarks.live import ROWS, Live, key, wait_for
-from benchmarks.measure import ROOT, Sample, environment, run_process
+from benchmarks.measure import DBT, ROOT, Sample, environment, run_process
 from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY
 from scripts.migrate import migrate
 from scripts.settings import dbt_environment
@@ -85,7 +84,7 @@ class Place:
         It also makes the manifest that dagster-dbt reads.
         """
         done = subprocess.run(
-            [*_dbt("parse"), *self._places()], env=self.environment(), check=False,
+            [DBT, "parse", *self._places()], env=self.environment(), check=False,
             capture_output=True, text=True,
         )  # fmt: skip
         if done.returncode:
@@ -94,7 +93,7 @@ class Place:
     def run_plain(self, day: date) -> Sample:
         """Put a day and bring it to the models with the plain script, as a whole process."""
         self.put(day)
-        build = [*_dbt("build"), "--exclude-resource-type", "unit_test", *self._places()]
+        build = [DBT, "build", "--exclude-resource-type", "unit_test", *self._places()]
         given = {"bucket": self.name, "key": key(day), "dsn": self.dsn("loader"), "dbt": build}
         argv = [sys.executable, "-m", "benchmarks.jobs.plain", json.dumps(given)]
         sample = run_process(argv, self.environment(), self.live.server_cpu, ROWS)
@@ -103,7 +102,3 @@ class Place:
 
     def _places(self) -> list[str]:
         return ["--project-dir", str(self.project), "--profiles-dir", str(self.project)]
-
-
-def _dbt(command: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("dbt")), command]
