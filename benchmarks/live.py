@@ -33,7 +33,7 @@ INGEST = "ingest_posts"
 _POLL_SECONDS = 0.02
 _API_POLL_SECONDS = 0.3
 _LATEST = 180.0
-_QUIET_SECONDS = 4.0  # the queue is looked at every 2 s
+_QUIET_SECONDS = 4.0  # what was put a moment ago is told of by then
 _RECENT = timedelta(hours=1)
 _ENDED = {"success", "failed"}
 # No run but those that the benchmark asks for: 29 February is far away.

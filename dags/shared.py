@@ -75,7 +75,8 @@ def _landing_queue(url: str) -> Asset:
         scheme="sqs",
         sqs_queue=url,
         aws_conn_id="aws_default",
-        waiter_delay=DEPLOYMENT.queue_poll_seconds,
+        wait_time_seconds=DEPLOYMENT.queue_wait_seconds,  # it answers as soon as there is one
+        waiter_delay=1,
         max_messages=10,
     )
     return Asset("landing_queue", watchers=[AssetWatcher(name="landing_queue", trigger=trigger)])

@@ -42,7 +42,9 @@ class Deployment(BaseSettings):
     landing_queue_url: str = Field(
         default="", description="SQS queue of the bucket's notifications; empty: none is watched"
     )
-    queue_poll_seconds: int = Field(default=2, ge=1, description="pause between looks at it")
+    queue_wait_seconds: int = Field(
+        default=20, ge=1, le=20, description="how long a look at it waits for a message"
+    )
     landing_bucket: str = Field(
         default="", validation_alias="LANDING_BUCKET", description="bucket of the landing zone"
     )
