@@ -194,10 +194,10 @@ def _configuration(folder: Path, state: State) -> dict[str, object]:
         "API__WORKERS": 1,
         "API__SECRET_KEY": state.secrets.api,
         "API_AUTH__JWT_SECRET": state.secrets.jwt,
-        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.2,
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.3,
         "SCHEDULER__ENABLE_HEALTH_CHECK": False,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 60,  # a changed file is parsed at once
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 300,  # a changed file is parsed at once
         "LOGGING__BASE_LOG_FOLDER": folder / "logs" / "tasks",
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "COSMOS__ENABLE_TELEMETRY": False,
