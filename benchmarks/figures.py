@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - a ratio is written with its own sign, not with the letter x
 """From samples to figures with goals. Invariant: a ratio compares measurements of one round."""
 
 from collections.abc import Callable, Mapping, Sequence

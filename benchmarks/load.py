@@ -30,7 +30,7 @@ _DOCS = ROOT / "docs" / "benchmarks.md"
 _PICTURE = ROOT / "docs" / "benchmarks-load.svg"
 
 
-def measure(  # noqa: PLR0913 - the command's options
+def measure(
     rows: int,
     rounds: int,
     tell: Tell,
@@ -67,7 +67,7 @@ def measure(  # noqa: PLR0913 - the command's options
     )
 
 
-def _race(  # noqa: PLR0913, PLR0917 - one size of the race
+def _race(
     groups: Sequence[Sequence[Contender]],
     warehouse: Warehouse,
     folder: Path,
@@ -112,7 +112,7 @@ def write(report: Report, rows: int) -> None:
     _PICTURE.write_text(picture(title, speeds, {**ours, report.labels["limit"]: "limit"}))
 
 
-def main(  # noqa: PLR0913 - a command line
+def main(
     rows: Annotated[int, typer.Option(min=1000, help="rows of the large object")] = 1_000_000,
     rounds: Annotated[int, typer.Option(min=1, help="rounds; medians of them")] = 5,
     json_file: Annotated[Path | None, typer.Option("--json", help="write every sample")] = None,

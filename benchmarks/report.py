@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001, RUF002 - a ratio is written with its own sign, not with the letter x
 """The tables and their place in docs. Invariant: what stands between the markers is generated."""
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +64,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _timings(  # noqa: PLR0913 - what to show of it
+def _timings(
     samples: Samples,
     ours: str,
     labels: Mapping[str, str],

@@ -47,7 +47,7 @@ class Backfill:
     runs: int
 
 
-def phase(  # noqa: PLR0913, PLR0917 - one phase of the run
+def phase(
     live: Live, plain: Place, days: Iterator[date], rounds: int, name: str, tell: Tell
 ) -> Phase:
     """Measure the rounds of one phase, after a round of each to warm up."""

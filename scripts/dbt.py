@@ -62,7 +62,7 @@ def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
     Raises:
         RefusedError: a model or a test failed, or the publish refused.
     """
-    from dbt.cli.main import dbtRunner  # noqa: PLC0415 - seconds; the parent does not need it
+    from dbt.cli.main import dbtRunner
 
     with dbt_lock(dsn, is_alone=True) as connection:
         if is_full_refresh:

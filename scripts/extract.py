@@ -60,7 +60,7 @@ def _ignore(_rows: int, _size: int) -> None:
     """Watch nothing."""
 
 
-def extract(  # noqa: PLR0913 - the fixed parts of one extraction, and who watches it
+def extract(
     source: Source,
     day: date,
     endpoint: Endpoint,

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 _TRIES = 5
 
 
-def load(  # noqa: PLR0913 - what, from where, to where, how
+def load(
     source: Source,
     day: date,
     store: Store,

@@ -215,7 +215,7 @@ def transformer_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
 
     The variables and their defaults are those of ``dbt/profiles.yml``; role transformer.
     """
-    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - DAG parsing does not need it
+    from psycopg.conninfo import make_conninfo
 
     if not environ.get("DBT_HOST"):
         return dsn_of(connection_from_env("DBT_POSTGRES_CONN", environ, instead="DBT_HOST"))
@@ -231,7 +231,7 @@ def transformer_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
 
 def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment in which ``dbt/profiles.yml`` leads to the warehouse of a DSN."""
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - DAG parsing does not need it
+    from psycopg.conninfo import conninfo_to_dict
 
     parts = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
     names = {"host", "port", "user", "password", "dbname"} & parts.keys()
@@ -249,7 +249,7 @@ def enter_dbt_environment(dsn: str) -> None:
 
 def dsn_of(connection: AirflowConnection) -> str:
     """Compose the libpq DSN of a postgres connection; ``ssl*`` options of its extra are used."""
-    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - DAG parsing does not need it
+    from psycopg.conninfo import make_conninfo
 
     options = {k: v for k, v in connection.extra_dejson.items() if k.startswith("ssl")}
     return make_conninfo(

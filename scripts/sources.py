@@ -15,7 +15,7 @@ BigInt = typing.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 class Post(msgspec.Struct):
     """One post of the API; unknown fields are kept in the payload, outside the contract."""
 
-    userId: BigInt  # noqa: N815 - the API's own spelling
+    userId: BigInt
     id: int
     title: str
     body: str
@@ -24,7 +24,7 @@ class Post(msgspec.Struct):
 class Comment(msgspec.Struct):
     """One comment on a post."""
 
-    postId: BigInt  # noqa: N815
+    postId: BigInt
     id: int
     name: str
     email: str
@@ -52,7 +52,7 @@ class Company(msgspec.Struct):
     """The company of a user."""
 
     name: str
-    catchPhrase: str  # noqa: N815
+    catchPhrase: str
     bs: str
 
 

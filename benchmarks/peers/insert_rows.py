@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from airflow.models.connection import Connection  # noqa: TID251 - it is what is measured
-from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: TID251
+from airflow.models.connection import Connection
+from airflow.providers.postgres.hooks.postgres import PostgresHook
 from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks import probe

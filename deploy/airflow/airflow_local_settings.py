@@ -31,8 +31,8 @@ def _import_libraries() -> None:
 
 def _warm_up_dbt() -> None:
     """Import what a dbt task imports, and parse the project; a failure costs only speed."""
-    import dbt.adapters.postgres  # noqa: F401, PLC0415
-    from dbt.cli.main import dbtRunner  # noqa: PLC0415
+    import_module("dbt.adapters.postgres")
+    from dbt.cli.main import dbtRunner
 
     project = Path(__file__).parents[2] / "dbt"
     with TemporaryDirectory() as folder:

@@ -63,12 +63,7 @@ class MailKeeper:
         self._folder = folder
         (folder / "mail").mkdir(parents=True, exist_ok=True)
 
-    async def handle_DATA(  # noqa: N802 - aiosmtpd's name and arguments
-        self,
-        _server: SMTP,
-        _session: Session,
-        envelope: Envelope,
-    ) -> str:
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         """Keep one mail."""
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         number = sum(1 for _ in (self._folder / "mail").iterdir()) + 1

@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         own = Answer() if faults.replaces else self.server.app(request, self.server.switches)
         self._send(altered(own, faults), faults)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - http.server's names
+    do_GET = do_POST = do_PUT = do_DELETE = _serve
 
     def _request(self) -> Request:
         url = urlsplit(self.path)

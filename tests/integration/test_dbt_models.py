@@ -163,7 +163,8 @@ def test_an_unusual_volume_is_told_but_stops_nothing(dbt: Dbt, loader: Loader) -
     assert not [r for r in again if r.status == "warn"]  # told once, not for ever
 
 
-def test_a_count_below_zero_is_caught(dbt: Dbt, loader: Loader) -> None:
+@pytest.mark.usefixtures("loader")
+def test_a_count_below_zero_is_caught(dbt: Dbt) -> None:
     with psycopg.connect(dbt.warehouse.loader) as connection:
         connection.execute(
             """
@@ -240,8 +241,10 @@ STALE: dict[str, list[Post]] = {
 
 @functools.cache
 def world(seed: int) -> dict[Slot, list[Post]]:
-    """Return days of posts that come, change, go and come back, one day missing, one empty; and
-    two days each of what they are joined with."""
+    """Return days of posts that come, change, go and come back, one day missing, one empty.
+
+    And two days each of what they are joined with.
+    """
     chance = random.Random(seed)
     missing, empty = chance.sample(DAYS, 2)
 

@@ -216,7 +216,8 @@ def test_nothing_is_published_before_the_first_build(warehouse: Warehouse, tmp_p
     assert "run dbt build first" in Dbt(warehouse, tmp_path).publish_problem()
 
 
-def test_columns_follow_the_model(dbt: Dbt, loader: Loader, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("loader")
+def test_columns_follow_the_model(dbt: Dbt, tmp_path: Path) -> None:
     """One column added, one dropped, one of another type, and another key."""
     dbt.publish()
     project = tmp_path / "project"

@@ -35,10 +35,10 @@ from tests.loading import (
 pytestmark = pytest.mark.integration
 
 
-class Title(msgspec.Struct):
+class Title(msgspec.Struct, rename="camel"):
     """A contract that no longer asks for a text."""
 
-    userId: int  # noqa: N815
+    user_id: int
     id: int
     title: str | None
     body: str

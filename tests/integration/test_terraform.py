@@ -25,7 +25,7 @@ def test_the_modules_pass_their_own_tests(terraform: Terraform) -> None:
     assert int(passed[1]) >= 13
 
 
-def test_a_wrong_right_turns_them_red(terraform: Terraform, tmp_path: Path) -> None:
+def test_a_wrong_right_turns_them_red(tmp_path: Path) -> None:
     broken = Terraform.copy(tmp_path)
     policy = broken.folder / "modules" / "identity" / "main.tf"
     before = policy.read_text()
@@ -37,7 +37,7 @@ def test_a_wrong_right_turns_them_red(terraform: Terraform, tmp_path: Path) -> N
     assert "a duty's rights have changed" in done.stdout + done.stderr
 
 
-def test_every_setting_that_it_gives_is_documented(terraform: Terraform) -> None:
+def test_every_setting_that_it_gives_is_documented() -> None:
     given = re.findall(r'"([A-Z_]+)=', (_ROOT / "terraform" / "outputs.tf").read_text())
     example = (_ROOT / ".env.example").read_text()
     assert len(given) == 5

@@ -101,7 +101,8 @@ def test_a_day_that_has_not_landed_is_waited_for_and_then_planned(store: Store) 
     assert work["is_reload"]
 
 
-def test_a_wait_ends_in_an_error_that_says_why(store: Store) -> None:
+@pytest.mark.usefixtures("store")
+def test_a_wait_ends_in_an_error_that_says_why() -> None:
     by_hand = _context("manual", (_TODAY,))
     with pytest.raises(NotLandedError):  # gone again
         _find(by_hand, event={"status": "success"})
@@ -129,7 +130,8 @@ def test_what_came_meanwhile_calls_for_another_run(
     assert event.dest_asset_key.name == LANDING_SWEEP.name
 
 
-def test_what_a_run_tried_in_vain_calls_for_none(warehouse: Warehouse, store: Store) -> None:
+@pytest.mark.usefixtures("warehouse")
+def test_what_a_run_tried_in_vain_calls_for_none(store: Store) -> None:
     _land(store, _TODAY)
     assert _published(_find(_context())) == []
 

@@ -31,7 +31,7 @@ class HealthPlugin(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[Any]:  # type: ignore[override] # one instance, one list
         """The sub-application; it exists where it is asked for."""
-        from health_page.app import create_app  # noqa: PLC0415 - see above
+        from health_page.app import create_app
 
         return [{"name": "health", "app": create_app(), "url_prefix": PREFIX}]
 

@@ -14,8 +14,10 @@ _OWN_HEADERS = {"connection", "content-length", "date", "server", "transfer-enco
 
 @dataclass
 class S3Fault:
-    """What happens to the next `times` requests of one method for a key: an answer 503 without
-    asking S3, or (`lost`) the request is carried out and its answer is dropped."""
+    """What happens to the next `times` requests of one method for a key.
+
+    An answer 503 without asking S3, or (`lost`) the request is carried out and its answer dropped.
+    """
 
     method: str
     key: str
@@ -90,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._answer(answer.status, headers, content)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _pass  # noqa: N815 - http.server's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _pass
 
     def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
         self.send_response(status)

@@ -46,9 +46,8 @@ def test_what_was_told_without_the_warehouse_is_remembered_and_then_forgotten(
     assert list(memory.values()) == [[]]
 
 
-def test_its_own_failure_is_reported_without_a_secret(
-    inbox: Inbox, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.usefixtures("inbox")
+def test_its_own_failure_is_reported_without_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     memory = Memory({"told_without_table": f"no list: {SECRET}"})
     assert not watch_over(_LATE, RunSettings(), memory)
     assert "the watch failed: ValidationError at" in caplog.text
