@@ -2,10 +2,11 @@
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
 
 from benchmarks.local_store import LocalObjects
 from scripts.contract import Contract
@@ -14,6 +15,9 @@ from scripts.records import Batch, read_records
 from scripts.rows import HEADER, TRAILER, RowCopy
 from scripts.sources import POSTS
 from scripts.store import Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 DAY = date(2026, 1, 31)
 BAD_EVERY = 1000  # 0.1 %
@@ -69,7 +73,7 @@ def key(day: date = DAY) -> str:
 
 def store(bucket: Path) -> Store:
     """Return the store over a folder."""
-    return Store(LocalObjects(bucket.parent), bucket.name)  # type: ignore[arg-type]
+    return Store(cast("S3Client", LocalObjects(bucket.parent)), bucket.name)
 
 
 def put(bucket: Path, rows: int, bad_every: int, day: date = DAY, seed: int = 0) -> None:
@@ -115,6 +119,6 @@ def write_binary(source: Path, target: Path) -> None:
         write.write(TRAILER)
 
 
-def _blocks(file: Iterable[bytes]) -> Iterator[bytes]:
-    while block := file.read(1 << 20):  # type: ignore[attr-defined]
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    while block := file.read(1 << 20):
         yield block

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from benchmarks.live import ROWS, Live, key, wait_for
 from benchmarks.measure import DBT, ROOT, Sample, environment, run_process
-from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY
+from scripts.local.ministack import LOGIN, REGION
 from scripts.migrate import migrate
 from scripts.settings import dbt_environment
 
@@ -47,8 +47,8 @@ class Place:
             **dbt_environment(self.dsn("transformer"), environment()),
             "AWS_ENDPOINT_URL": self._stack.ministack.endpoint,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_ACCESS_KEY_ID": LOGIN,
+            "AWS_SECRET_ACCESS_KEY": LOGIN,
             "PEER_BUCKET": self.name,
             "PEER_DSN": self.dsn("loader"),
             "PEER_DBT": str(self.project),

@@ -6,6 +6,7 @@ from benchmarks.measure import Sample, environment, run_process
 from benchmarks.objects import DAY, Objects
 from benchmarks.race import Tell
 from benchmarks.warehouse import Warehouse
+from scripts.local.ministack import LOGIN
 
 ROWS = 100
 _COMMANDS = {
@@ -26,8 +27,8 @@ def small(
         **environment(),
         "AWS_ENDPOINT_URL": url,
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "benchmark",
-        "AWS_SECRET_ACCESS_KEY": "benchmark",  # pragma: allowlist secret
+        "AWS_ACCESS_KEY_ID": LOGIN,
+        "AWS_SECRET_ACCESS_KEY": LOGIN,
         "LANDING_BUCKET": objects.clean.name,
         "WAREHOUSE_DSN": warehouse.loader,
     }

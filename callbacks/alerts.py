@@ -96,7 +96,7 @@ def _with_keys(tests: list[FailedTest], since: datetime | None) -> list[FailedTe
 
 def _masked(text: str) -> str:
     """Return the text without what Airflow has handed to this process as a secret."""
-    from airflow.sdk.log import redact  # type: ignore[attr-defined]  # it has no other name
+    from airflow.sdk.log import redact
 
     return str(redact(text))
 

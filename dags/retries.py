@@ -26,13 +26,7 @@ _DECIDED = re.compile(r"Got \d+ results?, configured to fail")
 class WarehousePolicy(RetryPolicy):
     """Try again when the warehouse was away; fail at once when a model or a test failed."""
 
-    def evaluate(  # the base's arguments
-        self,
-        exception: BaseException,
-        try_number: int,  # noqa: ARG002
-        max_tries: int,  # noqa: ARG002
-        context: Any = None,  # noqa: ARG002
-    ) -> RetryDecision:
+    def evaluate(self, exception: BaseException, *_: Any, **__: Any) -> RetryDecision:
         """Decide by what dbt said; the number of tries is the task's own."""
         if isinstance(exception, UnavailableError):  # no lock yet: somebody runs dbt by hand
             return RetryDecision.retry(reason="the warehouse was away, or held by another dbt")

@@ -48,7 +48,7 @@ class PassingError(UnavailableError):
 class _Session(requests.Session):
     """Leaves redirects to us: requests would read their bodies whole, whatever their size."""
 
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+    def get_redirect_target(self, _resp: requests.Response) -> None:
         return None
 
 

@@ -8,6 +8,7 @@ import re
 from array import array
 from math import isfinite
 from operator import attrgetter
+from types import GenericAlias
 from typing import Any, NamedTuple
 
 import msgspec
@@ -201,8 +202,10 @@ class Contract:
             and len(self.new_fields) < _MAX_NEW_FIELDS
             and all(_PLAIN_NAME.fullmatch(name) for name in self.new_fields)
         )
-        contract = msgspec.json.Decoder(list[self.source.contract])  # type: ignore[name-defined]
-        self._many = _strict_decoder(self.source, self.new_fields) if self._is_strict else contract
+        if self._is_strict:
+            self._many = _strict_decoder(self.source, self.new_fields)
+        else:
+            self._many = _array_decoder(self.source.contract)
 
 
 def _strict_decoder(source: Source, new_fields: list[str]) -> msgspec.json.Decoder[list[Any]]:
@@ -216,7 +219,11 @@ def _strict_decoder(source: Source, new_fields: list[str]) -> msgspec.json.Decod
         forbid_unknown_fields=True,
         kw_only=True,
     )
-    return msgspec.json.Decoder(list[known])  # type: ignore[valid-type]
+    return _array_decoder(known)
+
+
+def _array_decoder(record: type[msgspec.Struct]) -> msgspec.json.Decoder[list[Any]]:
+    return msgspec.json.Decoder(GenericAlias(list, record))
 
 
 def _shorter(value: msgspec.Raw) -> msgspec.Raw:

@@ -8,7 +8,7 @@ whoever runs dbt next waits until that child is done.
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import psycopg
 import typer
@@ -25,6 +25,7 @@ from scripts.settings import (
 )
 
 if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
 
 _ROOT = Path(__file__).parents[1]
@@ -70,10 +71,11 @@ def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
         parsed = dbtRunner().invoke([*_GLOBAL, "parse", *_PLACE])
         if not parsed.success:
             raise RefusedError(f"dbt parse: {_line(str(parsed.exception))}")
+        manifest = cast("Manifest", parsed.result)
         refresh = ["--full-refresh"] if is_full_refresh else []
         for command in ([*_BUILD, *refresh], ["run-operation", "publish"]):
             said: list[str] = []
-            runner = dbtRunner(parsed.result, [_Errors(said)])  # type: ignore[arg-type]
+            runner = dbtRunner(manifest, [_Errors(said)])
             if not runner.invoke([*_GLOBAL, *command, *_PLACE]).success:
                 raise RefusedError(f"dbt {command[0]}: {'; '.join(said)}")
 

@@ -5,12 +5,12 @@ same object is not put again.
 """
 
 import hashlib
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
+from tempfile import SpooledTemporaryFile
 from typing import IO, Annotated, Any
 
 import boto3
@@ -84,7 +84,7 @@ def extract(
         UnavailableError: the API or the bucket did not answer as it should.
     """
     started, key = time.monotonic(), raw_key(source.name, day)
-    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+    with SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         array = _Array(spool, settings.max_record_bytes, watch)
         with closing(fetch_pages(endpoint, source, settings)) as pages:
             for page in pages:
@@ -112,7 +112,7 @@ def _land(store: Store, key: str, body: IO[bytes], sha256: str) -> tuple[str | N
 class _Array:
     """The array as it will land, one record a line, while it is collected."""
 
-    spool: IO[bytes]
+    spool: SpooledTemporaryFile[bytes]
     max_record_bytes: int
     watch: Callable[[int, int], None]
     rows: int = 0
@@ -130,7 +130,7 @@ class _Array:
         self.spool.write(b"\n]\n" if self.rows else b"]\n")
         size = self.spool.tell()
         self.spool.seek(0)
-        sha256 = hashlib.file_digest(self.spool, "sha256").hexdigest()  # type: ignore[arg-type]
+        sha256 = hashlib.file_digest(self.spool, "sha256").hexdigest()
         self.spool.seek(0)
         return size, sha256
 

@@ -15,7 +15,7 @@ from scripts.errors import RefusedError
 def guarded(connection_class: type[Any]) -> type[Any]:
     """Return a connection class that hangs up on a private address before anything is sent."""
 
-    class Guarded(connection_class):  # type: ignore[misc]
+    class Guarded(connection_class):  # type: ignore[misc]  # known at run time only
         def _new_conn(self) -> socket.socket:
             sock: socket.socket = super()._new_conn()
             address = sock.getpeername()[0]

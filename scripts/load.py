@@ -19,7 +19,7 @@ from scripts.cli import run_cli
 from scripts.errors import RefusedError, UnavailableError
 from scripts.keys import parse_day, raw_key
 from scripts.pending import Work, plan_work
-from scripts.quarantine import Quarantine
+from scripts.quarantine import quarantine
 from scripts.settings import RunSettings, deployment, run_settings_from_env, warehouse_dsn_from_env
 from scripts.sources import Source, source_named
 from scripts.store import Store
@@ -60,8 +60,8 @@ def load(
     """
     with connect(dsn, autocommit=True) as connection:
         for _ in range(_TRIES):
-            with Quarantine() as quarantine:
-                attempt = Attempt(source, day, store, connection, settings, run_id, quarantine)
+            with quarantine() as rejects:
+                attempt = Attempt(source, day, store, connection, settings, run_id, rejects)
                 try:
                     return attempt.run(again=again)
                 except OutdatedError:

@@ -4,10 +4,10 @@ They wait in a temporary file while the copy goes on, so that memory does not gr
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from tempfile import SpooledTemporaryFile
-from types import TracebackType
-from typing import Self
+from typing import IO
 
 import msgspec
 import psycopg
@@ -35,23 +35,12 @@ class Reject(msgspec.Struct, array_like=True):
 
 
 class Quarantine:
-    """The rejects of one load, in a temporary file that is gone with it."""
+    """The rejects of one load, in a file that is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, spool: IO[bytes]) -> None:
         self.count = 0
         self.first = ""
-        self._spool = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see __exit__
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._spool.close()
+        self._spool = spool
 
     def add_breaches(self, batch: Batch, breaches: Mapping[int, Breach]) -> None:
         """Add the records of a batch that broke the contract, by their index in the batch."""
@@ -109,3 +98,10 @@ class Quarantine:
         while size := self._spool.read(4):
             packed = self._spool.read(int.from_bytes(size, "big"))
             yield msgspec.msgpack.decode(packed, type=Reject)
+
+
+@contextmanager
+def quarantine() -> Iterator[Quarantine]:
+    """Return a quarantine in a temporary file that is gone with the block."""
+    with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+        yield Quarantine(spool)

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from scripts.keys import raw_key
 from scripts.load import LoadResult, load
-from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack
+from scripts.local.ministack import LOGIN, REGION, MiniStack
 from scripts.local.postgres import PostgresServer
 from scripts.settings import RunSettings
 from scripts.sources import POSTS, Source
@@ -58,15 +58,17 @@ def load_day(
     return load(source, DAY, store, warehouse.loader, settings, **changes)
 
 
-def query(warehouse: Warehouse, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+def query(
+    warehouse: Warehouse, statement: str | sql.Composed, *values: Any
+) -> list[tuple[Any, ...]]:
     with psycopg.connect(warehouse.loader) as connection:
         return connection.execute(statement, values).fetchall()
 
 
 def payloads(warehouse: Warehouse, table: str = "posts") -> list[Any]:
     """Everything that a reader of the view sees, by position."""
-    rows = query(warehouse, f"select payload from raw.{table} order by day, position")  # noqa: S608
-    return [row[0] for row in rows]
+    statement = sql.SQL("select payload from {} order by day, position")
+    return [row[0] for row in query(warehouse, statement.format(sql.Identifier("raw", table)))]
 
 
 def rejects(warehouse: Warehouse) -> list[tuple[Any, ...]]:
@@ -76,7 +78,8 @@ def rejects(warehouse: Warehouse) -> list[tuple[Any, ...]]:
 
 
 def ledger(warehouse: Warehouse, columns: str = "state, is_current, loaded") -> list[Any]:
-    return query(warehouse, f"select {columns} from ops.loads order by load_id")  # noqa: S608
+    statement = sql.SQL("select {} from ops.loads order by load_id")
+    return query(warehouse, statement.format(sql.SQL(columns)))
 
 
 @contextmanager
@@ -115,8 +118,8 @@ def environment(store: Store, dsn: str, **more: str) -> dict[str, str]:
         **os.environ,
         "AWS_ENDPOINT_URL": store.client.meta.endpoint_url,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_ACCESS_KEY_ID": LOGIN,
+        "AWS_SECRET_ACCESS_KEY": LOGIN,
         "LANDING_BUCKET": store.bucket,
         "WAREHOUSE_DSN": dsn,
         "PIPELINE_RUN_SETTINGS": SETTINGS.model_dump_json(),

@@ -17,9 +17,8 @@ from typing import Annotated
 import typer
 
 from scripts.cli import run_cli
-from tests.fault.pipeline import kills, outside  # noqa: F401 - they declare the faults
 from tests.fault.pipeline.census import Census
-from tests.fault.pipeline.fault import FAULTS, HEAL_SECONDS, Fault
+from tests.fault.pipeline.fault import HEAL_SECONDS, Fault, faults
 from tests.fault.pipeline.rig import Rig, rig
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
@@ -52,9 +51,9 @@ class Soak:
 
 def drawn(days: int, chance: random.Random) -> Iterator[Fault]:
     """Yield a fault for each day: all of them in a random order, then again in another."""
-    left: list[Fault] = []
+    every, left = list(faults().values()), list[Fault]()
     for _ in range(days):
-        left = left or chance.sample(list(FAULTS.values()), len(FAULTS))
+        left = left or chance.sample(every, len(every))
         yield left.pop()
 
 
@@ -82,7 +81,7 @@ def soak(built: Rig, days: int, chance: random.Random) -> Soak:
 
 def written(document: str, seen: Soak, command: str) -> str:
     """Return the document with the soak's command, its line and the table of faults."""
-    rows = [f"| {f.name} | {f.seen} | {_healed(seen, f)} |\n" for f in FAULTS.values()]
+    rows = [f"| {f.name} | {f.seen} | {_healed(seen, f)} |\n" for f in faults().values()]
     table = "| fault | what the operator sees | healed in |\n|---|---|---|\n" + "".join(rows)
     said = f"Measured by `{command}`:\n\n```\n{seen.line()}\n```\n\n{table}"
     head, _, rest = document.partition(_BEGIN)

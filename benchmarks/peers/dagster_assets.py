@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from dagster import (  # type: ignore[import-not-found,unused-ignore]
+from dagster import (
     AssetExecutionContext,
     AssetSpec,
     Config,
@@ -24,7 +24,7 @@ from dagster import (  # type: ignore[import-not-found,unused-ignore]
     multi_asset,
     sensor,
 )
-from dagster_dbt import (  # type: ignore[import-not-found,unused-ignore]
+from dagster_dbt import (
     DbtCliResource,
     dbt_assets,
 )
@@ -34,27 +34,27 @@ from benchmarks.jobs.plain import load, publish
 BUCKET, DSN, PROJECT = (os.environ[name] for name in ("PEER_BUCKET", "PEER_DSN", "PEER_DBT"))
 
 
-class Landed(Config):  # type: ignore[misc,unused-ignore]
+class Landed(Config):
     """The object of a run."""
 
     key: str
 
 
-@multi_asset(specs=[AssetSpec(["raw", "posts"]), AssetSpec(["ops", "loads"])])  # type: ignore[untyped-decorator,unused-ignore]
+@multi_asset(specs=[AssetSpec(["raw", "posts"]), AssetSpec(["ops", "loads"])])
 def loaded(config: Landed) -> tuple[None, None]:
     """Load the object: its records, and its row of the ledger."""
     load(BUCKET, config.key, DSN)
     return None, None
 
 
-@dbt_assets(manifest=Path(PROJECT) / "target" / "manifest.json")  # type: ignore[untyped-decorator,unused-ignore]
+@dbt_assets(manifest=Path(PROJECT) / "target" / "manifest.json")
 def models(context: AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
     """Build and test the models."""
     build = ["build", "--exclude-resource-type", "unit_test"]
     yield from dbt.cli(build, context=context).stream()
 
 
-@asset(deps=[models])  # type: ignore[untyped-decorator,unused-ignore]
+@asset(deps=[models])
 def published() -> None:
     """Say that it is done."""
     publish(DSN)
@@ -63,7 +63,7 @@ def published() -> None:
 everything = define_asset_job("everything", executor_def=in_process_executor)
 
 
-@sensor(  # type: ignore[untyped-decorator,unused-ignore]
+@sensor(
     job=everything,
     minimum_interval_seconds=1,
     default_status=DefaultSensorStatus.RUNNING,

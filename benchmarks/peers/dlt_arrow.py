@@ -7,17 +7,18 @@ Arguments: `object` (a file), `dsn_url`.
 
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import adbc_driver_postgresql  # type: ignore[import-not-found,unused-ignore] # noqa: F401
-import dlt  # type: ignore[import-not-found,import-untyped,unused-ignore]
-import orjson  # type: ignore[import-not-found,unused-ignore]
-import pyarrow as pa  # type: ignore[import-not-found,import-untyped,unused-ignore]
-from dlt.destinations import postgres  # type: ignore[import-not-found,unused-ignore]
+import dlt
+import orjson
+import pyarrow as pa
+from dlt.destinations import postgres
 
 from benchmarks import probe
 
+import_module("adbc_driver_postgresql")  # or dlt would do it on the clock
 _CHUNK = 100_000
 
 

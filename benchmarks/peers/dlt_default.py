@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import dlt  # type: ignore[import-not-found,import-untyped,unused-ignore]
-from dlt.destinations import postgres  # type: ignore[import-not-found,unused-ignore]
+import dlt
+from dlt.destinations import postgres
 
 from benchmarks import probe
 

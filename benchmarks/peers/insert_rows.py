@@ -27,7 +27,7 @@ def job(arguments: dict[str, Any]) -> int:
         password=str(place["password"]),
     )
     records = json.loads(Path(arguments["object"]).read_bytes())
-    PostgresHook(connection=connection).insert_rows(  # type: ignore[no-untyped-call]
+    PostgresHook(connection=connection).insert_rows(
         "raw.hook_rows",
         ((1, i, record["id"], json.dumps(record)) for i, record in enumerate(records)),
         target_fields=["load_id", "position", "id", "payload"],

@@ -8,8 +8,8 @@ dbt's own variables.
 import os
 from pathlib import Path
 
-from prefect import flow, task  # type: ignore[import-not-found,unused-ignore]
-from prefect_dbt import (  # type: ignore[import-not-found,unused-ignore]
+from prefect import flow, task
+from prefect_dbt import (
     PrefectDbtRunner,
     PrefectDbtSettings,
 )
@@ -19,19 +19,19 @@ from benchmarks.jobs.plain import load, publish
 BUCKET, DSN, PROJECT = (os.environ[name] for name in ("PEER_BUCKET", "PEER_DSN", "PEER_DBT"))
 
 
-@task  # type: ignore[untyped-decorator,unused-ignore]
+@task
 def loaded(key: str) -> None:
     """Load the object."""
     load(BUCKET, key, DSN)
 
 
-@task  # type: ignore[untyped-decorator,unused-ignore]
+@task
 def published() -> None:
     """Say that it is done."""
     publish(DSN)
 
 
-@flow  # type: ignore[untyped-decorator,unused-ignore]
+@flow
 def transform(key: str) -> None:
     """Bring one object to the models."""
     loaded(key)

@@ -5,8 +5,8 @@ Arguments: `object` (a file), `dsn`.
 
 from typing import Any
 
-import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
-import psycopg2  # type: ignore[import-untyped]
+import pandas as pd
+import psycopg2
 from sqlalchemy import create_engine
 
 from benchmarks import probe

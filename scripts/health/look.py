@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from threading import Timer
+from types import GenericAlias
 from typing import Any, LiteralString, TypeVar
 
 import msgspec
@@ -162,7 +163,8 @@ def _read(
     connection: psycopg.Connection[Any], type_: type[Row], query: LiteralString, *values: object
 ) -> list[Row]:
     rows = connection.execute(query, values).fetchall()
-    return msgspec.convert(rows, list[type_])  # type: ignore[valid-type]
+    found: list[Row] = msgspec.convert(rows, GenericAlias(list, type_))
+    return found
 
 
 def _incidents(connection: psycopg.Connection[Any]) -> tuple[list[OpenIncident], int]:

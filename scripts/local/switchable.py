@@ -178,5 +178,5 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+    def log_message(self, _format: str, *_: Any) -> None:
         """Say nothing: `/_requests` tells."""

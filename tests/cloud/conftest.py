@@ -62,7 +62,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         "AWS_ENDPOINT_URL": f"https://127.0.0.1:{port}",
         "AWS_CA_BUNDLE": ca,
         "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",  # pragma: allowlist secret
+        "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": _REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
     }

@@ -145,7 +145,7 @@ class Dbt:
         assert result.success is not bool(errors)
         return "\n".join(errors)
 
-    def rows(self, query: str, role: str = "transformer") -> list[tuple[Any, ...]]:
+    def rows(self, query: str | sql.Composed, role: str = "transformer") -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         with psycopg.connect(getattr(self.warehouse, role)) as connection:
             return connection.execute(query).fetchall()

@@ -8,6 +8,7 @@ import duckdb
 import msgspec
 import psycopg
 import pytest
+from psycopg import sql
 
 from scripts.errors import RefusedError
 from scripts.keys import raw_key
@@ -55,7 +56,8 @@ def test_what_has_landed_gives_the_same_marts(
             found = _sorted(connection.execute(f"from build.{mart}").fetchall())
             assert found
             with psycopg.connect(warehouse.transformer) as postgres:
-                wanted = postgres.execute(f"select * from build.{mart}").fetchall()  # noqa: S608
+                table = sql.Identifier("build", mart)
+                wanted = postgres.execute(sql.SQL("select * from {}").format(table)).fetchall()
             assert found == _sorted(wanted), mart
 
 

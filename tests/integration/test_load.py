@@ -77,8 +77,8 @@ def test_an_object_is_loaded_with_its_ledger_row(store: Store, warehouse: Wareho
     ]
     listed = next(iter(store.list(KEY)))
     assert ledger(warehouse, "etag, last_modified") == [(listed.etag, listed.last_modified)]
-    columns = "count(*), min(id), max(id), min(position), max(position)"
-    assert query(warehouse, f"select {columns} from raw.posts") == [(100, 1, 100, 0, 99)]  # noqa: S608
+    extent = "select count(*), min(id), max(id), min(position), max(position) from raw.posts"
+    assert query(warehouse, extent) == [(100, 1, 100, 0, 99)]
 
 
 def test_an_absent_object_changes_nothing(store: Store, warehouse: Warehouse) -> None:

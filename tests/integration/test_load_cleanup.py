@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+from psycopg import sql
 
 from scripts.cleanup import clean_up
 from scripts.errors import ConfigurationError
@@ -174,7 +175,9 @@ def test_a_key_may_be_a_text_or_several_fields(
     assert (result.loaded, result.received) == (len(kept), len(records))
     expected = [msgspec.json.decode(array([records[at]]))[0] for at in kept]
     assert payloads(warehouse, source.name) == expected
-    assert query(warehouse, f"select {', '.join(source.key)} from raw.{source.name}") == [  # noqa: S608
+    columns = sql.SQL(", ").join(map(sql.Identifier, source.key))
+    view = sql.Identifier("raw", source.name)
+    assert query(warehouse, sql.SQL("select {} from {}").format(columns, view)) == [
         tuple(record[name] for name in source.key) for record in expected
     ]
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from scripts.keys import raw_key, today
-from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack
+from scripts.local.ministack import LOGIN, REGION, MiniStack
 from scripts.store import Store
 from tests.conftest import Warehouse
 
@@ -32,8 +32,8 @@ def _load(
             "LANDING_BUCKET": store.bucket,
             "WAREHOUSE_DSN": warehouse.loader,
             "AWS_ENDPOINT_URL": ministack.endpoint,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_ACCESS_KEY_ID": LOGIN,
+            "AWS_SECRET_ACCESS_KEY": LOGIN,
             "AWS_DEFAULT_REGION": REGION,
         },
         capture_output=True,

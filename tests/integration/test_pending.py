@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from scripts.errors import RefusedError
 from scripts.keys import raw_key, today
@@ -44,14 +45,14 @@ def _record(warehouse: Warehouse, store: Store, day: date, **row: Any) -> None:
         "is_current": True,
         **row,
     }
-    names = ", ".join(columns)
-    values = ", ".join(f"%({name})s" for name in columns)
+    statement = sql.SQL(
+        "insert into ops.loads (load_id, {}) values (nextval('ops.load_id'), {})"
+    ).format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(", ").join(map(sql.Placeholder, columns)),
+    )
     with psycopg.connect(warehouse.loader) as connection:
-        connection.execute(
-            f"insert into ops.loads (load_id, {names}) "  # noqa: S608 - names of this test
-            f"values (nextval('ops.load_id'), {values})",
-            columns,
-        )
+        connection.execute(statement, columns)
 
 
 def _plan(warehouse: Warehouse, store: Store, **settings: Any) -> Work:

@@ -16,7 +16,7 @@ from dags.find_pending import FindPending
 from dags.shared import LANDING_SWEEP, POSTS_MARTS
 from scripts.errors import NotLandedError, RefusedError, UnavailableError
 from scripts.keys import raw_key, today
-from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY
+from scripts.local.ministack import LOGIN, REGION
 from scripts.settings import Deployment
 from scripts.store import Store
 from tests.conftest import Warehouse
@@ -33,8 +33,8 @@ def _connections(warehouse: Warehouse, store: Store, monkeypatch: pytest.MonkeyP
     """Lead Airflow's connections, and the landing bucket, to this test's own servers."""
     aws = {
         "conn_type": "aws",
-        "login": ACCESS_KEY,
-        "password": SECRET_KEY,
+        "login": LOGIN,
+        "password": LOGIN,
         "extra": {"endpoint_url": store.client.meta.endpoint_url, "region_name": REGION},
     }
     for name, connection in {

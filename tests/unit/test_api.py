@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scripts.api import fetch_pages
+from scripts.api import Page, fetch_pages
 from scripts.errors import ConfigurationError, PipelineError, RefusedError, UnavailableError
 from scripts.local.api import ApiSwitches, stand_in
 from scripts.local.processes import free_port
@@ -41,15 +41,15 @@ def fetch(
 ) -> list[bytes]:
     """Return the pages' bodies as the door hands them on."""
     endpoint = url if isinstance(url, Endpoint) else Endpoint(url)
-    bodies: list[bytes] = []
-
-    def consume(blocks: Iterator[bytes]) -> None:
-        bodies[page_number:] = [b"".join(blocks)]
-
     with closing(fetch_pages(endpoint, source, settings)) as pages:
-        for page_number, page in enumerate(pages):  # noqa: B007 - consume reads it
-            page.read(consume)
-    return bodies
+        return [read(page) for page in pages]
+
+
+def read(page: Page) -> bytes:
+    """Return a page's body, as its last try brought it."""
+    tries: list[bytes] = []
+    page.read(lambda blocks: tries.append(b"".join(blocks)))
+    return tries[-1]
 
 
 def whole(api: Api) -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.errors import RefusedError
-from scripts.extract import _Array
+from scripts.extract import _Array, _ignore
 from scripts.local.sample import Sample
 
 pytestmark = pytest.mark.unit
@@ -32,7 +32,7 @@ def blocks(text: bytes, size: int = 64) -> Iterator[bytes]:
 
 def collected(*pages: bytes, size: int = 64, max_record_bytes: int = 1 << 20) -> bytes:
     with tempfile.SpooledTemporaryFile(max_size=4096) as spool:
-        array = _Array(spool, max_record_bytes, lambda rows, size: None)  # noqa: ARG005
+        array = _Array(spool, max_record_bytes, _ignore)
         for page in pages:
             array._write(blocks(page, size), spool.tell(), array.rows)
         array.finish()
@@ -69,7 +69,7 @@ def test_an_answer_cut_at_any_byte_is_refused() -> None:
 
 def test_another_try_of_a_page_leaves_no_trace() -> None:
     with tempfile.SpooledTemporaryFile(max_size=100) as spool:
-        array = _Array(spool, 1 << 20, lambda rows, size: None)  # noqa: ARG005
+        array = _Array(spool, 1 << 20, _ignore)
         array._write(blocks(b'[{"a":1}]'), spool.tell(), array.rows)
         start, rows = spool.tell(), array.rows
         with pytest.raises(RefusedError):
@@ -135,7 +135,7 @@ def test_blocks_may_be_cut_anywhere() -> None:
     chance = random.Random(5)
     answer = json.dumps([{"i": i, "s": "é🚀" * chance.randrange(9)} for i in range(999)]).encode()
     with tempfile.SpooledTemporaryFile() as spool:
-        array = _Array(spool, 1 << 20, lambda rows, size: None)  # noqa: ARG005
+        array = _Array(spool, 1 << 20, _ignore)
         edges = sorted(chance.sample(range(len(answer)), 200))
         parts = (answer[a:b] for a, b in zip([0, *edges], [*edges, len(answer)], strict=True))
         array._write(parts, spool.tell(), 0)
@@ -147,7 +147,7 @@ def test_memory_does_not_grow_with_the_answer() -> None:
     record = json.dumps(_sample.record("posts", 1), indent=2).encode()
     block = (b",\n  " + record) * 200
     with tempfile.SpooledTemporaryFile(max_size=1 << 20) as spool:
-        array = _Array(spool, 1 << 20, lambda rows, size: None)  # noqa: ARG005
+        array = _Array(spool, 1 << 20, _ignore)
         tracemalloc.start()
         array._write(chain([b"[" + record], repeat(block, 500), [b"]"]), spool.tell(), 0)
         peak = tracemalloc.get_traced_memory()[1]

@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from itertools import repeat
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -58,11 +59,11 @@ def cut(
 @settings(max_examples=200, deadline=None)
 @given(_records, _formats, st.integers(1, 70), st.integers(2, 40))
 def test_any_array_in_any_formatting_and_blocks_comes_apart_as_json_says(
-    records: list[dict[str, object]], formatting: dict[str, object], size: int, copies: int
+    records: list[dict[str, object]], formatting: dict[str, Any], size: int, copies: int
 ) -> None:
     expected = records * copies
 
-    found = cut(json.dumps(expected, **formatting).encode(), size)  # type: ignore[arg-type]
+    found = cut(json.dumps(expected, **formatting).encode(), size)
 
     assert [json.loads(record) for record in found] == expected
 
@@ -233,7 +234,8 @@ def test_hostile_input_takes_linear_time_and_little_memory(hostile: bytes) -> No
         for _ in read_records(blocks_of(hostile, 65_536), max_record_bytes=1024**2):
             pass
     except RefusedError as error:
-        assert "inside record 0" in str(error)  # noqa: PT017 - one case of several is refused
+        if "inside record 0" not in str(error):
+            raise
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 40 * 1024**2

@@ -29,14 +29,14 @@ class HealthPlugin(AirflowPlugin):
     name = "health"
 
     @cached_property
-    def fastapi_apps(self) -> list[Any]:  # type: ignore[override] # one instance, one list
+    def fastapi_apps(self) -> list[Any]:  # type: ignore[override]  # made when asked for
         """The sub-application; it exists where it is asked for."""
         from health_page.app import create_app
 
         return [{"name": "health", "app": create_app(), "url_prefix": PREFIX}]
 
     @cached_property
-    def external_views(self) -> list[Any]:  # type: ignore[override]
+    def external_views(self) -> list[Any]:  # type: ignore[override]  # made when asked for
         """Where Airflow's UI shows it; labels are cut after about ten characters."""
         page = f"{airflow_path()}{PREFIX}/"
         return [

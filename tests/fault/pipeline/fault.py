@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 from tests.fault.pipeline.rig import Rig
 
@@ -21,7 +22,7 @@ class Fault:
     is_first: bool = False
 
 
-FAULTS: dict[str, Fault] = {}
+_FAULTS: dict[str, Fault] = {}
 
 
 def fault(
@@ -30,10 +31,17 @@ def fault(
     """Declare the decorated function as a fault."""
 
     def declare(strike: Callable[[Rig], None]) -> Callable[[Rig], None]:
-        FAULTS[name] = Fault(name, strike, seen, is_first)
+        _FAULTS[name] = Fault(name, strike, seen, is_first)
         return strike
 
     return declare
+
+
+def faults() -> dict[str, Fault]:
+    """Return every fault by name, as the modules beside this one declare them."""
+    for module in ("kills", "outside"):
+        import_module(f"tests.fault.pipeline.{module}")
+    return _FAULTS
 
 
 def strike_and_heal(rig: Rig, fault: Fault) -> float:

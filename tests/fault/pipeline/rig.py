@@ -21,7 +21,7 @@ from psycopg import sql
 
 from scripts.errors import UnavailableError
 from scripts.keys import raw_key
-from scripts.local.ministack import ACCESS_KEY, REGION, SECRET_KEY
+from scripts.local.ministack import LOGIN, REGION
 from scripts.local.stack import Stack
 from tests.fault.pipeline.census import RECORDS_A_DAY, Book, Census, census
 from tests.fault.pipeline.proxy import S3Fault, S3Proxy, running
@@ -230,8 +230,8 @@ def rig(kill_folder: Path) -> Iterator[Rig]:
 def _settings(proxy: S3Proxy, kill_folder: Path) -> dict[str, str]:
     aws = {
         "conn_type": "aws",
-        "login": ACCESS_KEY,
-        "password": SECRET_KEY,
+        "login": LOGIN,
+        "password": LOGIN,
         "extra": {"endpoint_url": proxy.url, "region_name": REGION},
     }
     environment = {

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fault.pipeline import kills, outside  # noqa: F401 - they declare the faults
-from tests.fault.pipeline.fault import FAULTS, Fault, strike_and_heal
+from tests.fault.pipeline.fault import Fault, faults, strike_and_heal
 from tests.fault.pipeline.rig import Rig
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
@@ -15,7 +14,7 @@ def _cases() -> list[Any]:
     """Every fault; all but the first of each class are left to `make test-fault`."""
     return [
         pytest.param(f, id=f.name, marks=[] if f.is_first else pytest.mark.thorough)
-        for f in FAULTS.values()
+        for f in faults().values()
     ]
 
 

@@ -9,7 +9,7 @@ from scripts.incidents.redact import clean, known_secrets
 
 pytestmark = pytest.mark.unit
 
-_PLANTED = "pl4nted-Secret_value"  # pragma: allowlist secret
+_PLANTED = "pl4nted-Secret_value"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import time
 import tracemalloc
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import requests
@@ -145,8 +145,10 @@ def test_an_unknown_switch_is_refused(api: Api) -> None:
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length"])
-def test_a_cut_is_noticed_where_the_framing_tells(api: Api, framing: str) -> None:
-    api.switches = ApiSwitches(cut=100, framing=framing)  # type: ignore[arg-type]
+def test_a_cut_is_noticed_where_the_framing_tells(
+    api: Api, framing: Literal["chunked", "length"]
+) -> None:
+    api.switches = ApiSwitches(cut=100, framing=framing)
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         get(api, "/posts")
 

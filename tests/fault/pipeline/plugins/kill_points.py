@@ -22,6 +22,9 @@ class _Edges:
         reach(f"{task_instance.dag_id}.{task_instance.task_id}.told")
 
 
+_LISTENERS: list[Any] = [_Edges()]
+
+
 class KillPoints(AirflowPlugin):
     name = "kill_points"
-    listeners = [_Edges()]  # noqa: RUF012 - Airflow's own interface
+    listeners = _LISTENERS
