@@ -91,10 +91,13 @@ def phase_figures(phases: Mapping[str, Phase]) -> list[Figure]:
     for name, found in phases.items():
         label = LABELS[name].removeprefix("ours, ")
         figures += [
-            Figure(f"landed → published / floor, {label}", ratio(found.ours, found.floor),
-                   at_most=_GOALS[name]),
+            Figure(
+                f"landed → published / floor, {label}",
+                ratio(found.ours, found.floor),
+                at_most=_GOALS[name],
+            ),
             Figure(f"CPU / floor, {label}", ratio(found.ours, found.floor, cpu)),
-        ]  # fmt: skip
+        ]
     return figures
 
 

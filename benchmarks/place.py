@@ -84,9 +84,12 @@ class Place:
         It also makes the manifest that dagster-dbt reads.
         """
         done = subprocess.run(
-            [DBT, "parse", *self._places()], env=self.environment(), check=False,
-            capture_output=True, text=True,
-        )  # fmt: skip
+            [DBT, "parse", *self._places()],
+            env=self.environment(),
+            check=False,
+            capture_output=True,
+            text=True,
+        )
         if done.returncode:
             raise RuntimeError(f"{self.name}: dbt parse failed:\n{done.stdout[-2000:]}")
 

@@ -57,8 +57,12 @@ def list_incidents(
     else:
         table = Table(*rows[0])
         for row in rows:
-            table.add_row(*(f"{value:%F %T}" if isinstance(value, datetime) else str(value or "")
-                            for value in row.values()))  # fmt: skip
+            table.add_row(
+                *(
+                    f"{value:%F %T}" if isinstance(value, datetime) else str(value or "")
+                    for value in row.values()
+                )
+            )
         Console().print(table, markup=False)
 
 

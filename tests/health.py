@@ -93,10 +93,14 @@ def open_incident(connection: psycopg.Connection, incident: Incident, since: dat
         values (%s, %s, %s, %s, %s, %s)
         """,
         [
-            incident.fingerprint, incident.kind, incident.subject, incident.day,
-            json.dumps({"facts": incident.facts, "links": incident.links}), since,
+            incident.fingerprint,
+            incident.kind,
+            incident.subject,
+            incident.day,
+            json.dumps({"facts": incident.facts, "links": incident.links}),
+            since,
         ],
-    )  # fmt: skip
+    )
 
 
 def history(now: datetime, days: int = DAYS) -> Iterator[Load]:

@@ -127,14 +127,18 @@ def look(dsn: str, now: datetime) -> Seen:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         incidents, open_count = _incidents(connection)
         return Seen(
-            _read(connection, Load, "select * from ops.v_health_loads where day >= %s"
-                  " order by day, load_id", since),
+            _read(
+                connection,
+                Load,
+                "select * from ops.v_health_loads where day >= %s order by day, load_id",
+                since,
+            ),
             _read(connection, SourceState, "select * from ops.v_health_sources order by source"),
             _read(connection, Parked, "select * from ops.v_health_parked order by day, source"),
             incidents,
             open_count,
             _read(connection, Owed, "select * from ops.v_health_deliveries order by channel"),
-        )  # fmt: skip
+        )
 
 
 @contextmanager

@@ -47,13 +47,21 @@ def show(health: Health, console: Console) -> None:
     marts = Table("mart", "", "published", "through", "stalest source", box=None, pad_edge=False)
     for mart in health.marts:
         published = f"{mart.published_at:%F %H:%M}" if mart.published_at else "never"
-        marts.add_row(mart.name, badge(mart.state, mart.word), published, str(mart.through or ""),
-                      mart.source or "")  # fmt: skip
+        marts.add_row(
+            mart.name,
+            badge(mart.state, mart.word),
+            published,
+            str(mart.through or ""),
+            mart.source or "",
+        )
     console.print(marts)
     for strip in health.on_time:
         cells = (_CELLS[cell] for cell in strip.cells)
-        console.print(Text.assemble(f"{strip.source:<12}", *cells,
-                                    f"  {strip.on_time} of {strip.due} on time"))  # fmt: skip
+        console.print(
+            Text.assemble(
+                f"{strip.source:<12}", *cells, f"  {strip.on_time} of {strip.due} on time"
+            )
+        )
 
 
 def _need(need: Need) -> Text:

@@ -11,8 +11,11 @@ from scripts.incidents.incident import FAILURES, Incident, Kind
 from scripts.incidents.render import Recorded
 
 _STALE_BECAUSE = FAILURES | {
-    Kind.NO_ANSWER, Kind.DAY_LATE, Kind.LOAD_UNPUBLISHED, Kind.OBJECT_PARKED
-}  # fmt: skip
+    Kind.NO_ANSWER,
+    Kind.DAY_LATE,
+    Kind.LOAD_UNPUBLISHED,
+    Kind.OBJECT_PARKED,
+}
 
 
 @dataclass(frozen=True)

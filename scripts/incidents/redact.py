@@ -39,10 +39,12 @@ _SHAPES = [
 ]
 # PostgreSQL shows the value it does not take: it is a record's content.
 _ECHOES = [
-    (re.compile(r"(invalid (?:input|byte|value)[^\"]*|out of range[^\"]*|value )\"[^\"]*\"?"),
-     r'\1"…"'),
+    (
+        re.compile(r"(invalid (?:input|byte|value)[^\"]*|out of range[^\"]*|value )\"[^\"]*\"?"),
+        r'\1"…"',
+    ),
     (re.compile(r"(row contains |Key )\(.*"), r"\1(…)"),
-]  # fmt: skip
+]
 
 
 def clean(text: object, most: int = _MOST_CHARACTERS) -> str:

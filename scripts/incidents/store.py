@@ -63,9 +63,15 @@ def see(
                 set seen = known.seen + %s, last_seen_at = clock_timestamp()
             returning incident_id
             """,
-            [incident.fingerprint, incident.kind, incident.subject, incident.day, details,
-             int(is_again)],
-        ).fetchone()  # fmt: skip
+            [
+                incident.fingerprint,
+                incident.kind,
+                incident.subject,
+                incident.day,
+                details,
+                int(is_again),
+            ],
+        ).fetchone()
         number: int = row[0] if row else 0
         connection.execute(
             """

@@ -74,9 +74,13 @@ class PostgresServer:
         options += [f"-c {option}" for option in self.options]
         log = self.data / "server.log"
         self._run(
-            "pg_ctl", "--wait", f"--timeout={_START_SECONDS}", f"--log={log}",
-            f"--options={' '.join(options)}", "start",
-        )  # fmt: skip
+            "pg_ctl",
+            "--wait",
+            f"--timeout={_START_SECONDS}",
+            f"--log={log}",
+            f"--options={' '.join(options)}",
+            "start",
+        )
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server (`mode` as pg_ctl's: fast, or immediate as a crash would)."""

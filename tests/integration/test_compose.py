@@ -29,9 +29,15 @@ _COMPOSE = Path(sys.executable).with_name("docker-compose")
 _PROFILES = ["", "local", "celery", "local,celery"]
 _ONE_SHOT = {"airflow-init", "warehouse-init", "ministack-init"}
 _ALWAYS = {
-    "metadata", "warehouse", "warehouse-init", "airflow-init",
-    "api-server", "scheduler", "dag-processor", "triggerer",
-}  # fmt: skip
+    "metadata",
+    "warehouse",
+    "warehouse-init",
+    "airflow-init",
+    "api-server",
+    "scheduler",
+    "dag-processor",
+    "triggerer",
+}
 _ADDED = {
     "": set[str](),
     "local": {"ministack", "ministack-init", "api", "mail"},
@@ -48,10 +54,19 @@ def compose(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         if not name.startswith(("PIPELINE_", "AIRFLOW", "LANDING_", "AWS_", "COMPOSE_"))
     }
     return subprocess.run(
-        [_COMPOSE, "--file", str(_ROOT / "docker-compose.yaml"), "--project-directory", str(folder),
-         *arguments],
-        env=clean, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            _COMPOSE,
+            "--file",
+            str(_ROOT / "docker-compose.yaml"),
+            "--project-directory",
+            str(folder),
+            *arguments,
+        ],
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def parsed(folder: Path, profiles: str) -> dict[str, Any]:

@@ -93,9 +93,12 @@ def test_reader_reads_the_health_views_and_nothing_else_of_ops(warehouse: Wareho
     with psycopg.connect(warehouse.admin) as connection:
         names = [name for (name,) in connection.execute(readable)]
     assert names == [
-        "v_health_deliveries", "v_health_incidents", "v_health_loads", "v_health_parked",
+        "v_health_deliveries",
+        "v_health_incidents",
+        "v_health_loads",
+        "v_health_parked",
         "v_health_sources",
-    ]  # fmt: skip
+    ]
 
 
 def test_no_role_is_more_than_a_login(warehouse: Warehouse) -> None:

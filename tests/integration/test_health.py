@@ -34,8 +34,11 @@ def command(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "scripts.health", *arguments],
         env={**os.environ, "WAREHOUSE_DSN": dsn, "COLUMNS": "160", "PIPELINE_ENVIRONMENT": "test"},
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 @pytest.mark.parametrize("hour", [0, 3, 12, 23])

@@ -74,8 +74,10 @@ def test_connections_come_from_the_backend_and_logs_go_to_s3(
             "AWS_DEFAULT_REGION": REGION,
             **configured,
         },
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     seen = json.loads(done.stdout.splitlines()[-1])
     assert "host=db.internal" in seen["dsn"]

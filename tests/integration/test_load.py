@@ -187,8 +187,11 @@ def test_a_bad_record_is_rejected_and_the_others_load(
     result = load_day(store, warehouse)
 
     assert (result.outcome, result.received, result.loaded, result.rejected) == (
-        "loaded", 101, 100, 1,
-    )  # fmt: skip
+        "loaded",
+        101,
+        100,
+        1,
+    )
     assert payloads(warehouse) == good
     ((position, found_field, found_reason),) = rejects(warehouse)
     assert (position, found_field) == (60, field)
@@ -207,15 +210,16 @@ LOADED = {
     "many digits": raw("-" + "9" * 131_072),
     "200 deep": raw("[" * 199 + "]" * 199),
     "one name twice": b'{"userId": "x", "id": 1, "title": "a", "body": "b", "id": 50, "userId": 7}',
-    "emoji": json.dumps(post(50, title="\U0001f600 \u05e9\u05dc\u05d5\u05dd\u200f \u00e9"),
-                        ensure_ascii=False).encode(),
+    "emoji": json.dumps(
+        post(50, title="\U0001f600 \u05e9\u05dc\u05d5\u05dd\u200f \u00e9"), ensure_ascii=False
+    ).encode(),
     "escaped emoji": json.dumps(post(50, title="\U0001f600")).encode(),
     "quotes": json.dumps(post(50, title='"\\"}, {"id": 1}', body="\n\r\t\b\f/\x7f")).encode(),
     "escaped backslash before u0000": raw(r'"\\u0000"'),
     "small and large numbers": raw("[1e308, 1e-300, -0.0, 1.50, 0e0, 123456789012345678901.5]"),
     "one record of 1 MB": raw('"' + "é" * 500_000 + '"'),
     "an empty name": raw('{"": {"": []}}'),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LOADED)
@@ -247,10 +251,12 @@ def test_an_unusual_record_is_loaded_as_it_is(
         (b"<html>", "got b'<' at byte 0"),
         (b"", "got nothing at byte 0"),
         (b"[]", "the list is empty, and posts allows no empty day"),
-        (array([post(1), {}, {}]),
-         "2 of 3 records rejected, more than 50% or 10000; the first: record 1: Object missing"),
+        (
+            array([post(1), {}, {}]),
+            "2 of 3 records rejected, more than 50% or 10000; the first: record 1: Object missing",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_broken_object_is_parked_and_its_day_stays(
     body: bytes, reason: str, store: Store, warehouse: Warehouse
 ) -> None:
@@ -320,8 +326,10 @@ def test_one_key_is_loaded_at_most_once(
     put(store, array(records))
     result = load(POSTS, DAY, store, warehouse.loader, RunSettings(max_reject_share=0.6))
     assert (result.received, result.loaded, result.rejected) == (
-        len(records), len(loaded), len(rejected),
-    )  # fmt: skip
+        len(records),
+        len(loaded),
+        len(rejected),
+    )
     assert payloads(warehouse) == [records[at] for at in loaded]
     found = {position: reason for position, _, reason in rejects(warehouse)}
     assert found.keys() == rejected.keys()

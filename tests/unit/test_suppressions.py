@@ -17,6 +17,7 @@ _MOST = 5
 # Spelt so that no line of this file is one of those that are looked for.
 _SUPPRESSIONS = {
     "ruff": r"# *(?:(?:ruff|flake8): ?)?no[q]a(?:: ?\w+(?:, ?\w+)*)?|# *ruff: ?\w+\[[\w, -]*\]",
+    "ruff format": r"# *(?:fmt|yapf): *(?:[s]kip|[o]ff)",
     "mypy": r"# *type: [i]gnore(?:\[[\w, -]*\])?|# *mypy: ?[\w-]+",
     "bandit": r"# *no[s]ec\b",
     "sqlfluff": r"-- *no[q]a(?:: ?[\w.=,]+)?",

@@ -29,8 +29,11 @@ def test_what_is_open_is_listed_and_what_is_over_when_asked(inbox: Inbox) -> Non
     tell(inbox.dsn, _STALE, inbox.channels(), PLACE, is_again=False)
     [row] = json.loads(_run("list"))
     assert (row["fingerprint"], row["class"], row["severity"], row["seen"]) == (
-        "marts/marts-stale", "marts-stale", "error", 1
-    )  # fmt: skip
+        "marts/marts-stale",
+        "marts-stale",
+        "error",
+        1,
+    )
     tell_end(inbox.dsn, _STALE.fingerprint, inbox.channels(), PLACE)
     assert json.loads(_run("list")) == []
     assert json.loads(_run("list", "--all"))[0]["closed_at"]

@@ -147,12 +147,14 @@ def test_a_parked_object_is_told_with_its_reason(inbox: Inbox) -> None:
 @pytest.mark.parametrize(
     ("columns", "subject"),
     [
-        ({"published_at": None, "loaded_at": _NOW - timedelta(hours=2)},
-         "loads are loaded and not published (all days)"),
+        (
+            {"published_at": None, "loaded_at": _NOW - timedelta(hours=2)},
+            "loads are loaded and not published (all days)",
+        ),
         ({"published_at": _NOW - timedelta(hours=40)}, "marts are stale (all days)"),
         ({"loaded": 97, "rejected": 3}, f"posts has many rejected records ({_NOW.date()})"),
     ],
-)  # fmt: skip
+)
 def test_what_the_ledger_shows_is_told_until_it_is_over(
     inbox: Inbox, columns: dict[str, Any], subject: str
 ) -> None:
@@ -160,8 +162,9 @@ def test_what_the_ledger_shows_is_told_until_it_is_over(
     _watch(inbox)
     assert _told(inbox) == [subject]
 
-    inbox.query("update ops.loads set published_at = %s, received = 97, rejected = 0,"
-                " loaded = 97", _NOW)  # fmt: skip
+    inbox.query(
+        "update ops.loads set published_at = %s, received = 97, rejected = 0, loaded = 97", _NOW
+    )
     _watch(inbox)
     assert "recovered after" in _told(inbox)[-1]
 

@@ -36,8 +36,9 @@ def test_what_was_told_without_the_warehouse_is_remembered_and_then_forgotten(
     memory = Memory()
     there = inbox.monkeypatch.context
     with there() as away:
-        away.setenv("AIRFLOW_CONN_WAREHOUSE", '{"conn_type": "postgres", "host": "127.0.0.1",'
-                    ' "port": 1}')  # fmt: skip
+        away.setenv(
+            "AIRFLOW_CONN_WAREHOUSE", '{"conn_type": "postgres", "host": "127.0.0.1", "port": 1}'
+        )
         for _ in range(2):
             assert watch_over(UnavailableError("gone"), RunSettings(), memory)
     assert inbox.counts() == (1, 1)

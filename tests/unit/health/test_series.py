@@ -27,8 +27,13 @@ def test_a_day_by_its_deadline_late_refused_missing_or_before_the_first() -> Non
 
     cells = dict(zip(found.days, _cells(found), strict=True))
     assert [cells[TODAY - timedelta(days=back)] for back in (5, 6, 7, 8, 20, 21)] == [
-        Cell.ON_TIME, Cell.LATE, Cell.MISSING, Cell.REFUSED, Cell.ON_TIME, Cell.BEFORE
-    ]  # fmt: skip
+        Cell.ON_TIME,
+        Cell.LATE,
+        Cell.MISSING,
+        Cell.REFUSED,
+        Cell.ON_TIME,
+        Cell.BEFORE,
+    ]
     [strip] = [one for one in found.on_time if one.source == "users"]
     assert (strip.on_time, strip.due) == (18, 21)
 

@@ -71,8 +71,10 @@ def test_what_is_broken_is_red_also_before_the_first_load() -> None:
 def test_an_open_incident_is_as_bad_as_its_alert_says(kind: Kind, state: State) -> None:
     found = health(seen(past(), incidents=[opened(Incident(kind, "x"))]))
     assert (found.state, found.needs[0].state, tile(found, "incidents").value) == (
-        state, state, "1"
-    )  # fmt: skip
+        state,
+        state,
+        "1",
+    )
 
 
 def test_a_silence_spares_people_and_not_the_verdict() -> None:
