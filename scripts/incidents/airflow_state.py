@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from scripts.airflow_api import AirflowApi
 from scripts.incidents.incident import FAILURES, Incident, Kind
 from scripts.incidents.render import Recorded
@@ -83,9 +85,11 @@ def _succeeded(
 
 def _incident(api: AirflowApi | None, run: dict[str, Any], airflow_url: str) -> Incident:
     task: dict[str, Any] = {}
+    is_timed_out = False
     if api:
         path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"
         task = next(iter(api.get(path, state="failed", limit=1)["task_instances"]), {})
+        is_timed_out = not task and _is_timed_out(api, run)
     failed = Run(
         run["dag_id"],
         run["dag_run_id"],
@@ -93,7 +97,17 @@ def _incident(api: AirflowApi | None, run: dict[str, Any], airflow_url: str) -> 
         task.get("task_id") or "",
         task.get("try_number") or 1,
     )
-    return failed_run(failed, airflow_url, "Airflow says: failed; the log has the reason")
+    error = "Airflow says: failed; the log has the reason"
+    return failed_run(failed, airflow_url, error, is_timed_out=is_timed_out)
+
+
+def _is_timed_out(api: AirflowApi, run: dict[str, Any]) -> bool:
+    """Return whether a run took as long as its DAG allows: only then Airflow ends it itself."""
+    limit = api.get(f"/dags/{run['dag_id']}/details")["dag_run_timeout"]
+    if limit is None or not run["start_date"]:
+        return False
+    took = _ended(run) - datetime.fromisoformat(run["start_date"])
+    return took >= msgspec.convert(limit, timedelta)
 
 
 def _import_errors(api: AirflowApi) -> Iterator[Incident]:

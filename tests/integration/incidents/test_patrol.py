@@ -32,6 +32,7 @@ class FakeAirflow:
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
         self.import_errors: list[dict[str, Any]] = []
+        self.failed_tasks: list[dict[str, Any]] = [{"task_id": "land", "try_number": 2}]
         self.silent_for = {"triggerer": timedelta(0), "dag_processor": timedelta(0)}
         self.server = SwitchableServer(("127.0.0.1", 0), self._answer, Switches)
 
@@ -43,6 +44,7 @@ class FakeAirflow:
                 "state": state,
                 "logical_date": None,
                 "run_after": _NOW.isoformat(),
+                "start_date": _NOW.isoformat(),
                 "end_date": (ended or datetime.now(UTC)).isoformat(),
                 "conf": conf,
             }
@@ -64,7 +66,9 @@ class FakeAirflow:
                 for name, silent in self.silent_for.items()
             }
         elif path.endswith("/taskInstances"):
-            body = {"task_instances": [{"task_id": "land", "try_number": 2}]}
+            body = {"task_instances": self.failed_tasks}
+        elif path.endswith("/details"):
+            body = {"dag_run_timeout": "PT2H"}
         else:
             dag_id = request.query.get("dag_id_pattern", "")
             body = {
@@ -217,6 +221,18 @@ def test_a_failed_run_that_a_callback_told_is_not_told_again(
     airflow.runs.clear()  # older than the look back: that is no success
     _watch(inbox, airflow=airflow)
     assert len(_told(inbox)) == 1
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(119, "failed"), (120, "ran out of time")], ids=["marked", "timed out"]
+)
+def test_a_failed_run_without_a_failed_task_has_run_out_of_time_or_not(
+    inbox: Inbox, airflow: FakeAirflow, minutes: int, words: str
+) -> None:
+    airflow.failed_tasks = []
+    airflow.run("ingest_posts", "failed", _NOW + timedelta(minutes=minutes), day="2026-01-02")
+    _watch(inbox, airflow=airflow)
+    assert _told(inbox) == [f"ingest_posts {words} (2026-01-02)"]
 
 
 def test_a_broken_file_and_a_silent_part_are_told(inbox: Inbox, airflow: FakeAirflow) -> None:
