@@ -70,6 +70,8 @@ def soak(built: Rig, days: int, chance: random.Random) -> Soak:
             if chance.random() < 0.25:
                 built.drop()
             healed = built.heal(HEAL_SECONDS)
+            misheard = built.misheard(is_warehouse_down=fault.is_warehouse_down)
+            assert not misheard, misheard
         except AssertionError as error:
             seen.trouble = f"{fault.name}: {error}"
             break

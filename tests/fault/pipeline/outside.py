@@ -20,7 +20,7 @@ _RETRIED = "the task is tried again; no alert"
 _TRIES = 7  # boto3 asks five times by itself: the task's first try fails, its second does not
 
 
-@fault("Postgres stopped at once during a load", seen=_DOWN, is_first=True)
+@fault("Postgres stopped at once during a load", seen=_DOWN, is_first=True, is_warehouse_down=True)
 def _(rig: Rig) -> None:
     rig.arm("load.in_copy", "SIGSTOP")
     rig.drop()
@@ -29,7 +29,7 @@ def _(rig: Rig) -> None:
     resume(load)
 
 
-@fault("Postgres stopped at once during dbt", seen=_DOWN)
+@fault("Postgres stopped at once during dbt", seen=_DOWN, is_warehouse_down=True)
 def _(rig: Rig) -> None:
     with rig.dbt_held_at("build.stg_loads"):
         rig.inside.postgres.stop("immediate")

@@ -25,7 +25,8 @@ from scripts.local.ministack import LOGIN, REGION
 from scripts.local.stack import Stack
 from tests.fault.pipeline.census import RECORDS_A_DAY, Book, Census, census
 from tests.fault.pipeline.proxy import S3Fault, S3Proxy, running
-from tests.stack import LocalStack, started, wait_for
+from tests.fault.pipeline.told import Ear, misheard, unfinished
+from tests.stack import LocalStack, now, started, wait_for
 
 WATCH_SECONDS = 20
 _PLUGINS = Path(__file__).parent / "plugins"
@@ -37,8 +38,15 @@ _AIRFLOW = {
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
 }
+_RUN_SETTINGS = {
+    "http_retries": 1,
+    "http_backoff": 0.1,
+    # The days of the book are long ago, and no day since then was to land.
+    "landing_deadline_hours": 24 * 3650,
+}
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
 _POLL_SECONDS = 0.5
+_TOLD_SECONDS = 180  # to give up after: a few looks of the watch
 
 
 @dataclass
@@ -50,6 +58,7 @@ class Rig:
     kill_folder: Path
     book: Book = field(default_factory=Book)
     _struck_at: float | None = None
+    _ear: Ear = field(init=False)
 
     def __post_init__(self) -> None:
         self.inside = Stack(self.stack.folder)  # the same stack, without a process per look
@@ -156,11 +165,13 @@ class Rig:
     # what heals --------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Let everything outside behave, and wait until no work is left."""
+        """Let everything outside behave, and wait until no work is left, and nothing to tell."""
         self.stack.switch()
         self.proxy.fault = None
         self._struck_at = None
         wait_for(self._active, lambda runs: runs == [], 300)
+        self._wait_until_all_is_told()
+        self._ear = Ear(self.stack)
 
     def heal(self, seconds: float) -> float:
         """Wait until every record is everywhere once; return the seconds since the strike."""
@@ -174,6 +185,26 @@ class Rig:
         healed = time.monotonic() - self._struck_at
         assert not [file.name for file in self.kill_folder.iterdir()], "an armed place was missed"
         return healed
+
+    def misheard(self, *, is_warehouse_down: bool) -> list[str]:
+        """Wait until the end of every cause is told; return what was not told as it should be."""
+        wait_for(self._active, lambda runs: runs == [], 300)
+        failed = self._ear.failed_runs()
+        if failed:  # a callback may come late: the watch has the last word
+            seen = now()
+            wait_for(lambda: self._looks_since(seen), bool, _TOLD_SECONDS)
+        self._wait_until_all_is_told()
+        ear = self._ear
+        told = ear.incidents(), ear.messages()
+        return list(misheard(failed, *told, is_warehouse_down=is_warehouse_down))
+
+    def _looks_since(self, moment: datetime) -> list[Any]:
+        """Return the looks of the watch that began after a moment and have ended."""
+        looks = self.stack.airflow.runs_since("watch_pipeline", moment)
+        return [look for look in looks if look["state"] == "success"]
+
+    def _wait_until_all_is_told(self) -> None:
+        wait_for(lambda: unfinished(self.stack), lambda left: left == [], _TOLD_SECONDS)
 
     def census(self) -> list[Census]:
         """Compare every place with the book."""
@@ -241,7 +272,7 @@ def _settings(proxy: S3Proxy, kill_folder: Path) -> dict[str, str]:
     }
     return {
         "PIPELINE_LOCAL_AIRFLOW_ENV": json.dumps(environment),
-        "AIRFLOW_VAR_PIPELINE": json.dumps({"http_retries": 1, "http_backoff": 0.1}),
+        "AIRFLOW_VAR_PIPELINE": json.dumps(_RUN_SETTINGS),
         "PIPELINE_INGEST_SCHEDULE": "0 0 1 1 *",
         "PIPELINE_WATCH_SCHEDULE": f"* * * * * */{WATCH_SECONDS}",
         "PIPELINE_DBT_SINGLE_TASK": "true",

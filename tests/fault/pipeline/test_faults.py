@@ -1,4 +1,7 @@
-"""Whatever strikes the running pipeline, every record ends in S3, raw and marts exactly once."""
+"""Whatever strikes the running pipeline, every record ends in S3, raw and marts exactly once.
+
+So does every cause: it is told once on each channel, and once more when it is over.
+"""
 
 from typing import Any
 
@@ -19,10 +22,11 @@ def _cases() -> list[Any]:
 
 
 @pytest.mark.parametrize("fault", _cases())
-def test_it_heals_and_every_record_is_everywhere_once(
+def test_it_heals_with_every_record_everywhere_once_and_every_cause_told_once(
     fault: Fault, rig: Rig, record_property: Any
 ) -> None:
     healed = strike_and_heal(rig, fault)
 
     assert [found for found in rig.census() if found] == []
+    assert rig.misheard(is_warehouse_down=fault.is_warehouse_down) == []
     record_property("heal_seconds", f"{healed:.1f}")

@@ -15,6 +15,7 @@ from tests.fault.pipeline import census
 from tests.fault.pipeline.census import Book, Census
 from tests.fault.pipeline.fault import faults
 from tests.fault.pipeline.proxy import S3Fault, S3Proxy, running
+from tests.fault.pipeline.told import misheard
 
 pytestmark = pytest.mark.fault
 KEY = "raw/posts/2026-01-01.json"
@@ -84,6 +85,48 @@ def test_the_census_tells_what_is_wrong(
     [counted] = census.census(nothing, book)
 
     assert counted == Census("here", *found)
+
+
+_BEGUN = ("[local] it failed (all days)", "Error: x\nincident 3 · it/run-failed")
+_AGAIN = ("[local] it failed (all days)", "Error: x\nincident not recorded · it/run-failed")
+_ENDED = ("[local] recovered after 0:01:00: it failed (all days)", "incident 3 · it/run-failed")
+
+
+@pytest.mark.parametrize(
+    ("incidents", "told", "wrong"),
+    [
+        (["it/run-failed"], [_BEGUN, _ENDED], []),
+        ([], [], ["it failed and was no incident"]),
+        (["it/run-failed"], [_BEGUN], ["slack: it/run-failed began 1 times, ended 0"]),
+        (
+            ["it/run-failed"],
+            [_BEGUN, _AGAIN, _ENDED],
+            ["slack: it/run-failed began 2 times, ended 1"],
+        ),
+        (["it/run-failed"], [_ENDED], ["slack: it/run-failed began 0 times, ended 1"]),
+        (
+            ["it/run-failed", "it/run-failed"],
+            [_BEGUN, _ENDED, _BEGUN, _ENDED],
+            [
+                "it/run-failed was 2 incidents",
+                "slack: it/run-failed began 2 times, ended 2",
+            ],
+        ),
+    ],
+    ids=["right", "nobody", "no end", "twice", "no beginning", "two incidents"],
+)
+def test_what_was_told_wrongly_is_named(
+    incidents: list[str], told: list[tuple[str, str]], wrong: list[str]
+) -> None:
+    heard = {"slack": told}
+    assert list(misheard({"it"}, incidents, heard, is_warehouse_down=False)) == wrong
+
+
+def test_without_the_warehouse_a_beginning_may_be_told_again_but_not_an_end() -> None:
+    one, twice = [_BEGUN, _AGAIN, _ENDED], [_BEGUN, _ENDED, _ENDED]
+    cause = ["it/run-failed"]
+    assert list(misheard([], cause, {"mail": one}, is_warehouse_down=True)) == []
+    assert len(list(misheard([], cause, {"mail": twice}, is_warehouse_down=True))) == 1
 
 
 def test_the_same_seed_draws_the_same_faults_and_each_before_one_again() -> None:
