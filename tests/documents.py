@@ -1,11 +1,12 @@
-"""The documents of this project: their commands and their links, and make as they use it."""
+"""The documents of this project: their commands, run as they stand there, and their links."""
 
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -17,6 +18,8 @@ _SET_UP = (
     ".tools/checkov/.installed",
     ".tools/cloud/.installed",
 )
+_FILES = ("Makefile", "pyproject.toml", ".env.example", ".gitignore")
+_FOLDERS = ("requirements", "scripts", "dbt", "docs", "terraform")
 Command = tuple[str, ...]
 _BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
@@ -26,14 +29,68 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 def commands(document: Path) -> list[Command]:
     """Return every command of the shell blocks as its words."""
-    found = [line for block in _BLOCK.findall(document.read_text()) for line in _lines(block)]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(map(words, _blocks(document))))
 
 
-def commands_of_readme() -> list[Command]:
-    """Return the README's, also those that stand as code within its text."""
+def commands_of_readme() -> dict[Command, str]:
+    """Return the README's as they stand there, also those that are code within its text."""
     inline = _INLINE.findall(_FENCED.sub("", README.read_text()))
-    return list(dict.fromkeys([*commands(README), *(tuple(shlex.split(code)) for code in inline)]))
+    return {words(text): text for text in (*inline, *_blocks(README))}
+
+
+def words(text: str) -> Command:
+    """Return what a shell makes of a command: its comment is none of it."""
+    return tuple(shlex.split(text, comments=True))
+
+
+def run_readme(
+    line: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    before: str = "",
+    replaced: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the README, as it stands there, in a shell; `env` is laid over ours.
+
+    What the README says to write `before` it, and what a test must put in another's place, stand
+    in the call.
+
+    Raises:
+        LookupError: the README has no such command, or not what is `replaced` in it.
+    """
+    text = commands_of_readme().get(words(line))
+    if text is None:
+        raise LookupError(f"README.md has no command {line!r}")
+    for old, new in (replaced or {}).items():
+        if old not in text:
+            raise LookupError(f"README.md has no {old!r} in {line!r}")
+        text = text.replace(old, new)
+    return subprocess.run(
+        ["bash", "-c", before + text],
+        cwd=cwd,
+        env={**_outside(), **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def set_up_copy(folder: Path) -> Path:
+    """Return a copy of the tree for commands that write into it: as `make setup` leaves it."""
+    tree = folder / "tree"
+    ignored = shutil.ignore_patterns("__pycache__", "logs", "target", ".terraform*", "*.tfstate*")
+    for name in _FOLDERS:
+        shutil.copytree(ROOT / name, tree / name, ignore=ignored)
+    for name in _FILES:
+        shutil.copy(ROOT / name, tree)
+    (tree / ".venv").mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (tree / ".venv" / name).symlink_to(Path(sys.prefix) / name)
+    (tree / ".venv" / ".installed").touch()
+    (tree / "dbt" / "target").mkdir()
+    shutil.copy(ROOT / "dbt" / "target" / "manifest.json", tree / "dbt" / "target")
+    return tree
 
 
 def links(document: Path) -> list[str]:
@@ -49,31 +106,38 @@ def anchors(document: Path) -> set[str]:
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run make as if everything were set up, and not within another make."""
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    place = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PIPELINE_LOCAL_DIR": str(folder / "state"),
-    }
     return subprocess.run(
         ["make", *(f"--assume-old={name}" for name in _SET_UP), *arguments],
         cwd=folder,
-        env=outside | place,
+        env=_outside(),
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def _lines(block: str) -> Iterator[Command]:
+def _outside() -> dict[str, str]:
+    """Return our environment as it is outside of make, with our Python first."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return kept | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def _blocks(document: Path) -> Iterator[str]:
+    """Yield the text of each command of the shell blocks."""
+    for block in _BLOCK.findall(document.read_text()):
+        yield from _lines(block)
+
+
+def _lines(block: str) -> Iterator[str]:
     """Yield the commands of a block: a quoted text may go on in the next line."""
     pending = ""
     for line in block.replace("\\\n", " ").splitlines():
         pending = f"{pending}\n{line}" if pending else line
         try:
-            words = shlex.split(pending, comments=True)
+            found = words(pending)
         except ValueError:  # no closing quotation yet
             continue
+        if found:
+            yield pending.strip()
         pending = ""
-        if words:
-            yield tuple(words)
     assert not pending, pending
