@@ -13,13 +13,15 @@ from psycopg import sql
 from scripts.errors import RefusedError
 from scripts.keys import raw_key
 from scripts.load import load
-from scripts.local.duck import build, copy_landed
+from scripts.local.duck import copy_landed
 from scripts.local.sample import Sample
 from scripts.settings import RunSettings
 from scripts.sources import SOURCES
 from scripts.store import Store
 from tests.conftest import Warehouse
+from tests.documents import run_readme, set_up_copy
 from tests.integration.dbt_support import PROJECT, Dbt
+from tests.loading import environment
 
 pytestmark = pytest.mark.integration
 
@@ -47,10 +49,14 @@ def test_what_has_landed_gives_the_same_marts(
     dbt = Dbt(warehouse, tmp_path)
     dbt.run()
     file = tmp_path / "elt.duckdb"
+    place = {"PIPELINE_LOCAL_DIR": str(tmp_path)}
 
-    assert copy_landed(store, file) == {"posts": 91, "comments": 460, "users": 10}
-    build(file)
+    done = run_readme(
+        "make dbt-duckdb", set_up_copy(tmp_path), environment(store, warehouse.loader, **place)
+    )
 
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert done.stdout.endswith(f"91 posts, 460 comments, 10 users in {file}\n")
     with duckdb.connect(str(file), read_only=True) as connection:
         for mart in _MARTS:
             found = _sorted(connection.execute(f"from build.{mart}").fetchall())

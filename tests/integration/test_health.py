@@ -19,6 +19,7 @@ from scripts.local.processes import free_port
 from scripts.settings import Deployment, RunSettings
 from tests import health as ledger
 from tests.conftest import Warehouse
+from tests.documents import ROOT, run_readme
 
 pytestmark = pytest.mark.integration
 
@@ -33,12 +34,16 @@ def command(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``python -m scripts.health`` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "scripts.health", *arguments],
-        env={**os.environ, "WAREHOUSE_DSN": dsn, "COLUMNS": "160", "PIPELINE_ENVIRONMENT": "test"},
+        env=os.environ | _place(dsn),
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
+
+
+def _place(dsn: str) -> dict[str, str]:
+    return {"WAREHOUSE_DSN": dsn, "COLUMNS": "160", "PIPELINE_ENVIRONMENT": "test"}
 
 
 @pytest.mark.parametrize("hour", [0, 3, 12, 23])
@@ -57,7 +62,7 @@ def test_the_command_ends_with_1_only_when_the_verdict_is_red(
     warehouse: Warehouse, state: ledger.State, status: int
 ) -> None:
     ledger.seed(warehouse.loader, state)
-    told = command(warehouse.reader)
+    told = run_readme("python -m scripts.health", ROOT, _place(warehouse.reader))
     assert told.returncode == status, told.stderr
     assert told.stdout.startswith(f"{State(state).shape} {State(state).word}: ")
     as_json = command(warehouse.reader, "--json")

@@ -13,7 +13,8 @@ from scripts.migrate import migrate
 from scripts.sources import POSTS
 from scripts.store import Store
 from tests.conftest import Warehouse
-from tests.loading import DAY, SETTINGS, array, post, put, put_foreign, run
+from tests.documents import ROOT, run_readme
+from tests.loading import DAY, SETTINGS, array, environment, post, put, put_foreign, run
 from tests.warehouses import count, dbt_place, marts, tables
 
 pytestmark = pytest.mark.integration
@@ -63,7 +64,8 @@ def test_a_dropped_warehouse_comes_back_with_identical_marts(
         store, warehouse, "rebuild", **place, **admin, PIPELINE_KILL_AT="rebuild.after_loads"
     )
     assert (killed.returncode, marts(warehouse)) == (-9, {})
-    rebuilt = run(store, warehouse, "rebuild", **place, **admin)
+    env = environment(store, warehouse.loader, **place, **admin)
+    rebuilt = run_readme("python -m scripts.rebuild", ROOT, env)
 
     assert "rebuilt from 3 objects: 5 of 6 records" in rebuilt.stdout
     assert rebuilt.returncode == 2

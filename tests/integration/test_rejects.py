@@ -15,6 +15,7 @@ from scripts.rejects import find_rejects, read_reject, replay
 from scripts.sources import POSTS
 from scripts.store import Store
 from tests.conftest import Warehouse
+from tests.documents import ROOT, run_readme
 from tests.loading import (
     DAY,
     KEY,
@@ -23,6 +24,7 @@ from tests.loading import (
     bucket_of,
     database_of,
     empty,
+    environment,
     ledger,
     load_day,
     payloads,
@@ -112,12 +114,15 @@ def test_the_command_line_lists_shows_and_replays(store: Store, warehouse: Wareh
     put(store, array([post(1), post(2, title=None)]))
     load_day(store, warehouse)
 
-    listed = json.loads(run(store, warehouse, "rejects", "list", "--source", "posts").stdout)
+    env = environment(store, warehouse.loader)
+    listed = json.loads(run_readme("python -m scripts.rejects list", ROOT, env).stdout)
+    of_users = run(store, warehouse, "rejects", "list", "--source", "users")
     shown = json.loads(run(store, warehouse, "rejects", "show", "1", "1").stdout)
-    replayed = run(store, warehouse, "rejects", "replay", "posts", "--day", "2026-01-31")
+    replayed = run_readme("python -m scripts.rejects replay posts --day 2026-01-31", ROOT, env)
     refused = run(store, warehouse, "rejects", "show", "7", "7")
 
     assert [(row["position"], row["field"]) for row in listed] == [(1, "title")]
+    assert json.loads(of_users.stdout) == []
     assert json.loads(shown["record"]) == post(2, title=None)
     assert (replayed.returncode, refused.returncode) == (0, 2)
     assert "loaded, 1 of 2 records, 1 rejected" in replayed.stdout

@@ -9,6 +9,7 @@ from scripts import alerts
 from scripts.errors import ConfigurationError, RefusedError
 from scripts.incidents.fast import tell, tell_end
 from scripts.incidents.incident import Incident, Kind
+from tests.documents import ROOT, run_readme
 from tests.integration.incidents.conftest import PLACE, SECRET, Inbox
 
 pytestmark = pytest.mark.integration
@@ -27,7 +28,9 @@ def _run(*arguments: str) -> str:
 def test_what_is_open_is_listed_and_what_is_over_when_asked(inbox: Inbox) -> None:
     assert json.loads(_run("list")) == []
     tell(inbox.dsn, _STALE, inbox.channels(), PLACE, is_again=False)
-    [row] = json.loads(_run("list"))
+    done = run_readme("python -m scripts.alerts list", ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    [row] = json.loads(done.stdout)
     assert (row["fingerprint"], row["class"], row["severity"], row["seen"]) == (
         "marts/marts-stale",
         "marts-stale",
@@ -72,7 +75,8 @@ def test_a_test_says_what_did_not_arrive_and_why(inbox: Inbox) -> None:
 
 
 def test_a_check_sends_nothing(inbox: Inbox) -> None:
-    assert _run("check") == "slack: works\nmail: works\n"
+    done = run_readme("python -m scripts.alerts check", ROOT)
+    assert (done.returncode, done.stdout) == (0, "slack: works\nmail: works\n"), done.stderr
     assert inbox.counts() == (0, 0)
 
 
