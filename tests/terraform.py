@@ -1,4 +1,4 @@
-"""The Terraform program on a copy of terraform/, with plugins of a mirror if one is named."""
+"""The Terraform program on a copy of the tree, with plugins of a mirror if one is named."""
 
 import os
 import shutil
@@ -7,28 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.documents import run_readme, set_up_copy
 from tests.tools import unavailable
 
-_SOURCE = Path(__file__).parents[1] / "terraform"
+_PLAIN = {"TF_CLI_ARGS": "-no-color", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
 _MIRROR = "PIPELINE_TF_MIRROR"
 
 
 @dataclass(frozen=True)
 class Terraform:
-    """A working copy: state, plugins and variables stay out of the source tree."""
+    """A working copy of terraform/: state, plugins and variables stay out of the source tree."""
 
     folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def copy(cls, folder: Path, env: Mapping[str, str] | None = None) -> "Terraform":
-        """Copy the sources and initialise them; skips, with the reason, where that cannot be."""
+        """Copy the tree and initialise it; skips, with the reason, where that cannot be."""
         if not shutil.which("terraform"):
             unavailable("terraform is not on PATH")
-        ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*")
-        shutil.copytree(_SOURCE, folder / "terraform", ignore=ignored)
-        made = cls(folder / "terraform", {**(env or {}), **_plugins(folder)})
-        done = made.run("init", "-backend=false", "-input=false")
+        made = cls(set_up_copy(folder) / "terraform", {**(env or {}), **_plugins(folder)})
+        done = made.run_readme("terraform -chdir=terraform init")
         if done.returncode:
             unavailable(
                 f"the AWS provider is not to be had; {_MIRROR} may name a mirror: "
@@ -40,12 +39,16 @@ class Terraform:
         """Run a command of Terraform's; its output is plain text."""
         return subprocess.run(
             ["terraform", f"-chdir={self.folder}", *arguments],
-            env={**os.environ, "TF_CLI_ARGS": "-no-color", "CHECKPOINT_DISABLE": "1", **self.env},
+            env={**os.environ, **_PLAIN, **self.env},
             capture_output=True,
             text=True,
             timeout=seconds,
             check=False,
         )
+
+    def run_readme(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the README in the tree, as it stands there."""
+        return run_readme(line, self.folder.parent, {**_PLAIN, **self.env})
 
 
 def _plugins(folder: Path) -> dict[str, str]:

@@ -22,6 +22,7 @@ _ASK = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}],
 }
+_TFVARS = "production.tfvars"
 PRINCIPALS = ("host", "officer", "stranger")
 
 
@@ -65,15 +66,16 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": _REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "TF_CLI_ARGS_apply": "-auto-approve",
+        "TF_CLI_ARGS_plan": f"-var-file={_TFVARS}",
+        "TF_CLI_ARGS_destroy": f"-var-file={_TFVARS}",
     }
     cloud = Cloud(env["AWS_ENDPOINT_URL"], ca, Terraform.copy(folder, env), {}, {})
     server.start()
     try:
         server.wait_until(partial(is_listening, port), 30)
         cloud.keys = _users(cloud)
-        (cloud.terraform.folder / "trial.auto.tfvars.json").write_text(_variables())
-        done = cloud.terraform.run("apply", "-auto-approve", "-input=false", seconds=300)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+        _deploy(cloud.terraform)
         told = json.loads(cloud.terraform.run("output", "-json").stdout)
         cloud.outputs = {name: output["value"] for name, output in told.items()}
         yield cloud
@@ -123,13 +125,28 @@ def _users(cloud: Cloud) -> dict[str, tuple[str, str]]:
     return keys
 
 
-def _variables() -> str:
-    arn = f"arn:aws:iam::{_ACCOUNT}:user"
-    return json.dumps(
-        {
-            "environment": "trial",
-            "region": _REGION,
-            "force_destroy": True,
-            "trusted_arns": {"pipeline": [f"{arn}/host"], "erase": [f"{arn}/officer"]},
-        }
-    )
+def _deploy(terraform: Terraform) -> None:
+    """Follow the README; what it says to edit is edited, and the bucket may be destroyed."""
+    copied = terraform.run_readme("cp terraform/example.tfvars terraform/production.tfvars")
+    assert copied.returncode == 0, copied.stderr
+    _edit(terraform.folder / _TFVARS)
+    for done in (
+        terraform.run_readme("terraform -chdir=terraform apply -var-file=production.tfvars"),
+        terraform.run_readme("make env"),
+        terraform.run_readme("terraform -chdir=terraform output -raw env >> .env"),
+    ):
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+
+
+def _edit(tfvars: Path) -> None:
+    text = tfvars.read_text()
+    user = f"arn:aws:iam::{_ACCOUNT}:user"
+    for example, ours in (
+        ('"staging"', '"trial"'),
+        ("arn:aws:iam::123456789012:role/airflow-host", f"{user}/host"),
+        ("arn:aws:iam::123456789012:role/data-protection", f"{user}/officer"),
+    ):
+        assert example in text
+        text = text.replace(example, ours)
+    assert f'region      = "{_REGION}"' in text
+    tfvars.write_text(f"{text}force_destroy = true\n")
