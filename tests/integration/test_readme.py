@@ -1,116 +1,85 @@
-"""No command of README.md is without a place that runs it, and its figures are measured ones.
-
-The table is looked up, not executed: a row says which test, or which workflow of hosted CI, runs
-the command or what stands for it. Only `make status`, `down`, `help` and `format` are run here.
-"""
+"""README.md's commands that need no stack, run as they stand there, and what it shows."""
 
 import re
-import shlex
-import shutil
+import stat
 from pathlib import Path
 
 import pytest
 
-from tests.documents import DOCUMENTS, README, ROOT, commands_of_readme, make
+from tests.documents import DOCUMENTS, README, ROOT, run_readme, set_up_copy
 
 pytestmark = pytest.mark.integration
 
-# Where each command of the README, or what stands for it, is run: a file, and words of it.
-RUN_BY = {
-    "make run": ("tests/e2e/conftest.py", 'started(settings, "run"'),
-    "make test": (".ci/run", "make test PYTEST_ARGS"),
-    "make run POSTS=137 SEED=7": ("tests/e2e/conftest.py", '"--posts", "137", "--seed", "7"'),
-    "make run DAY=2026-01-31": ("tests/e2e/test_another_api.py", '"run", "--day"'),
-    "make run API=https://jsonplaceholder.typicode.com": (
-        "tests/e2e/test_another_api.py",
-        '"--api", other.url',
-    ),
-    "make status": ("tests/integration/test_readme.py", '("status",'),
-    "make down": ("tests/integration/test_readme.py", '("down",'),
-    "make help": ("tests/integration/test_readme.py", '("help",'),
-    "make format": ("tests/integration/test_readme.py", '("format",'),
-    "make env": ("tests/integration/test_compose.py", "write_dotenv(profiles, folder)"),
-    "make env PROFILES=local": (".github/workflows/nightly.yaml", "make env PROFILES=local"),
-    "make lint": (".ci/run", "make lint"),
-    "make docs": (".github/workflows/ci.yaml", "make docs"),
-    "make pictures": (".github/workflows/nightly.yaml", "pictures"),
-    "make dbt-duckdb": ("tests/integration/test_duck.py", "copy_landed("),
-    "make test-celery": (".ci/run", "long test-celery"),
-    "make test-cloud": (".ci/run", "long test-cloud"),
-    "make test-fault": (".github/workflows/nightly.yaml", "test-fault"),
-    "make soak": (".github/workflows/nightly.yaml", "soak"),
-    "make bench": (".github/workflows/nightly.yaml", "bench,"),
-    ".ci/run": (".github/workflows/ci.yaml", "bash .ci/run"),
-    "python -m scripts.health": ("tests/integration/test_health.py", '"scripts.health"'),
-    "python -m scripts.alerts check": ("tests/integration/incidents/test_cli.py", '_run("check")'),
-    "python -m scripts.alerts list": ("tests/integration/incidents/test_cli.py", '_run("list")'),
-    "python -m scripts.rejects list": ("tests/integration/test_rejects.py", '"rejects", "list"'),
-    "python -m scripts.rejects replay posts --day 2026-01-31": (
-        "tests/integration/test_rejects.py",
-        '"rejects", "replay", "posts", "--day", "2026-01-31"',
-    ),
-    "python -m scripts.rebuild": ("tests/integration/test_rebuild.py", '"rebuild", **place'),
-    """airflow dags trigger ingest_posts --conf '{"day": "2026-01-31"}'""": (
-        "tests/e2e/test_reruns.py",
-        '"dags", "trigger", "ingest_posts", "--conf", conf',
-    ),
-    """airflow dags trigger transform_posts --conf '{"days": ["2026-01-31"]}'""": (
-        "tests/e2e/test_reruns.py",
-        'trigger("transform_posts", {"days": [day]})',
-    ),
-    "airflow dags trigger transform_posts": ("tests/e2e/test_main_job.py", '"transform_posts"'),
-    "airflow backfill create --dag-id ingest_posts --from-date 2026-01-01 --to-date 2026-01-30": (
-        "tests/e2e/test_reruns.py",
-        '"backfill", "create", "--dag-id", "ingest_posts"',
-    ),
-    "cp terraform/example.tfvars terraform/production.tfvars": (
-        "tests/terraform.py",
-        "shutil.copytree(_SOURCE",
-    ),
-    "terraform -chdir=terraform init": ("tests/terraform.py", '"init"'),
-    "terraform -chdir=terraform apply -var-file=production.tfvars": (
-        "tests/cloud/conftest.py",
-        'run("apply"',
-    ),
-    "terraform -chdir=terraform output -raw env >> .env": ("tests/cloud/conftest.py", '"output"'),
-    "docker compose up --build --detach --wait": (
-        ".github/workflows/nightly.yaml",
-        "docker compose up --build --wait",
-    ),
-}
+
+def test_a_command_that_the_readme_lacks_is_not_run(tmp_path: Path) -> None:
+    known, unknown = "make help", "make helpless"
+    with pytest.raises(LookupError, match="no command 'make helpless'"):
+        run_readme(unknown, tmp_path)
+    with pytest.raises(LookupError, match="no 'helpless' in 'make help'"):
+        run_readme(known, tmp_path, replaced={"helpless": "help"})
 
 
-@pytest.mark.parametrize("line", RUN_BY)
-def test_the_place_that_the_table_names_still_holds_the_words(line: str) -> None:
-    file, words = RUN_BY[line]
-    assert words in (ROOT / file).read_text()
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return set_up_copy(tmp_path_factory.mktemp("readme"))
 
 
-def test_the_table_holds_every_command_of_the_readme_and_no_other() -> None:
-    assert {tuple(shlex.split(line)) for line in RUN_BY} == set(commands_of_readme())
+@pytest.fixture
+def nothing_runs(tmp_path: Path) -> dict[str, str]:
+    """The place of a stack that was never started."""
+    return {"PIPELINE_LOCAL_DIR": str(tmp_path / "state")}
 
 
-@pytest.mark.parametrize(
-    ("target", "says"),
-    [
-        ("status", "airflow_url"),
-        ("down", "the stack is down"),
-        ("help", "make pictures"),
-        ("format", "1 file reformatted"),
-    ],
-)
-def test_what_changes_nothing_is_run_here(tmp_path: Path, target: str, says: str) -> None:
-    for name in ("Makefile", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
-    (tmp_path / "dbt").mkdir()
-    ugly = tmp_path / "ugly" / "__init__.py"
+def test_status_and_down_of_nothing(tree: Path, nothing_runs: dict[str, str]) -> None:
+    status = run_readme("make status", tree, nothing_runs)
+    assert (status.returncode, "airflow_url" in status.stdout) == (0, True), status.stderr
+    down = run_readme("make down", tree, nothing_runs)
+    assert (down.returncode, down.stdout) == (0, "the stack is down\n"), down.stderr
+
+
+def test_help_lists_every_target(tree: Path) -> None:
+    done = run_readme("make help", tree)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert [line.split()[1] for line in done.stdout.splitlines()] == targets
+
+
+def test_format_writes_the_sources_as_the_linters_want_them(tree: Path) -> None:
+    ugly = tree / "ugly" / "__init__.py"
     ugly.parent.mkdir()
     ugly.write_text('"""Ugly."""\n\na  =  1\n')
-    done = make(tmp_path, target)
-    assert done.returncode == 0, done.stderr
-    assert says in done.stdout
-    assert ("a = 1" in ugly.read_text()) == (target == "format")
+    done = run_readme("make format", tree)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ugly.read_text() == '"""Ugly."""\n\na = 1\n'
+
+
+def test_env_is_written_with_fresh_secrets_as_the_profiles_want_it(tree: Path) -> None:
+    made = [run_readme("make env", tree), run_readme("make env", tree)]
+    ours = _taken(tree)
+    made.append(run_readme("make env PROFILES=local", tree))
+    local = _taken(tree)
+    assert [done.returncode for done in made] == [0, 0, 0], made[0].stderr
+    assert "left as it is" in made[1].stdout
+    assert (ours["COMPOSE_PROFILES"], ours["LANDING_BUCKET"]) == ("", "")
+    assert (local["COMPOSE_PROFILES"], local["LANDING_BUCKET"]) == ("local", "landing")
+    assert len({ours["PIPELINE_ADMIN_PASSWORD"], local["PIPELINE_ADMIN_PASSWORD"], ""}) == 3
+
+
+def _taken(tree: Path) -> dict[str, str]:
+    """Take .env away; return its settings."""
+    file = tree / ".env"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    text = file.read_text()
+    file.unlink()
+    return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+
+
+def test_docs_describe_every_column_and_draw_the_lineage_that_is_shown(tree: Path) -> None:
+    (tree / "docs" / "lineage.svg").unlink()
+    done = run_readme("make docs", tree)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "fct_posts" in (tree / "dbt" / "target" / "static_index.html").read_text()
+    drawn, shown = (folder / "docs" / "lineage.svg" for folder in (tree, ROOT))
+    assert drawn.read_text() == shown.read_text()
 
 
 def test_the_figures_are_those_of_the_benchmark() -> None:
