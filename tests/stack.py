@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +20,8 @@ from scripts.local.airflow import components
 from scripts.local.ministack import MiniStack
 from scripts.local.rest import AirflowApi
 from scripts.local.state import read_state
+from tests.documents import README, ROOT, run_readme
 
-_ROOT = Path(__file__).parents[1]
 _POLL_SECONDS = 0.3
 _PATIENCE = 240  # seconds, on a machine that is busy with something else too
 
@@ -38,17 +38,25 @@ class LocalStack:
         """Run `python -m scripts.local ...` as a user does."""
         return subprocess.run(
             [sys.executable, "-m", "scripts.local", *arguments],
-            cwd=_ROOT,
-            env={
-                **os.environ,
-                "PIPELINE_LOCAL_DIR": str(self.folder),
-                "COLUMNS": "160",
-                **self.settings,
-            },
+            cwd=ROOT,
+            env={**os.environ, **self._place},
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def run_readme(
+        self, line: str, replaced: Mapping[str, str] | None = None, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of the README on this stack, as it stands there."""
+        before = "python -m scripts.local " if line.startswith("airflow ") else ""
+        assert f"On the local stack write `{before}" in README.read_text()
+        place = {**self._place, **env}
+        return run_readme(line, ROOT, place, before=before, replaced=replaced)
+
+    @property
+    def _place(self) -> dict[str, str]:
+        return {"PIPELINE_LOCAL_DIR": str(self.folder), "COLUMNS": "160", **self.settings}
 
     def restart_airflow(self, **settings: str) -> None:
         """Start what runs the DAGs again with other settings, in a moment without a run.
@@ -121,6 +129,12 @@ class LocalStack:
         run_id = self.airflow.trigger(dag_id, conf)
         return run_id, self.finished(dag_id, run_id)
 
+    def newest_by_hand(self, dag_id: str, since: datetime) -> tuple[str, str]:
+        """Wait for the end of the one run that was triggered since a moment; as `run_by_hand`."""
+        runs = self.airflow.runs_since(dag_id, since)
+        [run_id] = [run["dag_run_id"] for run in runs if run["run_type"] == "manual"]
+        return run_id, self.finished(dag_id, run_id)
+
     def transforms_settled(
         self, since: datetime, seconds: float = _PATIENCE
     ) -> list[dict[str, Any]]:
@@ -151,13 +165,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+Start = Callable[[LocalStack], subprocess.CompletedProcess[str]]
+
+
 @contextmanager
-def started(settings: Mapping[str, str], *command: str) -> Iterator[LocalStack]:
-    """Bring a stack up with a command; take it down with everything that it left."""
+def started_by(settings: Mapping[str, str], start: Start) -> Iterator[LocalStack]:
+    """Bring a stack up in some way; take it down with everything that it left."""
     with tempfile.TemporaryDirectory(prefix="elt-stack-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # as root the database server runs as another user
         stack = LocalStack(Path(folder) / "state", settings)
-        first = stack.command(*command)
+        first = start(stack)
         try:
             assert first.returncode == 0, first.stdout[-3000:] + first.stderr[-3000:]
             stack.first_output = first.stdout
@@ -165,3 +182,8 @@ def started(settings: Mapping[str, str], *command: str) -> Iterator[LocalStack]:
             yield stack
         finally:
             stack.command("down", "--purge")
+
+
+def started(settings: Mapping[str, str], *command: str) -> AbstractContextManager[LocalStack]:
+    """Bring a stack up with a command of `scripts.local`; take it down in the end."""
+    return started_by(settings, lambda stack: stack.command(*command))

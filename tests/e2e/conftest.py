@@ -11,7 +11,7 @@ import pytest
 
 from scripts.local.switchable import SwitchableServer, running
 from scripts.local.switches import Answer, Switches
-from tests.stack import LocalStack, started
+from tests.stack import LocalStack, started_by
 
 _WORKERS = os.environ.get("PIPELINE_TEST_WORKERS", "0")  # Celery workers; 0: LocalExecutor
 # Before any day that a test lands, until a test of late data lands an older one.
@@ -56,8 +56,12 @@ def stack(heartbeats: SwitchableServer[Switches], more_dags: Path) -> Iterator[L
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
         "HEARTBEAT_URL": f"{heartbeats.url}/ping/uuid",
     }
-    settings = {**_SETTINGS, "PIPELINE_LOCAL_AIRFLOW_ENV": json.dumps(laid_over)}
-    with started(settings, "run", "--posts", "137", "--seed", "7", "--workers", _WORKERS) as stack:
+    settings = {
+        **_SETTINGS,
+        "PIPELINE_LOCAL_AIRFLOW_ENV": json.dumps(laid_over),
+        "WORKERS": _WORKERS,  # a variable of make's own
+    }
+    with started_by(settings, lambda new: new.run_readme("make run POSTS=137 SEED=7")) as stack:
         yield stack
 
 

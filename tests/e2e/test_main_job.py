@@ -16,7 +16,7 @@ from tests.stack import LocalStack, now, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-_DAY = "2026-01-02"
+_DAY = "2026-01-31"
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_the_marts_hold_what_the_api_answered(stack: LocalStack) -> None:
 
 def test_a_second_run_of_the_same_day_finds_nothing_new(stack: LocalStack) -> None:
     before = stack.query("select count(*), max(load_id) from ops.loads")
-    again = stack.command("run")
+    again = stack.run_readme("make run")
 
     assert again.returncode == 0, again.stdout
     assert "nothing new" in again.stdout
@@ -60,37 +60,53 @@ def test_a_second_run_of_the_same_day_finds_nothing_new(stack: LocalStack) -> No
 
 def test_another_day_flows_through_by_itself(stack: LocalStack) -> None:
     started = now()
-    _, state = stack.run_by_hand("ingest_posts", {"day": _DAY})
-    assert state == "success"
+    done = stack.run_readme("make run DAY=2026-01-31")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     runs = stack.transforms_settled(started)
 
     assert runs[-1]["state"] == "success"
     assert {run["run_type"] for run in runs} == {"asset_triggered"}
     assert stack.query("select count(*) from raw.posts where day = %s", _DAY) == [(137,)]
     assert stack.query(
-        "select published_at is not null from ops.loads where day = %s and is_current", _DAY
+        "select bool_and(published_at is not null) from ops.loads where day = %s and is_current",
+        _DAY,
     ) == [(True,)]
     assert stack.marts("select count(*), count(distinct post_id) from marts.fct_posts") == [
         (137, 137)
     ]
 
 
-@pytest.mark.parametrize("dag_id", ["ingest_posts", "transform_posts"])
-def test_clearing_a_run_works(stack: LocalStack, dag_id: str) -> None:
-    conf = {"day": _DAY} if dag_id == "ingest_posts" else {}
-    run_id, state = stack.run_by_hand(dag_id, conf)
-    assert state == "success"
+def test_clearing_an_ingest_works(stack: LocalStack) -> None:
+    _clear(stack, "ingest_posts", *stack.run_by_hand("ingest_posts", {"day": _DAY}))
 
+
+def test_clearing_a_transform_works(stack: LocalStack) -> None:
+    started = now()
+    done = stack.run_readme("airflow dags trigger transform_posts")
+    assert done.returncode == 0, done.stderr
+    _clear(stack, "transform_posts", *stack.newest_by_hand("transform_posts", started))
+
+
+def _clear(stack: LocalStack, dag_id: str, run_id: str, state: str) -> None:
+    assert state == "success"
     stack.airflow.clear(dag_id, run_id)
     assert stack.finished(dag_id, run_id) == "success"
     assert stack.marts("select count(*) from marts.fct_posts") == [(137,)]
 
 
 def test_transform_by_hand_reloads_a_named_day(stack: LocalStack) -> None:
-    current = "select load_id from ops.loads where day = date '2026-01-02' and is_current"
+    current = (
+        "select load_id from ops.loads"
+        " where source = 'posts' and day = date '2026-01-31' and is_current"
+    )
     [(before,)] = stack.query(current)
 
-    run_id, state = stack.run_by_hand("transform_posts", {"days": [_DAY]})
+    started = now()
+    done = stack.run_readme(
+        """airflow dags trigger transform_posts --conf '{"days": ["2026-01-31"]}'"""
+    )
+    assert done.returncode == 0, done.stderr
+    run_id, state = stack.newest_by_hand("transform_posts", started)
 
     assert state == "success"
     assert stack.query(current) > [(before,)]
@@ -140,7 +156,7 @@ def test_a_failing_dbt_test_publishes_nothing_is_told_and_heals(stack: LocalStac
 def test_a_dead_api_is_tried_again_told_once_and_lands_nothing(stack: LocalStack) -> None:
     inbox = stack.folder / "inbox"
     told = len(slack_messages(inbox)), len(mails(inbox))
-    day = "2026-01-05"
+    day = "2026-02-05"
     stack.switch(drop=True)
 
     run_id, state = stack.run_by_hand("ingest_posts", {"day": day})
@@ -159,7 +175,7 @@ def test_a_dead_api_is_tried_again_told_once_and_lands_nothing(stack: LocalStack
     started = now()
     assert stack.run_by_hand("ingest_posts", {"day": day})[1] == "success"
     assert stack.transforms_settled(started)[-1]["state"] == "success"
-    assert stack.query("select count(*) from raw.posts where day = date '2026-01-05'") == [(137,)]
+    assert stack.query("select count(*) from raw.posts where day = date '2026-02-05'") == [(137,)]
     _wait_for_alerts(stack, *(count + 2 for count in told))
     assert "recovered" in slack_messages(inbox)[-1]["body"]["text"]
 
@@ -167,11 +183,11 @@ def test_a_dead_api_is_tried_again_told_once_and_lands_nothing(stack: LocalStack
 def test_a_failed_load_is_finished_by_the_next_event(stack: LocalStack) -> None:
     """What a run leaves unpublished is the next run's work, whatever triggered it."""
     [(load_id,)] = stack.query(
-        "update ops.loads set published_at = null where day = date '2026-01-02' and is_current "
-        "returning load_id"
+        "update ops.loads set published_at = null"
+        " where source = 'posts' and day = date '2026-01-31' and is_current returning load_id"
     )
     started = now()
-    assert stack.run_by_hand("ingest_posts", {"day": "2026-01-05"})[1] == "success"
+    assert stack.run_by_hand("ingest_posts", {"day": "2026-02-05"})[1] == "success"
     runs = stack.transforms_settled(started)
 
     assert runs[-1]["state"] == "success"

@@ -13,7 +13,7 @@ from tests.stack import LocalStack, now, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.usefixtures("one_dbt_task")]
 
-_FIRST, _LAST = "2025-11-01", "2025-11-30"
+_FIRST, _LAST = "2026-01-01", "2026-01-30"
 _RECORD = {"userId": 1, "id": 1, "title": "anew", "body": "b"}
 
 
@@ -21,11 +21,6 @@ _RECORD = {"userId": 1, "id": 1, "title": "anew", "body": "b"}
 def _api_behaves_again(stack: LocalStack) -> Iterator[None]:
     yield
     stack.switch()
-
-
-def _airflow(stack: LocalStack, *arguments: str) -> None:
-    done = stack.command("airflow", *arguments)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def _versions(stack: LocalStack, day: str) -> int:
@@ -56,8 +51,10 @@ def _waits(stack: LocalStack, day: str) -> str:
 
 def test_a_backfill_of_thirty_days_is_transformed_in_a_few_runs(stack: LocalStack) -> None:
     started = now()
-    dates = ("--from-date", _FIRST, "--to-date", _LAST)
-    _airflow(stack, "backfill", "create", "--dag-id", "ingest_posts", *dates)
+    done = stack.run_readme(
+        "airflow backfill create --dag-id ingest_posts --from-date 2026-01-01 --to-date 2026-01-30"
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
     backfilled = """
         select count(*), count(published_at), sum(loaded), count(distinct run_id) from ops.loads
@@ -77,14 +74,16 @@ def test_a_backfill_of_thirty_days_is_transformed_in_a_few_runs(stack: LocalStac
 def test_a_rerun_from_the_command_line_changes_nothing_if_the_answer_is_the_same(
     stack: LocalStack,
 ) -> None:
-    ledger = "select load_id, published_at from ops.loads where day = date '2025-11-30'"
+    ledger = "select load_id, published_at from ops.loads where day = date '2026-01-30'"
     before = stack.query(ledger)
     started = now()
 
-    conf = json.dumps({"day": _LAST})
-    _airflow(stack, "dags", "trigger", "ingest_posts", "--conf", conf, "--run-id", "by_hand")
-
-    assert stack.finished("ingest_posts", "by_hand") == "success"
+    done = stack.run_readme(
+        """airflow dags trigger ingest_posts --conf '{"day": "2026-01-31"}'""",
+        replaced={"2026-01-31": _LAST},
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert stack.newest_by_hand("ingest_posts", started)[1] == "success"
     for run in stack.transforms_settled(started, 300):
         states = stack.task_states("transform_posts", run["dag_run_id"])
         assert set(states.values()) == {"skipped"}
@@ -105,7 +104,7 @@ def test_a_backfill_again_with_a_new_answer_replaces_its_day(stack: LocalStack) 
     assert stack.query("select payload ->> 'title' from raw.posts where day = %s", _LAST) == [
         ("anew",)
     ]
-    changed = "select title from marts.fct_post_changes where day = '2025-11-30' and post_id = 1"
+    changed = "select title from marts.fct_post_changes where day = '2026-01-30' and post_id = 1"
     assert stack.marts(changed) == [("anew",)]
 
 
