@@ -14,8 +14,9 @@ MANIFEST := dbt/target/manifest.json
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
-.PHONY: help setup run up down status env test test-fault soak test-cloud test-celery lint format lock \
-	manifest docs pictures dbt-duckdb mutants bench bench-pipeline bench-health clean
+.PHONY: help setup run up down status env test test-e2e test-alerts test-fault soak test-cloud test-celery \
+	lint lint-types lint-style format lock manifest docs pictures dbt-duckdb mutants bench bench-pipeline \
+	bench-health clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,11 +75,17 @@ env: setup ## Write .env for docker compose, with fresh secrets (PROFILES=local,
 
 # What starts no stack of its own goes two at a time; stacks go one after the other.
 test: setup ## Run the tests
-	@python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration $(PYTEST_ARGS)
-	@python -m pytest tests/fault tests/browser tests/e2e $(PYTEST_ARGS)
+	@python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration tests/browser $(PYTEST_ARGS)
+	@python -m pytest tests/fault tests/e2e $(PYTEST_ARGS)
 
-test-fault: setup ## Run every fault of the fault suite, and what takes long end to end, on the real stack
-	@python -m pytest tests/fault tests/e2e -m "fault or thorough" $(PYTEST_ARGS)
+test-e2e: setup ## Rerun, clear, backfill, pause and fail on the real stack
+	@python -m pytest tests/e2e -m thorough --ignore tests/e2e/alerts $(PYTEST_ARGS)
+
+test-alerts: setup ## Cause every class of alert on the real stack, and refuse to take it in every way
+	@python -m pytest tests/e2e/alerts -m thorough $(PYTEST_ARGS)
+
+test-fault: setup ## Break the real stack in every way, and count every record
+	@python -m pytest tests/fault -m fault $(PYTEST_ARGS)
 
 soak: setup ## Live through days of faults and count every record (DAYS=30 SEED=1; WRITE=1 into docs)
 	@python -m tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
@@ -102,10 +109,14 @@ bench-pipeline: setup ## Measure landing to marts, and waiting, and write them t
 bench-health: setup ## Measure a look at the health page with two years of ledger, and write it there
 	@python -m benchmarks.health --write
 
-lint: setup .tools/checkov/.installed ## Run every linter
+lint: lint-types lint-style ## Run every linter (make -j2 lint: two at a time)
+
+lint-types: setup ## Check the types
+	@mypy
+
+lint-style: setup .tools/checkov/.installed ## Check everything but the types
 	@ruff format --check --quiet .
 	@ruff check --quiet .
-	@mypy
 	@sqlfluff lint --disable-progress-bar --nocolor dbt | tail -n 40
 	@yamllint --strict .
 	@shellcheck .ci/run

@@ -11,7 +11,12 @@ from scripts.dbt_lock import dbt_lock
 from scripts.local.sinks import slack_messages
 from tests.stack import LocalStack, now, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.usefixtures("one_dbt_task")]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.thorough,
+    pytest.mark.timeout(600),
+    pytest.mark.usefixtures("one_dbt_task"),
+]
 
 _FIRST, _LAST = "2026-01-01", "2026-01-30"
 _RECORD = {"userId": 1, "id": 1, "title": "anew", "body": "b"}

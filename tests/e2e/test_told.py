@@ -17,7 +17,12 @@ from scripts.local.switches import Switches
 from tests.e2e.conftest import DUE_DAY
 from tests.stack import LocalStack, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.usefixtures("one_dbt_task")]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.thorough,
+    pytest.mark.timeout(600),
+    pytest.mark.usefixtures("one_dbt_task"),
+]
 
 _ALARMS = Path(__file__).parent / "alarm_dags.py.txt"
 _WATCH = 30  # the stack's watch interval, in seconds
@@ -98,7 +103,6 @@ def test_a_killed_task_is_told_by_its_run(stack: LocalStack) -> None:
     assert told_at - killed_at <= timedelta(seconds=30)
 
 
-@pytest.mark.thorough  # two looks of the watch
 def test_a_file_that_cannot_be_imported_is_told_and_its_end_too(
     stack: LocalStack, more_dags: Path
 ) -> None:
@@ -115,7 +119,6 @@ def test_a_file_that_cannot_be_imported_is_told_and_its_end_too(
     assert "broken.py" in _told(stack, "recovered")[-1]["body"]["text"]
 
 
-@pytest.mark.thorough  # two looks of the watch
 def test_a_late_day_is_told_until_it_lands(stack: LocalStack) -> None:
     """A source owes a day once it has landed an older one."""
     older, due = DUE_DAY - timedelta(days=40), DUE_DAY

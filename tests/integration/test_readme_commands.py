@@ -33,6 +33,8 @@ ELSEWHERE = {
     "make test": Elsewhere(_NIGHTLY, "runs this very test"),
     ".ci/run": Elsewhere(".github/workflows/ci.yaml", "runs this very test"),
     "make lint": Elsewhere(".ci/run", "says of the whole tree what must be said once"),
+    "make test-e2e": Elsewhere(_NIGHTLY, _SUITE),
+    "make test-alerts": Elsewhere(_NIGHTLY, _SUITE),
     "make test-fault": Elsewhere(_NIGHTLY, _SUITE),
     "make soak": Elsewhere(_NIGHTLY, _SUITE),
     "make test-celery": Elsewhere(_NIGHTLY, _SUITE),
@@ -65,7 +67,8 @@ def _steps(file: str) -> set[Command]:
     if file.startswith(".github/"):
         jobs = yaml.safe_load(text)["jobs"].values()
         return {command for job in jobs for command in _of_job(job)}
-    return {words(line) for line in text.splitlines() if re.match(r"make \S+$", line)}
+    steps = re.findall(r"^make (?:-j2 )?(\S+)$", text, re.MULTILINE)
+    return {("make", target) for target in steps}
 
 
 def _of_job(job: dict[str, Any]) -> Iterator[Command]:
