@@ -13,14 +13,16 @@ HEAL_SECONDS = 300  # to give up after; how long it took is measured
 class Fault:
     """One fault; `strike` brings data, injects it and returns once it has been seen to strike.
 
-    `is_first` marks the one fault of its class that every `make test` goes through, and
-    `is_warehouse_down` those during which the warehouse cannot remember what was told.
+    `is_first` marks the one fault of its class that every `make test` goes through, `is_told` those
+    that always fail a run for good, and `is_warehouse_down` those during which the warehouse cannot
+    remember what was told.
     """
 
     name: str
     strike: Callable[[Rig], None]
     seen: str
     is_first: bool = False
+    is_told: bool = False
     is_warehouse_down: bool = False
 
 
@@ -28,12 +30,17 @@ _FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    name: str, *, seen: str, is_first: bool = False, is_warehouse_down: bool = False
+    name: str,
+    *,
+    seen: str,
+    is_first: bool = False,
+    is_told: bool = False,
+    is_warehouse_down: bool = False,
 ) -> Callable[[Callable[[Rig], None]], Callable[[Rig], None]]:
     """Declare the decorated function as a fault."""
 
     def declare(strike: Callable[[Rig], None]) -> Callable[[Rig], None]:
-        _FAULTS[name] = Fault(name, strike, seen, is_first, is_warehouse_down)
+        _FAULTS[name] = Fault(name, strike, seen, is_first, is_told, is_warehouse_down)
         return strike
 
     return declare

@@ -45,7 +45,7 @@ for _verb, _places, _kill in (("ingest", _INGEST, _kill_ingest), ("load", _LOAD,
         )(partial(_kill, _place))
 
 
-@fault("dbt killed while it builds", seen=_RED, is_first=True)
+@fault("dbt killed while it builds", seen=_RED, is_first=True, is_told=True)
 def _(rig: Rig) -> None:
     with rig.dbt_held_at("build.stg_loads") as process:
         process.kill()

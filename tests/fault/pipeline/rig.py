@@ -25,8 +25,8 @@ from scripts.local.ministack import LOGIN, REGION
 from scripts.local.stack import Stack
 from tests.fault.pipeline.census import RECORDS_A_DAY, Book, Census, census
 from tests.fault.pipeline.proxy import S3Fault, S3Proxy, running
-from tests.fault.pipeline.told import Ear, misheard, unfinished
-from tests.stack import LocalStack, now, started, wait_for
+from tests.fault.pipeline.told import Ear, wait_until_all_is_told
+from tests.stack import LocalStack, started, wait_for
 
 WATCH_SECONDS = 20
 _PLUGINS = Path(__file__).parent / "plugins"
@@ -46,7 +46,6 @@ _RUN_SETTINGS = {
 }
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
 _POLL_SECONDS = 0.5
-_TOLD_SECONDS = 180  # to give up after: a few looks of the watch
 
 
 @dataclass
@@ -170,7 +169,7 @@ class Rig:
         self.proxy.fault = None
         self._struck_at = None
         wait_for(self._active, lambda runs: runs == [], 300)
-        self._wait_until_all_is_told()
+        wait_until_all_is_told(self.stack)
         self._ear = Ear(self.stack)
 
     def heal(self, seconds: float) -> float:
@@ -189,22 +188,11 @@ class Rig:
     def misheard(self, *, is_warehouse_down: bool) -> list[str]:
         """Wait until the end of every cause is told; return what was not told as it should be."""
         wait_for(self._active, lambda runs: runs == [], 300)
-        failed = self._ear.failed_runs()
-        if failed:  # a callback may come late: the watch has the last word
-            seen = now()
-            wait_for(lambda: self._looks_since(seen), bool, _TOLD_SECONDS)
-        self._wait_until_all_is_told()
-        ear = self._ear
-        told = ear.incidents(), ear.messages()
-        return list(misheard(failed, *told, is_warehouse_down=is_warehouse_down))
+        return list(self._ear.misheard(is_warehouse_down=is_warehouse_down))
 
-    def _looks_since(self, moment: datetime) -> list[Any]:
-        """Return the looks of the watch that began after a moment and have ended."""
-        looks = self.stack.airflow.runs_since("watch_pipeline", moment)
-        return [look for look in looks if look["state"] == "success"]
-
-    def _wait_until_all_is_told(self) -> None:
-        wait_for(lambda: unfinished(self.stack), lambda left: left == [], _TOLD_SECONDS)
+    def causes(self) -> list[str]:
+        """Return the cause of each incident of this fault."""
+        return self._ear.incidents()
 
     def census(self) -> list[Census]:
         """Compare every place with the book."""

@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from scripts.local.sinks import mails, slack_messages
-from tests.stack import LocalStack, now
+from tests.stack import LocalStack, now, wait_for
 
 Message = tuple[str, str]  # its subject and its text
+_SECONDS = 180  # to give up after: a few looks of the watch
 _FOOTER = re.compile(r"incident (?:\d+|not recorded) · ([^\s']+)")
 _UNFINISHED = """
     select fingerprint from ops.incidents where closed_at is null
@@ -21,9 +23,15 @@ _UNFINISHED = """
 """
 
 
-def unfinished(stack: LocalStack) -> list[str]:
-    """Return what is open, and what somebody has yet to be told."""
-    return [row[0] for row in stack.query(_UNFINISHED)]
+def wait_until_all_is_told(stack: LocalStack) -> None:
+    """Wait until nothing is open, and nobody has yet to be told."""
+    wait_for(lambda: stack.query(_UNFINISHED), lambda rows: rows == [], _SECONDS)
+
+
+def looks_since(stack: LocalStack, moment: datetime) -> list[dict[str, Any]]:
+    """Return the looks of the watch that began after a moment and have ended."""
+    looks = stack.airflow.runs_since("watch_pipeline", moment)
+    return [look for look in looks if look["state"] == "success"]
 
 
 @dataclass
@@ -41,7 +49,16 @@ class Ear:
         )
         self._heard = {channel: len(told) for channel, told in self._told().items()}
 
-    def failed_runs(self) -> set[str]:
+    def misheard(self, *, is_warehouse_down: bool) -> Iterator[str]:
+        """Wait until the end of every cause is told; yield what was not told as it should be."""
+        failed, since = self._failed_runs(), now()
+        if failed:  # a callback may come late: the watch has the last word
+            wait_for(lambda: looks_since(self.stack, since), bool, _SECONDS)
+        wait_until_all_is_told(self.stack)
+        told = self.incidents(), self._messages()
+        yield from misheard(failed, *told, is_warehouse_down=is_warehouse_down)
+
+    def _failed_runs(self) -> set[str]:
         """Return the DAGs of which a run has failed."""
         api, since = self.stack.airflow, {"end_date_gte": self._since.isoformat()}
         runs = api.pages("/dags/~/dagRuns", "dag_runs", {"state": "failed", **since})
@@ -54,7 +71,7 @@ class Ear:
         )
         return [row[0] for row in rows]
 
-    def messages(self) -> dict[str, list[Message]]:
+    def _messages(self) -> dict[str, list[Message]]:
         """Return the messages of each channel."""
         return {channel: told[self._heard[channel] :] for channel, told in self._told().items()}
 
