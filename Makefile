@@ -79,13 +79,13 @@ test: setup ## Run the tests
 	@python -m pytest tests/fault tests/e2e $(PYTEST_ARGS)
 
 test-e2e: setup ## Rerun, clear, backfill, pause and fail on the real stack
-	@python -m pytest tests/e2e -m thorough --ignore tests/e2e/alerts $(PYTEST_ARGS)
+	@python -m pytest tests/e2e -m thorough --ignore tests/e2e/alerts --ignore tests/e2e/test_told.py $(PYTEST_ARGS)
 
 test-alerts: setup ## Cause every class of alert on the real stack, and refuse to take it in every way
-	@python -m pytest tests/e2e/alerts -m thorough $(PYTEST_ARGS)
+	@python -m pytest tests/e2e/alerts tests/e2e/test_told.py -m thorough $(PYTEST_ARGS)
 
 test-fault: setup ## Break the real stack in every way, and count every record
-	@python -m pytest tests/fault -m fault $(PYTEST_ARGS)
+	@python -m pytest tests/fault tests/integration/test_erase.py -m fault $(PYTEST_ARGS)
 
 soak: setup ## Live through days of faults and count every record (DAYS=30 SEED=1; WRITE=1 into docs)
 	@python -m tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)

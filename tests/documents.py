@@ -69,7 +69,7 @@ def run_readme(
     return subprocess.run(
         ["bash", "-c", before + text],
         cwd=cwd,
-        env={**_outside(), **(env or {})},
+        env=_outside(env or {}),
         capture_output=True,
         text=True,
         check=False,
@@ -109,17 +109,17 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", *(f"--assume-old={name}" for name in _SET_UP), *arguments],
         cwd=folder,
-        env=_outside(),
+        env=_outside({}),
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def _outside() -> dict[str, str]:
-    """Return our environment as it is outside of make, with our Python first."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    return kept | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+def _outside(env: Mapping[str, str]) -> dict[str, str]:
+    """Return our environment with `env` over it, our Python first, and outside of any make."""
+    kept = {n: value for n, value in {**os.environ, **env}.items() if not n.startswith("MAKE")}
+    return kept | {"PATH": f"{Path(sys.executable).parent}:{kept['PATH']}"}
 
 
 def _blocks(document: Path) -> Iterator[str]:

@@ -212,6 +212,7 @@ def test_a_failed_load_is_finished_by_the_next_event(stack: LocalStack) -> None:
     ) == [(1,)]
 
 
+@pytest.mark.thorough
 def test_an_object_that_another_program_drops_is_published(stack: LocalStack) -> None:
     record = {"userId": 1, "id": 1, "title": "from outside", "body": "b"}
     stack.s3().put_object(

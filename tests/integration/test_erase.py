@@ -108,6 +108,8 @@ def environ_of(environment: dict[str, str], name: str) -> str:
     return environment.pop(f"DBT_{name}")
 
 
+@pytest.mark.fault
+@pytest.mark.thorough
 def test_a_record_and_a_day_are_erased_for_good_through_kills_at_every_step(
     place: tuple[Store, Warehouse, dict[str, str]],
 ) -> None:
