@@ -20,6 +20,7 @@ import psutil
 import psycopg
 import requests
 
+from benchmarks.checkout import with_first_models
 from benchmarks.measure import ROOT, Sample, environment, tree_cpu
 from scripts.keys import raw_key
 from scripts.local.airflow import components
@@ -43,9 +44,15 @@ T = TypeVar("T")
 
 @dataclass
 class Live:
-    """A running stack of its own, in a folder of its own."""
+    """A running stack of its own, in a folder of its own.
+
+    Attributes:
+        folder: its state, logs and data.
+        root: the project that it runs; this one, or a copy with other models.
+    """
 
     folder: Path
+    root: Path = ROOT
 
     @property
     def stack(self) -> Stack:
@@ -87,8 +94,14 @@ class Live:
         """Run `python -m scripts.local ...`, as a user does."""
         subprocess.run(
             [sys.executable, "-m", "scripts.local", *arguments],
-            cwd=ROOT,
-            env={**environment(), **_UNWATCHED, "PIPELINE_LOCAL_DIR": str(self.folder), **settings},
+            cwd=self.root,
+            env={
+                **environment(),
+                **_UNWATCHED,
+                "PYTHONPATH": str(self.root),
+                "PIPELINE_LOCAL_DIR": str(self.folder),
+                **settings,
+            },
             stdout=subprocess.DEVNULL,
             check=True,
         )
@@ -194,11 +207,15 @@ def wait_for(
 
 
 @contextmanager
-def running_stack(**settings: str) -> Iterator[Live]:
-    """Yield a stack that ends with the block, with everything it has made."""
+def running_stack(*, first_models: bool = False, **settings: str) -> Iterator[Live]:
+    """Yield a stack that ends with the block, with everything it has made.
+
+    With `first_models` it runs a copy of the project with the models of its beginning.
+    """
     with tempfile.TemporaryDirectory(prefix="elt-benchmark-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)  # as root the database server runs as another user
-        live = Live(Path(name) / "state")
+        root = with_first_models(Path(name) / "project") if first_models else ROOT
+        live = Live(Path(name) / "state", root)
         try:
             live.up("--posts", str(ROWS), "--seed", "1", **settings)
             yield live

@@ -8,6 +8,7 @@ compared with what, and why: docs/benchmarks.md.
 import json
 import signal
 import time
+from collections.abc import Iterator
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -17,14 +18,14 @@ import typer
 
 from benchmarks import machine
 from benchmarks.idle import idle
-from benchmarks.live import days_from, running_stack
+from benchmarks.live import Live, days_from, running_stack
 from benchmarks.measure import ROOT
 from benchmarks.orchestrators import orchestrators
 from benchmarks.pipeline_report import PipelineReport
 from benchmarks.place import Place
 from benchmarks.race import Tell
 from benchmarks.report import put_between_markers
-from benchmarks.rounds import backfill, ingest_arrival, phase
+from benchmarks.rounds import Phase, backfill, ingest_arrival, phase
 from scripts.cli import run_cli
 
 _DOCS = ROOT / "docs" / "benchmarks.md"
@@ -36,17 +37,17 @@ _SINGLE = {"PIPELINE_DBT_SINGLE_TASK": "true"}
 def measure(
     rounds: int, idle_seconds: float, tell: Tell, *, with_peers: bool = False
 ) -> PipelineReport:
-    """Measure everything on one stack, which ends afterwards."""
+    """Measure everything on two stacks one after the other, which end afterwards."""
+    days = days_from(_FIRST_DAY)
+    tell("starting the stack with the project's first models")
+    with running_stack(first_models=True, **_SINGLE) as live:
+        first = _both_phases(live, Place(live, "plain"), days, rounds, tell)
     tell("starting the stack")
     with running_stack(**_SINGLE) as live:
         facts = machine.pipeline_facts(live.server_version())
-        plain, days = Place(live, "plain"), days_from(_FIRST_DAY)
-        phases = {"single": phase(live, plain, days, rounds, "single", tell)}
         arrivals = [ingest_arrival(live, day) for day in islice(days, rounds)]
         tell(f"first task after ingest: {', '.join(f'{s:.2f} s' for s in arrivals)}")
-        live.stop()
-        live.up()
-        phases["models"] = phase(live, plain, days, rounds, "models", tell)
+        present = _both_phases(live, Place(live, "plain"), days, rounds, tell)
         backfills = []
         for number in range(min(rounds, 3)):
             backfills.append(backfill(live, date(_BACKFILLS_FROM + number, 1, 1)))
@@ -59,7 +60,18 @@ def measure(
             live.stop()
             others = orchestrators(live, days, min(rounds, 3), tell)
             facts |= {"peers": machine.peer_versions()}
+    phases = {**{f"first_{name}": phase for name, phase in first.items()}, **present}
     return PipelineReport(facts, phases, arrivals, backfills, waiting, others)
+
+
+def _both_phases(
+    live: Live, plain: Place, days: Iterator[date], rounds: int, tell: Tell
+) -> dict[str, Phase]:
+    """Measure a stack that has begun with one task for all models, then with a task a model."""
+    single = phase(live, plain, days, rounds, "single", tell)
+    live.stop()
+    live.up()
+    return {"single": single, "models": phase(live, plain, days, rounds, "models", tell)}
 
 
 def main(

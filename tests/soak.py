@@ -72,6 +72,8 @@ def soak(built: Rig, days: int, chance: random.Random) -> Soak:
             healed = built.heal(HEAL_SECONDS)
             misheard = built.misheard(is_warehouse_down=fault.is_warehouse_down)
             assert not misheard, misheard
+            causes = built.causes()
+            assert fault.told.fits(causes), causes
         except AssertionError as error:
             seen.trouble = f"{fault.name}: {error}"
             break

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tests.fault.pipeline.fault import fault
+from tests.fault.pipeline.fault import Told, fault
 from tests.fault.pipeline.rig import Rig, resume
 
 _RETRIED = "the task is tried again; no alert"
@@ -72,12 +72,14 @@ for _name in ("scheduler", "dag-processor", "triggerer", "api-server"):
         f"{_name} killed during a load",
         seen=f"`status` says that {_name} is dead; the load ends or is tried again",
         is_first=_name == "scheduler",
+        told=Told.MAYBE,
     )(partial(_kill_component, _name))
 
 
 @fault(
     "triggerer dead while an object arrives",
     seen="`status` says that triggerer is dead; the object waits for `watch_pipeline`",
+    told=Told.MAYBE,
 )
 def _(rig: Rig) -> None:
     rig.kill("triggerer")

@@ -10,7 +10,7 @@ from scripts.keys import raw_key
 from scripts.local.landing import QUEUE
 from scripts.local.state import BUCKET
 from scripts.store import Store
-from tests.fault.pipeline.fault import fault
+from tests.fault.pipeline.fault import Told, fault
 from tests.fault.pipeline.rig import Rig, resume
 from tests.fault.pipeline.told import looks_since
 from tests.loading import environment
@@ -21,7 +21,13 @@ _RETRIED = "the task is tried again; no alert"
 _TRIES = 7  # boto3 asks five times by itself: the task's first try fails, its second does not
 
 
-@fault("Postgres stopped at once during a load", seen=_DOWN, is_first=True, is_warehouse_down=True)
+@fault(
+    "Postgres stopped at once during a load",
+    seen=_DOWN,
+    is_first=True,
+    told=Told.MAYBE,
+    is_warehouse_down=True,
+)
 def _(rig: Rig) -> None:
     rig.arm("load.in_copy", "SIGSTOP")
     rig.drop()
@@ -30,7 +36,7 @@ def _(rig: Rig) -> None:
     resume(load)
 
 
-@fault("Postgres stopped at once during dbt", seen=_DOWN, is_warehouse_down=True)
+@fault("Postgres stopped at once during dbt", seen=_DOWN, told=Told.MAYBE, is_warehouse_down=True)
 def _(rig: Rig) -> None:
     with rig.dbt_held_at("build.stg_loads"):
         rig.inside.postgres.stop("immediate")
@@ -44,7 +50,7 @@ def _(rig: Rig) -> None:
     rig.s3_struck()
 
 
-@fault("S3 stores and its answer is lost", seen=_RETRIED, is_first=True)
+@fault("S3 stores and its answer is lost", seen="nothing: it is asked again", is_first=True)
 def _(rig: Rig) -> None:
     rig.fail_s3("PUT", 1, how="lost")
     rig.ingest()
@@ -82,7 +88,7 @@ for _name, _switches in _API.items():
 @fault(
     "the API sends half a list as if it were whole",
     seen="a red run and one alert at once; nothing lands; clear the run once the API is mended",
-    is_told=True,
+    told=Told.ALWAYS,
 )
 def _(rig: Rig) -> None:
     day, run_id = rig.ingest(framing="close", cut=300)

@@ -1,0 +1,37 @@
+"""A copy of this project with its first models. Invariant: nothing but the models differs."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from benchmarks.measure import DBT, ROOT, environment
+
+_FIRST_MARTS = ROOT / "benchmarks" / "first_models"
+_PARTS = ("callbacks", "dags", "dbt", "deploy", "scripts")
+_LATER = ("models/intermediate", "models/marts", "tests/singular")
+_MADE = shutil.ignore_patterns("__pycache__", "target", "logs")
+
+
+def with_first_models(folder: Path) -> Path:
+    """Copy the project into a new folder, take away what was modelled later, and parse it.
+
+    Its dbt project has the models stg_loads, stg_posts, fct_posts and dim_authors.
+
+    Raises:
+        subprocess.CalledProcessError: dbt cannot parse them.
+    """
+    for part in _PARTS:
+        shutil.copytree(ROOT / part, folder / part, ignore=_MADE)
+    project = folder / "dbt"
+    for later in _LATER:
+        shutil.rmtree(project / later)
+    for source in ("comments", "users"):
+        for path in (project / "models" / "staging").glob(f"stg_{source}.*"):
+            path.unlink()
+    shutil.copytree(_FIRST_MARTS, project / "models" / "marts")
+    subprocess.run(
+        [DBT, "--quiet", "parse", "--project-dir", project, "--profiles-dir", project],
+        env=environment(),
+        check=True,
+    )
+    return folder
