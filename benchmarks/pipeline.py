@@ -31,7 +31,6 @@ from scripts.cli import run_cli
 _DOCS = ROOT / "docs" / "benchmarks.md"
 _FIRST_DAY = date(2026, 1, 1)
 _BACKFILLS_FROM = 2021  # a year each
-_SINGLE = {"PIPELINE_DBT_SINGLE_TASK": "true"}
 
 
 def measure(
@@ -40,10 +39,10 @@ def measure(
     """Measure everything on two stacks one after the other, which end afterwards."""
     days = days_from(_FIRST_DAY)
     tell("starting the stack with the project's first models")
-    with running_stack(first_models=True, **_SINGLE) as live:
+    with running_stack(first_models=True, PIPELINE_DBT_SINGLE_TASK="true") as live:
         first = _both_phases(live, Place(live, "plain"), days, rounds, tell)
     tell("starting the stack")
-    with running_stack(**_SINGLE) as live:
+    with running_stack(PIPELINE_DBT_SINGLE_TASK="true") as live:
         facts = machine.pipeline_facts(live.server_version())
         arrivals = [ingest_arrival(live, day) for day in islice(days, rounds)]
         tell(f"first task after ingest: {', '.join(f'{s:.2f} s' for s in arrivals)}")
