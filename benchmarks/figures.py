@@ -52,7 +52,13 @@ def cpu(sample: Sample) -> float:
 def ratio(
     over: Sequence[Sample], under: Sequence[Sample], of: Callable[[Sample], float] = seconds
 ) -> float:
-    """Return the median over the rounds of `over` / `under`; rounds that one lacks are left out."""
+    """Return the median over the rounds of `over` / `under`; rounds that one lacks are left out.
+
+    What was measured once is held against the median of the other: a machine's pace changes within
+    seconds, and one short sample beside a long one may have met a slow or a fast moment.
+    """
+    if 1 in (len(over), len(under)):
+        return middle(over, of) / middle(under, of)
     return median(of(a) / of(b) for a, b in zip(over, under, strict=False))
 
 

@@ -38,15 +38,14 @@ class Contender:
     arguments: Callable[[Warehouse, Objects], dict[str, Any]]
     table: tuple[str, str]
     python: str = sys.executable
-    is_peer: bool = False
     is_slow: bool = False
     continues: bool = False
 
     def rounds(self, rounds: int, rows: int) -> int:
         """Return how often it is measured."""
-        if self.is_peer and self.is_slow and rows >= _LARGE:
-            return 1
-        return min(rounds, 3) if self.is_peer else rounds
+        if self.is_slow:
+            return 1 if rows >= _LARGE else min(rounds, 3)
+        return rounds
 
     def rows_left(self, rows: int) -> int:
         """Return how many rows must be in its table afterwards."""
@@ -110,15 +109,12 @@ def peers(python: Path) -> Sequence[Sequence[Contender]]:
         "benchmarks.peers.insert_rows",
         _file("loader"),
         ("warehouse", "raw.hook_rows"),
-        is_peer=True,
         is_slow=True,
     )
 
     def other(name: str, label: str, table: tuple[str, str], *, is_slow: bool) -> Contender:
         module = f"benchmarks.peers.{name}"
-        return Contender(
-            name, label, module, _file("peers"), table, str(python), is_peer=True, is_slow=is_slow
-        )
+        return Contender(name, label, module, _file("peers"), table, str(python), is_slow=is_slow)
 
     return (
         (other("dlt_arrow", "dlt, Arrow and ADBC", _DLT, is_slow=False),),
@@ -135,7 +131,12 @@ def race(
     rounds: int,
     tell: Tell,
 ) -> dict[str, list[Sample]]:
-    """Measure every contender in interleaved rounds; return the samples by name, in round order."""
+    """Measure every contender in interleaved rounds; return the samples by name, in round order.
+
+    The first one runs once before: it makes the server's WAL files, which are used again from then
+    on, as on a server that is in use.
+    """
+    _measure(groups[0][0], warehouse, objects)
     samples: dict[str, list[Sample]] = {c.name: [] for group in groups for c in group}
     for number in range(rounds):
         for contender in _turn(groups, number):

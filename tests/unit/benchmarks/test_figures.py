@@ -20,7 +20,11 @@ def test_a_ratio_is_taken_within_a_round() -> None:
 
 
 def test_a_ratio_takes_the_rounds_that_both_have() -> None:
-    assert ratio([_sample(8)], [_sample(2), _sample(100)]) == 4
+    assert ratio([_sample(8), _sample(40)], [_sample(2), _sample(10), _sample(100)]) == 4
+
+
+def test_what_was_measured_once_is_held_against_the_median() -> None:
+    assert ratio([_sample(90)], [_sample(30), _sample(2), _sample(3)]) == 30
 
 
 def test_cpu_is_that_of_client_and_server() -> None:
