@@ -313,7 +313,7 @@ def _last(steps: Sequence[Step], slot: Slot) -> Step:
 
 @pytest.mark.parametrize("seed", range(3))
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_any_order_and_repetition_of_days_ends_in_the_same_marts(

@@ -26,7 +26,7 @@ class Told(Enum):
 class Fault:
     """One fault; `strike` brings data, injects it and returns once it has been seen to strike.
 
-    `is_first` marks the one fault of its class that every `make test` goes through, and
+    `is_first` marks the one fault of its class that `make test-fault FIRST=1` goes through, and
     `is_warehouse_down` those during which the warehouse cannot remember what was told.
     """
 

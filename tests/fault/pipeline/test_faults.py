@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
 
 
 def _cases() -> list[Any]:
-    """Every fault; all but the first of each class are left to `make test-fault`."""
+    """Every fault; `make test-fault FIRST=1` goes through the first of each class."""
     return [
         pytest.param(f, id=f.name, marks=[] if f.is_first else pytest.mark.thorough)
         for f in faults().values()
