@@ -83,13 +83,14 @@ _ONE_COMMAND: dict[str, Any] = {
 
 
 def build_models() -> Sequence[Any]:
-    """Return what builds and tests the models in schema build, in the order of running."""
+    """Return what builds and tests the models in schema build; all of it must succeed."""
     if DEPLOYMENT.dbt_single_task:
         # A whole `dbt build` also runs the tests of the sources, and before what reads them.
         with TaskGroup("dbt") as group:
             DbtBuildLocalOperator(task_id="build", full_refresh=_REBUILDS, **_ONE_COMMAND)
         return [group]
-    # Cosmos' build tasks never run the tests of a source.
+    # Cosmos' build tasks never run the tests of a source. No model need wait for them: what is
+    # built of a source that fails its tests is not published.
     test_sources = DbtTestLocalOperator(task_id="test_sources", select="source:*", **_ONE_COMMAND)
     return [test_sources, _task_a_model()]
 

@@ -61,7 +61,7 @@ def transform_posts() -> None:
         return {**summary(results), "rows_cleaned_up": clean_up_all(dsn, settings)}
 
     pending: Any = FindPending(task_id="find_pending").output  # a dict only when a task runs
-    chain(load(pending), *build_models(), publish_marts())
+    chain(load(pending), build_models(), publish_marts())
 
 
 transform_posts()

@@ -16,8 +16,10 @@ _LIBRARIES = (  # no module of ours: those are read anew by every task
     "airflow.providers.common.messaging.triggers.msg_queue",
     "airflow.providers.standard.decorators.python",
     "boto3.s3.inject",
+    "cosmos.airflow.task_group",
     "cosmos.operators.local",
     "cosmos.profiles",
+    "openlineage.common.provider.dbt.local",  # Cosmos imports it after each dbt command
     "psycopg",
     "pydantic_settings",
     "typer",
@@ -32,6 +34,8 @@ def _import_libraries() -> None:
 def _warm_up_dbt() -> None:
     """Import what a dbt task imports, and parse the project; a failure costs only speed."""
     import_module("dbt.adapters.postgres")
+    import_module("dbt.task.build")
+    import_module("dbt_common.clients.agate_helper")
     from dbt.cli.main import dbtRunner
 
     project = Path(__file__).parents[2] / "dbt"

@@ -137,7 +137,8 @@ def test_the_graph_of_transform(dags: dict[str, DAG]) -> None:
     }
     assert "find_pending → load" in edges
     assert "load → test_sources" in edges
-    assert "test_sources → dbt.stg_loads_model_build" in edges
+    assert "load → dbt.stg_loads_model_build" in edges
+    assert "test_sources → publish" in edges
     assert "dbt.stg_loads_model_build → dbt.stg_posts_model_build" in edges
     leaves = {task.task_id for task in dag.tasks if not task.downstream_task_ids}
     assert leaves == {"publish"}
