@@ -84,7 +84,9 @@
     {%- set reasons = [] -%}
     {%- for node in graph.nodes.values() if elt.is_gate(node) -%}
         {%- set outcome = outcomes.get(node.unique_id) -%}
-        {%- if outcome is none or not outcome["is_pinned"] -%}
+        {%- set is_of_now = outcome is not none
+            and (outcome["is_pinned"] or not elt.reads_what_is_pinned(node)) -%}
+        {%- if not is_of_now -%}
             {%- do reasons.append(node.name ~ " has not run on this snapshot of the ledger") -%}
         {%- elif not outcome["passed"] -%}
             {%- do reasons.append(node.name ~ " failed") -%}
@@ -101,10 +103,7 @@
     {{ return(reasons) }}
 {%- endmacro %}
 
-{#
-    Models, and the tests that may stop a publish. A test of sources alone stops a build before it
-    has pinned the ledger, so it has no snapshot to be held against.
-#}
+{# Models, and the tests that may stop a publish. #}
 {% macro is_gate(node) -%}
     {{ return(
         node.package_name == "elt"
@@ -113,8 +112,17 @@
             or (
                 node.resource_type == "test"
                 and node.config.severity | lower == "error"
-                and "model." in node.depends_on.nodes | join(" ")
             )
         )
+    ) }}
+{%- endmacro %}
+
+{#
+    A test of sources alone may run before or beside the model that pins the ledger, so it has no
+    snapshot to be held against: its last outcome counts.
+#}
+{% macro reads_what_is_pinned(node) -%}
+    {{ return(
+        node.resource_type == "model" or "model." in node.depends_on.nodes | join(" ")
     ) }}
 {%- endmacro %}

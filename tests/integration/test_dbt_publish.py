@@ -14,6 +14,8 @@ from tests.integration.dbt_support import PROJECT, Baseline, Dbt, Loader, days, 
 pytestmark = pytest.mark.integration
 
 FIRST, SECOND, THIRD = days(3)
+_UPSTREAM = ["stg_loads", "stg_comments", "stg_users", "stg_posts", "int_post_changes"]
+MODELS = [*_UPSTREAM, "fct_post_changes", "fct_posts", "dim_authors", "fct_daily_volume"]
 POSTS = "select post_id, title from marts.fct_posts order by 1"
 
 
@@ -184,6 +186,21 @@ def test_a_ledger_that_miscounts_is_caught(dbt: Dbt, loader: Loader) -> None:
     assert "posts_agree_with_the_ledger failed" in dbt.publish_problem()
 
 
+def test_a_failed_test_of_a_source_stops_what_was_built_beside_it(dbt: Dbt, loader: Loader) -> None:
+    """With a task a model, the tests of the sources and the models run at the same time."""
+    load_id = loader.load(SECOND, [post(3)])
+    sha256 = "update ops.loads set sha256 = %s where load_id = %s"
+    with psycopg.connect(dbt.warehouse.admin, autocommit=True) as connection:
+        connection.execute(sha256, (None, load_id))
+        assert not dbt.invoke("test", "--select", "source:*").success
+        for model in MODELS:
+            dbt.build("--select", model)
+        assert "current_loads_know_their_content failed" in dbt.publish_problem()
+        connection.execute(sha256, ("ab", load_id))
+    assert dbt.invoke("test", "--select", "source:*").success
+    dbt.publish()
+
+
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
@@ -205,9 +222,7 @@ def test_a_build_that_is_not_whole_is_refused(
 
 def test_a_model_a_command_runs_every_gate(dbt: Dbt, loader: Loader) -> None:
     loader.load(SECOND, [post(1)])
-    upstream = ["stg_loads", "stg_comments", "stg_users", "stg_posts", "int_post_changes"]
-    marts = ["fct_post_changes", "fct_posts", "dim_authors", "fct_daily_volume"]
-    for model in upstream + marts:
+    for model in MODELS:
         dbt.build("--select", model)
     dbt.publish()
 
