@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from benchmarks.live import ROWS, Live, key, wait_for
 from benchmarks.measure import Sample, tree_cpu
@@ -134,8 +136,13 @@ def prefect(place: Place) -> Peer:
     flow = [str(folder / "python"), "-m", "benchmarks.peers.prefect_flow"]
     processes.append(_started(place, "flow", flow, env))
 
+    session = requests.Session()
+    # "Try again": its database is locked for a moment, and nothing was made.
+    busy = Retry(8, status_forcelist=[503], allowed_methods=["POST"], backoff_factor=0.1)
+    session.mount(url, HTTPAdapter(max_retries=busy))
+
     def post(path: str, body: object) -> Any:
-        answer = requests.post(f"{url}/deployments/{path}", json=body, timeout=30)
+        answer = session.post(f"{url}/deployments/{path}", json=body, timeout=30)
         answer.raise_for_status()
         return answer.json()
 
