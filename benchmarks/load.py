@@ -35,7 +35,6 @@ def measure(
     rounds: int,
     tell: Tell,
     *,
-    small_rounds: int,
     with_peers: bool,
     is_full: bool,
 ) -> Report:
@@ -51,7 +50,7 @@ def measure(
             extracted = extraction.extraction(url, Objects(folder, rows), min(rounds, 3), tell)
             hundred = Objects(folder, small.ROWS)
             hundred.make(with_bad=False)
-            commands = small.small(url, hundred, warehouse, small_rounds, tell)
+            commands = small.small(url, hundred, warehouse, rounds, tell)
         per_day = min(_SMALL_SIZE, rows)
         grown = [growth(warehouse, folder, per_day, days) for days in (1, WEEK)]
         if is_full:
@@ -114,7 +113,7 @@ def write(report: Report, rows: int) -> None:
 
 def main(
     rows: Annotated[int, typer.Option(min=1000, help="rows of the large object")] = 1_000_000,
-    rounds: Annotated[int, typer.Option(min=1, help="rounds; medians of them")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="rounds; medians of them")] = 15,
     json_file: Annotated[Path | None, typer.Option("--json", help="write every sample")] = None,
     *,
     with_peers: Annotated[
@@ -129,9 +128,7 @@ def main(
     def tell(line: str) -> None:
         typer.echo(f"{time.monotonic() - started:6.0f} s {line}", err=True)
 
-    report = measure(
-        rows, rounds, tell, small_rounds=2 * rounds, with_peers=with_peers, is_full=is_full
-    )
+    report = measure(rows, rounds, tell, with_peers=with_peers, is_full=is_full)
     typer.echo(report.markdown())
     if json_file:
         json_file.write_text(json.dumps(report.as_json(), indent=1))

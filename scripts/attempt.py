@@ -26,7 +26,7 @@ from scripts.settings import RunSettings
 from scripts.sources import Source
 from scripts.store import Listed, Opened, Store
 
-_BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 128 * 1024
 
 Outcome = Literal["loaded", "unchanged", "parked", "absent"]
 

@@ -6,6 +6,8 @@ decoder lets through and jsonb does not, they are parted until one record is lef
 
 import re
 from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
 from math import isfinite
 from operator import attrgetter
 from types import GenericAlias
@@ -93,7 +95,7 @@ class Contract:
         Raises:
             RefusedError: a new field, and the source's contract is frozen.
         """
-        suspects = self._suspects(batch)
+        suspects = sorted(self._suspects(batch))
         if not suspects and isinstance(keys := self._decode(batch.text), list):
             return Checked(keys, {})
         checked, stretches = Checked([], {}), [(0, len(batch.records))]
@@ -102,7 +104,7 @@ class Contract:
             if high - low == 1:
                 self._note(checked, batch, low)
                 continue
-            found = self._passed(batch.records[low:high], suspects, range(low, high))
+            found = self._passed(batch, low, high, suspects)
             if isinstance(found, list):
                 checked.keys.extend(found)
             else:
@@ -110,16 +112,16 @@ class Contract:
         return checked
 
     def _passed(
-        self, records: list[msgspec.Raw], suspects: set[int], indexes: range
+        self, batch: Batch, low: int, high: int, suspects: Sequence[int]
     ) -> list[Key] | int:
         """Return the keys of neighbouring records, or how many of them to look at by themselves."""
-        if not suspects or suspects.isdisjoint(indexes):
-            found = self._decode(b"[%b]" % b",".join(records))
-            if isinstance(found, list):
-                return found
-            if found is not None:
-                return found or 1
-        return len(records) // 2
+        place = bisect_left(suspects, low)
+        if place < len(suspects) and suspects[place] < high:
+            return suspects[place] - low or 1
+        found = self._decode(batch.part(low, high))
+        if found is None:
+            return (high - low) // 2
+        return found or 1
 
     def _note(self, checked: Checked, batch: Batch, index: int) -> None:
         found = self._check_one(batch.first + index, bytes(batch.records[index]))
@@ -136,7 +138,7 @@ class Contract:
         text, records = batch.text, batch.records
         found: set[int] = set()
         if b"u0000" in text:
-            found.update(i for i, r in enumerate(records) if b"u0000" in bytes(r))
+            found.update(batch.holders(b"u0000"))
         if not self._is_wild:
             return found
         if _brackets(text) > len(records) + MAX_DEPTH:

@@ -8,8 +8,10 @@ scanning strings and brackets, so that a record that is no JSON costs only itsel
 """
 
 import re
+from bisect import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from itertools import accumulate, count
 from operator import add
@@ -20,18 +22,19 @@ from scripts.errors import RefusedError
 from scripts.scan import Scan, utf8
 
 HEAD_BYTES = 64 * 1024  # what is kept of a record that breaks the rules
-_GATHER_BYTES = 256 * 1024
+_GATHER_BYTES = 128 * 1024
 _GATHER_AT_MOST = 4 * 1024**2
-_CAREFUL_BYTES = 8 * 1024  # how much around a record that is no JSON is cut one by one
+_CAREFUL_BYTES = 8 * 1024  # how much is guessed where the parser does not tell what is no JSON
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 _NOT_SPACE = re.compile(rb"[^ \t\r\n]")
 _FIRST_NAME = re.compile(rb'[ \t\r\n]{0,64}+(\{[ \t\r\n]{0,64}+"[^"\\]{0,128}+")')
 _BETWEEN = re.compile(rb"[ \t\r\n,]*+")
+_PLACE = re.compile(r"\(byte ([0-9]+)\)")  # where the parser met what is no JSON
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """Neighbouring records, each one strictly valid JSON (a value of any type).
 
@@ -49,13 +52,26 @@ class Batch:
 
     def ranges(self, indexes: Iterable[int]) -> Iterator[tuple[int, int]]:
         """Yield (start, end) of some records: their offsets in the input, end exclusive."""
-        starts = self._starts()
         for index in indexes:
-            start = self.start - 1 + starts[index]
+            start = self.start - 1 + self._starts[index]
             yield start, start + len(self.records[index])
 
+    def part(self, low: int, high: int) -> bytes:
+        """Return the records from `low` up to `high`, exclusive, as one JSON array."""
+        end = self._starts[high - 1] + len(self.records[high - 1])
+        return b"[%b]" % self.text[self._starts[low] : end]
+
+    def holders(self, what: bytes) -> Iterator[int]:
+        """Yield the indexes of the records that hold these bytes."""
+        at = self.text.find(what)
+        while at >= 0:
+            index = bisect(self._starts, at) - 1
+            yield index
+            at = self.text.find(what, self._starts[index] + len(self.records[index]))
+
+    @cached_property
     def _starts(self) -> list[int]:
-        """Return where each record starts in `text`."""
+        """Where each record starts in `text`."""
         text, records = self.text, self.records
         first = _after_gap(text, 1)
         end = first + len(records[0])
@@ -113,7 +129,8 @@ class _Splitter:
         self.is_closed = False
         self.separator = b""  # from a record's `}` to the first field name of the next record
         self.gap = 0  # how much of it stands before that next record
-        self.careful_until = 0  # how far into the input a big guess has failed,
+        self.broken_at = 0  # where the parser last met what is no JSON: no guess reaches over it
+        self.careful_until = 0  # how far into the input a big guess has failed unexplained,
         self.single_until = 0  # and a small one
 
     def run(self) -> Iterator[Batch | Faulty]:
@@ -172,32 +189,44 @@ class _Splitter:
             return None
         end, after, is_last = cut
         parsed = self._parse(end)
-        if parsed is None:
-            if is_big:
-                self.careful_until = self.offset + end
-                return self._guess()
-            self.single_until = self.offset + end
-            return None
-        return self._batch(*parsed, after, is_closed=is_last)
+        if isinstance(parsed, tuple):
+            return self._batch(*parsed, after, is_closed=is_last)
+        if parsed is not None and here + parsed > self.broken_at:
+            self.broken_at = here + parsed
+            return self._guess()
+        if is_big:
+            self.careful_until = self.offset + end
+            return self._guess()
+        self.single_until = self.offset + end
+        return None
 
     def _cut(self, *, is_big: bool) -> tuple[int, int, bool] | None:
         """Guess (end of a record, start of the next, whether it is the last one)."""
-        if is_big and self.is_drained:
+        limit = len(self.buffer) if is_big else self.at + _CAREFUL_BYTES
+        if self.broken_at > self.offset + self.at:
+            limit = min(limit, self.broken_at - self.offset)
+        elif is_big and self.is_drained:
             end = self.buffer.rfind(b"]", self.at)
             if end > self.at and not self.buffer[end + 1 :].strip(_SPACE):
                 return end, end + 1, True
         if not self.separator:
             return None
-        limit = len(self.buffer) if is_big else self.at + _CAREFUL_BYTES
         found = self.buffer.rfind(self.separator, self.at, limit)
         return (found + 1, found + self.gap, False) if found >= 0 else None
 
-    def _parse(self, end: int) -> tuple[bytes, list[msgspec.Raw]] | None:
-        """Return (text, records) up to `end` if all of it is JSON and none is too large."""
+    def _parse(self, end: int) -> tuple[bytes, list[msgspec.Raw]] | int | None:
+        """Return (text, records) up to `end` if all of it is JSON and none is too large.
+
+        Otherwise return how many bytes from here something in between is no JSON, if that is known.
+        """
         text = b"".join((b"[", memoryview(self.buffer)[self.at : end], b"]"))
         try:
             records = _RAWS.decode(text)
-        except (msgspec.MsgspecError, RecursionError):
+        except msgspec.MsgspecError as error:
+            place = _PLACE.search(str(error))
+            # At the very end it is only the guess that was wrong: it ended within a record.
+            return int(place[1]) - 1 if place and int(place[1]) < len(text) - 1 else None
+        except RecursionError:
             return None
         if len(text) > self.max_record_bytes and max(map(len, records)) > self.max_record_bytes:
             return None

@@ -142,6 +142,19 @@ def test_a_record_that_is_no_json_costs_only_itself(bad: bytes, reason: str) -> 
     assert found == expected
 
 
+def test_records_beside_one_that_is_no_json_stay_together() -> None:
+    parts = [b'{"id": %d, "text": "%b"}' % (n, b"x" * 100) for n in range(20_000)]
+    for at in range(500, 20_000, 1_000):
+        parts[at] = b'{"id": %d, "text": NaN}' % at
+
+    items = list(read_records([b"[" + b",\n".join(parts) + b"]"], max_record_bytes=_LIMIT))
+
+    assert [item.position for item in items if isinstance(item, Faulty)] == [
+        *range(500, 20_000, 1_000)
+    ]
+    assert len(items) < 80
+
+
 def test_a_record_over_the_limit_is_skipped_and_described() -> None:
     large = b'{"id": 2, "text": "' + b"\\n" * 100_000 + b'"}'
     data = b'[{"id": 1},\n' + large + b',\n{"id": 3}]'

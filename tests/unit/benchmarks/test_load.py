@@ -11,7 +11,7 @@ pytestmark = pytest.mark.integration
 
 def test_a_thousand_rows_are_measured() -> None:
     told: list[str] = []
-    report = measure(1000, 1, told.append, small_rounds=1, with_peers=False, is_full=False)
+    report = measure(1000, 1, told.append, with_peers=False, is_full=False)
     values = json.loads(json.dumps(report.as_json()))
     assert list(values["loads"]["1000"]) == ["limit", "load", "rerun", "bad"]
     assert all(s["client_cpu"] > 0 for s in values["loads"]["1000"]["load"])
