@@ -1,4 +1,4 @@
-"""Airflow's processes on loopback, with LocalExecutor or Celery workers, metadata in Postgres.
+"""Airflow's processes on loopback, with a LocalExecutor or Celery workers, metadata in Postgres.
 
 Invariant: every process has the same environment; credentials are connections in their JSON form.
 """
@@ -194,7 +194,6 @@ def _configuration(folder: Path, state: State) -> dict[str, object]:
         "API__WORKERS": 1,
         "API__SECRET_KEY": state.secrets.api,
         "API_AUTH__JWT_SECRET": state.secrets.jwt,
-        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.3,
         "SCHEDULER__ENABLE_HEALTH_CHECK": False,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 300,  # a changed file is parsed at once
@@ -208,9 +207,13 @@ def _configuration(folder: Path, state: State) -> dict[str, object]:
 def _executor(state: State) -> dict[str, object]:
     """Return where tasks run: beside the scheduler, or in workers as on machines of their own."""
     if not state.choices.workers:
-        return {"CORE__EXECUTOR": "LocalExecutor"}
+        return {
+            "CORE__EXECUTOR": "prompt_executor.PromptLocalExecutor",
+            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0,  # that executor waits in its place
+        }
     return {
         "CORE__EXECUTOR": "CeleryExecutor",
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.3,
         "CELERY__BROKER_URL": broker_url(state),
         "CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{_metadata(state)}",
         "CELERY__WORKER_CONCURRENCY": 2,

@@ -92,8 +92,11 @@ def test_every_profile_is_valid_with_what_make_env_writes(tmp_path: Path, profil
     services = parsed(tmp_path, profiles)["services"]
     assert set(services) == _ALWAYS.union(*(_ADDED[name] for name in profiles.split(",")))
     environment = services["scheduler"]["environment"]
-    wanted = "CeleryExecutor" if "celery" in profiles else "LocalExecutor"
-    assert environment["AIRFLOW__CORE__EXECUTOR"] == wanted
+    executor, rest = "prompt_executor.PromptLocalExecutor", "0"
+    if "celery" in profiles:
+        executor, rest = "CeleryExecutor", "0.3"
+    assert environment["AIRFLOW__CORE__EXECUTOR"] == executor
+    assert environment["AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME"] == rest
     assert environment["LANDING_BUCKET"] == ("landing" if "local" in profiles else "of-terraform")
 
 

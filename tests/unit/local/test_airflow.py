@@ -21,7 +21,7 @@ def test_an_experiment_is_laid_over_it_and_nothing_else_leaks_in(
     found = environment(tmp_path, State())
 
     assert found["AIRFLOW__CORE__PARALLELISM"] == "1"
-    assert found["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert found["AIRFLOW__CORE__EXECUTOR"] == "prompt_executor.PromptLocalExecutor"
 
 
 def test_an_experiment_that_is_no_object_is_named(
