@@ -220,6 +220,7 @@ def _strict_decoder(source: Source, new_fields: list[str]) -> msgspec.json.Decod
         rename=names,
         forbid_unknown_fields=True,
         kw_only=True,
+        gc=False,  # a parsed record refers to no other: the collector need not look at it
     )
     return _array_decoder(known)
 

@@ -6,8 +6,8 @@ seen once the ledger says so, in the same transaction.
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import compress, islice
-from operator import lt
+from itertools import compress, islice, repeat
+from operator import add, lt
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from scripts.sources import Source
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 _JSONB_VERSION = 1
-_ONE_INTEGER = struct.Struct(">hiqiqiqiB").pack
+_ONE_INTEGER = struct.Struct(">18sqiqiB").pack
 _HEAD, _INTEGER, _TAIL = (struct.Struct(f).pack for f in (">hiqiq", ">iq", ">iB"))
 
 
@@ -48,6 +48,7 @@ class RowCopy:
         self.is_ordered = True
         self._last: list[Any] = []
         self._load_id = load_id
+        self._start = repeat(struct.pack(">hiqi", 4, 8, load_id, 8))
         self._width = len(columns) + 3
         self._pack = self._pack_one if list(columns.values()) == ["bigint"] else self._pack_any
 
@@ -70,14 +71,15 @@ class RowCopy:
         return b"".join(self._pack(positions, keys, records))
 
     def _pack_one(
-        self, positions: Iterable[int], keys: Iterable[Any], records: Iterable[msgspec.Raw]
-    ) -> Iterator[bytes | msgspec.Raw]:
-        """Pack rows whose key is one integer, in one call each: the usual case is the fast one."""
-        load_id = self._load_id
-        for position, key, record in zip(positions, keys, records, strict=True):
-            size = len(record) + 1
-            yield _ONE_INTEGER(4, 8, load_id, 8, position, 8, key, size, _JSONB_VERSION)
-            yield record
+        self, positions: Iterable[int], keys: Iterable[Any], records: Sequence[msgspec.Raw]
+    ) -> Iterable[bytes | msgspec.Raw]:
+        """Pack rows whose key is one integer without a step in Python a row: the usual case."""
+        sizes = map(add, map(len, records), repeat(1))
+        version = repeat(_JSONB_VERSION)
+        parts: list[bytes | msgspec.Raw] = [b""] * (2 * len(records))
+        parts[::2] = map(_ONE_INTEGER, self._start, positions, repeat(8), keys, sizes, version)
+        parts[1::2] = records
+        return parts
 
     def _pack_any(
         self, positions: Iterable[int], keys: Iterable[Any], records: Iterable[msgspec.Raw]
