@@ -6,6 +6,7 @@ executor: here the loop waits instead. docs/adr/0015-prompt-executor.md has the 
 """
 
 from multiprocessing.connection import wait
+from typing import Any
 
 from airflow.executors.local_executor import LocalExecutor
 
@@ -17,6 +18,7 @@ class PromptLocalExecutor(LocalExecutor):
 
     def sync(self) -> None:
         """Take what has ended; wait for it, but not for long: other work may come as well."""
-        pipe = self.result_queue._reader  # noqa: SLF001 - the queue itself cannot be waited for
+        queue: Any = self.result_queue
+        pipe = queue._reader  # noqa: SLF001 - the queue itself cannot be waited for
         wait([pipe], WAIT_SECONDS)
         super().sync()
