@@ -3,8 +3,9 @@
 `read_records` takes the blocks of a JSON array in any legal formatting and yields batches of
 whole records as raw bytes, in memory that does not grow with the array. The fast way guesses where
 a record ends from the text that stood between two earlier records, and believes the guess only if
-what lies before it parses as whole JSON values. Where a guess fails, single records are cut by
-scanning strings and brackets, so that a record that is no JSON costs only itself.
+what lies before it parses as whole JSON values. Where one fails, the next one ends before the place
+that the parser tells. Where that does not help, single records are cut by scanning strings and
+brackets, so that a record that is no JSON costs only itself.
 """
 
 import re

@@ -6,7 +6,7 @@ import pytest
 
 from scripts.errors import ConfigurationError
 from scripts.local.airflow import environment
-from scripts.local.state import State
+from scripts.local.state import Choices, State
 
 pytestmark = pytest.mark.unit
 _NAME = "PIPELINE_LOCAL_AIRFLOW_ENV"
@@ -22,6 +22,19 @@ def test_an_experiment_is_laid_over_it_and_nothing_else_leaks_in(
 
     assert found["AIRFLOW__CORE__PARALLELISM"] == "1"
     assert found["AIRFLOW__CORE__EXECUTOR"] == "prompt_executor.PromptLocalExecutor"
+
+
+@pytest.mark.parametrize(
+    ("workers", "executor", "sleep"),
+    [(0, "prompt_executor.PromptLocalExecutor", "0"), (2, "CeleryExecutor", "0.3")],
+)
+def test_the_scheduler_sleeps_where_its_executor_does_not_wait(
+    tmp_path: Path, workers: int, executor: str, sleep: str
+) -> None:
+    found = environment(tmp_path, State(choices=Choices(workers=workers)))
+
+    assert found["AIRFLOW__CORE__EXECUTOR"] == executor
+    assert found["AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME"] == sleep
 
 
 def test_an_experiment_that_is_no_object_is_named(
