@@ -32,4 +32,4 @@ def test_it_heals_with_every_record_everywhere_once_and_every_cause_told_once(
     causes = rig.causes()
     assert fault.told.fits(causes), causes
     record_property("heal_seconds", f"{healed:.1f}")
-    record_property("causes", " ".join(causes))
+    record_property("causes", ", ".join(causes))

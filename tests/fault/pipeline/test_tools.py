@@ -90,12 +90,17 @@ def test_the_census_tells_what_is_wrong(
 _BEGUN = ("[local] it failed (all days)", "Error: x\nincident 3 · it/run-failed")
 _AGAIN = ("[local] it failed (all days)", "Error: x\nincident not recorded · it/run-failed")
 _ENDED = ("[local] recovered after 0:01:00: it failed (all days)", "incident 3 · it/run-failed")
+_PART = [
+    ("[local] a part does not answer (all days)", "[{'text': 'incident 4 · a part/no-answer'}]"),
+    ("[local] recovered after 0:01:00: a part", "incident 4 · a part/no-answer\n"),
+]
 
 
 @pytest.mark.parametrize(
     ("incidents", "told", "wrong"),
     [
         (["it/run-failed"], [_BEGUN, _ENDED], []),
+        (["it/run-failed", "a part/no-answer"], [_BEGUN, _ENDED, *_PART], []),
         ([], [], ["it failed and was no incident"]),
         (["it/run-failed"], [_BEGUN], ["slack: it/run-failed began 1 times, ended 0"]),
         (
@@ -113,7 +118,15 @@ _ENDED = ("[local] recovered after 0:01:00: it failed (all days)", "incident 3 �
             ],
         ),
     ],
-    ids=["right", "nobody", "no end", "twice", "no beginning", "two incidents"],
+    ids=[
+        "right",
+        "a name of two words",
+        "nobody",
+        "no end",
+        "twice",
+        "no beginning",
+        "two incidents",
+    ],
 )
 def test_what_was_told_wrongly_is_named(
     incidents: list[str], told: list[tuple[str, str]], wrong: list[str]
