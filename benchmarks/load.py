@@ -113,7 +113,7 @@ def write(report: Report, rows: int) -> None:
 
 def main(
     rows: Annotated[int, typer.Option(min=1000, help="rows of the large object")] = 1_000_000,
-    rounds: Annotated[int, typer.Option(min=1, help="rounds; medians of them")] = 15,
+    rounds: Annotated[int, typer.Option(min=1, help="rounds; medians of them")] = 31,
     json_file: Annotated[Path | None, typer.Option("--json", help="write every sample")] = None,
     *,
     with_peers: Annotated[
