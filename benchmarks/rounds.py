@@ -21,7 +21,7 @@ from scripts.local.run import TRANSFORM
 
 BACKFILLED = 30
 _ATTEMPTS = 5
-_ONE_TASK = "dbt.build"
+_ONE_TASK = "dbt.build_and_publish"
 
 
 @dataclass
@@ -98,7 +98,7 @@ def _land(live: Live, day: date) -> tuple[Sample, float]:
 
 
 def _first_task(live: Live, run_id: str) -> datetime:
-    return datetime.fromisoformat(live.tasks(TRANSFORM, run_id)["find_pending"]["start_date"])
+    return datetime.fromisoformat(live.tasks(TRANSFORM, run_id)["load"]["start_date"])
 
 
 def ingest_arrival(live: Live, day: date) -> float:

@@ -43,6 +43,7 @@ _PROFILE = ProfileConfig(
     ),
 )
 _ENV = {
+    "DBT_LOG_LEVEL_FILE": "none",  # a task's log is Airflow's
     "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",  # those belong to `make test`
     "DBT_WRITE_JSON": "false",  # nobody reads a task's own manifest, and writing it is slow
     "DBT_CACHE_SELECTED_ONLY": "true",
@@ -82,17 +83,45 @@ _ONE_COMMAND: dict[str, Any] = {
 }
 
 
-def build_models() -> Sequence[Any]:
-    """Return what builds and tests the models in schema build; all of it must succeed."""
+def _tell_what_was_published(context: Any, _result: Any = None) -> None:
+    """Tell what was published; where more has landed, have another run look at once.
+
+    Its own event may be stranded, or there was more than one batch of it.
+    """
+    from dags.shared import landing_store, run_settings, warehouse_dsn
+    from scripts.pending import Work, last_published, work_left
+
+    events, dsn = context["outlet_events"], warehouse_dsn()
+    events[POSTS_MARTS].extra.update(last_published(dsn))
+    done = Work.of_facts(context["ti"].xcom_pull("load")["work"])
+    if left := work_left(landing_store(), dsn, run_settings(), done):
+        events[_MORE_LANDED].add(LANDING_SWEEP, extra=left.facts())
+
+
+_TELLING: dict[str, Any] = {
+    "outlets": [POSTS_MARTS, _MORE_LANDED],
+    "post_execute": _tell_what_was_published,
+}
+
+
+def build_and_publish() -> Sequence[Any]:
+    """Return the steps that build and test the models in schema build and publish the marts."""
     if DEPLOYMENT.dbt_single_task:
-        # A whole `dbt build` also runs the tests of the sources, and before what reads them.
-        with TaskGroup("dbt") as group:
-            DbtBuildLocalOperator(task_id="build", full_refresh=_REBUILDS, **_ONE_COMMAND)
-        return [group]
+        return [_one_task()]
     # Cosmos' build tasks never run the tests of a source. No model need wait for them: what is
     # built of a source that fails its tests is not published.
     test_sources = DbtTestLocalOperator(task_id="test_sources", select="source:*", **_ONE_COMMAND)
-    return [test_sources, _task_a_model()]
+    return [[test_sources, _task_a_model()], _publish()]
+
+
+def _one_task() -> TaskGroup:
+    """A whole `dbt build` runs the tests of the sources, too, before what reads them."""
+    publishing = {**_ONE_COMMAND, "env": {**_ENV, "PIPELINE_DBT_PUBLISH": "true"}}
+    with TaskGroup("dbt") as group:
+        DbtBuildLocalOperator(
+            task_id="build_and_publish", full_refresh=_REBUILDS, **publishing, **_TELLING
+        )
+    return group
 
 
 def _task_a_model() -> DbtTaskGroup:
@@ -115,27 +144,8 @@ def _task_a_model() -> DbtTaskGroup:
     )
 
 
-def publish_marts() -> DbtRunOperationLocalOperator:
+def _publish() -> DbtRunOperationLocalOperator:
     """Apply the tested difference to the marts in one transaction, and tell who follows."""
     return DbtRunOperationLocalOperator(
-        task_id="publish",
-        macro_name="publish",
-        outlets=[POSTS_MARTS, _MORE_LANDED],
-        post_execute=_tell_what_was_published,
-        **_ONE_COMMAND,
+        task_id="publish", macro_name="publish", **_ONE_COMMAND, **_TELLING
     )
-
-
-def _tell_what_was_published(context: Any, _result: Any = None) -> None:
-    """Tell what was published; where more has landed, have another run look at once.
-
-    Its own event may be stranded, or there was more than one batch of it.
-    """
-    from dags.shared import landing_store, run_settings, warehouse_dsn
-    from scripts.pending import Work, last_published, work_left
-
-    events, dsn = context["outlet_events"], warehouse_dsn()
-    events[POSTS_MARTS].extra.update(last_published(dsn))
-    done = Work.of_facts(context["ti"].xcom_pull("find_pending"))
-    if left := work_left(landing_store(), dsn, run_settings(), done):
-        events[_MORE_LANDED].add(LANDING_SWEEP, extra=left.facts())

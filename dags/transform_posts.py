@@ -21,12 +21,11 @@ rejected record is shown by ``python -m scripts.rejects list``.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
-from airflow.sdk import Param, chain, dag, task
+from airflow.sdk import Param, chain, dag
 
-from dags.find_pending import FindPending
-from dags.marts import build_models, publish_marts
+from dags.load_pending import LoadPending
+from dags.marts import build_and_publish
 from dags.shared import DAG_DEFAULTS, arrivals
 
 
@@ -48,20 +47,7 @@ from dags.shared import DAG_DEFAULTS, arrivals
 )
 def transform_posts() -> None:
     """Wire the steps."""
-
-    @task
-    def load(work: dict[str, Any], run_id: Any = None) -> dict[str, int]:
-        from dags.shared import landing_store, run_settings, warehouse_dsn
-        from scripts.cleanup import clean_up_all
-        from scripts.load import load_work, summary
-        from scripts.pending import Work
-
-        settings, dsn = run_settings(), warehouse_dsn()
-        results = load_work(Work.of_facts(work), landing_store(), dsn, settings, run_id)
-        return {**summary(results), "rows_cleaned_up": clean_up_all(dsn, settings)}
-
-    pending: Any = FindPending(task_id="find_pending").output  # a dict only when a task runs
-    chain(load(pending), build_models(), publish_marts())
+    chain(LoadPending(task_id="load"), *build_and_publish())
 
 
 transform_posts()

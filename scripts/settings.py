@@ -49,7 +49,7 @@ class Deployment(BaseSettings):
         default="", validation_alias="LANDING_BUCKET", description="bucket of the landing zone"
     )
     dbt_single_task: bool = Field(
-        default=False, description="build all dbt models in one task, not each in its own"
+        default=False, description="build, test and publish in one task, not each model in its own"
     )
     allow_private_api: bool = Field(
         default=False, description="whether the API may have a private or loopback address"

@@ -26,6 +26,18 @@
     {{ log("published " ~ loads ~ " loads", info=true) }}
 {%- endmacro %}
 
+{#
+    Publish at the end of an invocation with PIPELINE_DBT_PUBLISH=true in its environment, unless
+    something failed: in the same process, and so without starting and parsing once more.
+#}
+{% macro publish_if_asked(results) -%}
+    {%- if execute and env_var("PIPELINE_DBT_PUBLISH", "false") == "true"
+        and results | map(attribute="status") | reject("in", ("success", "pass", "warn", "no-op"))
+            | list | length == 0 -%}
+        {%- do elt.publish() -%}
+    {%- endif -%}
+{%- endmacro %}
+
 {# The models of the folder marts, in a fixed order. #}
 {% macro marts_models() -%}
     {%- set models = [] -%}

@@ -130,7 +130,7 @@ def _table(run: dict[str, Any]) -> Table:
     for task in sorted(run["tasks"], key=_order):
         state = task["state"] or "waiting"
         seconds = task["duration"]
-        if state in _NOT_RUN and task["task_id"] != "find_pending":
+        if state in _NOT_RUN and task["task_id"] != "load":
             continue
         table.add_row(
             task["task_display_name"] or task["task_id"],

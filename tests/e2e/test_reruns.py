@@ -47,7 +47,7 @@ def _waits(stack: LocalStack, day: str) -> str:
     """Trigger a transform for a day that has not landed; return its run once it waits."""
     run_id = stack.airflow.trigger("transform_posts", {"days": [day]})
     wait_for(
-        lambda: stack.task_states("transform_posts", run_id)["find_pending"],
+        lambda: stack.task_states("transform_posts", run_id)["load"],
         lambda state: state == "deferred",
         60,
     )
@@ -72,7 +72,7 @@ def test_a_backfill_of_thirty_days_is_transformed_in_a_few_runs(stack: LocalStac
     )
     runs = stack.transforms_settled(started, 300)
     assert {run["state"] for run in runs} == {"success"}
-    assert "dbt.build" in stack.task_states("transform_posts", runs[0]["dag_run_id"])
+    assert "dbt.build_and_publish" in stack.task_states("transform_posts", runs[0]["dag_run_id"])
     assert stack.query(backfilled, _FIRST, _LAST)[0][-1] <= 8
 
 
@@ -161,7 +161,7 @@ def test_a_wait_in_vain_is_told_once_and_not_tried_again(stack: LocalStack) -> N
 
     assert time.monotonic() - began < 60
     tasks = stack.airflow.tasks("transform_posts", run_id)
-    (waited,) = [task for task in tasks if task["task_id"] == "find_pending"]
+    (waited,) = [task for task in tasks if task["task_id"] == "load"]
     assert waited["try_number"] == 1
     told = wait_for(lambda: _told(stack, run_id), bool, 30)
     assert len(told) == 1

@@ -178,6 +178,38 @@ def test_a_failed_test_publishes_nothing_until_it_passes(dbt: Dbt, loader: Loade
     assert unpublished(dbt) == [repaired - 1]  # never was what readers see
 
 
+def test_a_build_publishes_at_its_end_if_asked_and_nothing_failed(dbt: Dbt, loader: Loader) -> None:
+    asked = {"PIPELINE_DBT_PUBLISH": "true"}
+    assert dbt.invoke("build", env=asked).success
+    assert dbt.rows(POSTS) == [(1, "one"), (2, "two")]
+    assert unpublished(dbt) == []
+    before = marts_by_version(dbt)
+
+    refused = loader.load(FIRST, [{"userId": 1, "id": 1, "body": "without a title"}])
+    failed = failures(dbt.invoke("build", env=asked))
+    assert failed
+    assert all(name.startswith("never_null_") for name in failed)  # not: nothing published
+    assert marts_by_version(dbt) == before
+
+    loader.load(FIRST, [post(1, "repaired")])
+    dbt.build()
+    assert marts_by_version(dbt) == before  # nobody asked
+    assert dbt.invoke("build", env=asked).success
+    assert dbt.rows(POSTS) == [(1, "repaired")]
+    assert unpublished(dbt) == [refused]
+
+
+def test_a_build_whose_publish_is_refused_has_failed(dbt: Dbt) -> None:
+    asked = {"PIPELINE_DBT_PUBLISH": "true", "PGOPTIONS": "-c lock_timeout=100ms"}
+    with psycopg.connect(dbt.warehouse.transformer) as other:
+        other.execute("select pg_advisory_xact_lock(hashtext('elt.publish'))")
+        result = dbt.invoke("build", env=asked)
+    assert not result.success
+    assert "lock timeout" in str(result.exception)
+    assert dbt.rows("select to_regclass('marts.fct_posts')") == [(None,)]
+    assert dbt.invoke("build", env=asked).success
+
+
 def test_a_ledger_that_miscounts_is_caught(dbt: Dbt, loader: Loader) -> None:
     load_id = loader.load(SECOND, [post(1), post(2)])
     with psycopg.connect(dbt.warehouse.loader) as connection:

@@ -135,6 +135,15 @@ def test_a_warehouse_that_is_away_is_tried_again(dbt: Dbt) -> None:
     assert _decision(away) is RetryAction.RETRY
 
 
+def test_a_publish_that_readers_hold_up_is_tried_again(dbt: Dbt) -> None:
+    """At the end of a build that publishes, too."""
+    Loader(dbt.warehouse).load(DAY, [post(1)])
+    asked = {"PIPELINE_DBT_PUBLISH": "true", "PGOPTIONS": "-c lock_timeout=100ms"}
+    with psycopg.connect(dbt.warehouse.transformer) as other:
+        other.execute("select pg_advisory_xact_lock(hashtext('elt.publish'))")
+        assert _decision(dbt.invoke("build", env=asked)) is RetryAction.RETRY
+
+
 def test_a_connection_that_breaks_in_the_middle_is_tried_again(dbt: Dbt) -> None:
     """A view in the ledger's place ends the session that reads it."""
     Loader(dbt.warehouse).load(DAY, [post(1)])

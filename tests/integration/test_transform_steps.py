@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from dags import marts
-from dags.find_pending import FindPending
-from dags.shared import LANDING_SWEEP, POSTS_MARTS
+from dags.load_pending import LoadPending
+from dags.shared import LANDING_SWEEP, POSTS_MARTS, landing_store, run_settings, warehouse_dsn
 from scripts.errors import NotLandedError, RefusedError, UnavailableError
 from scripts.keys import raw_key, today
 from scripts.local.ministack import LOGIN, REGION
@@ -70,7 +70,8 @@ def _context(run_type: str = "asset_triggered", days: tuple[date, ...] = ()) -> 
 
 
 def _find(context: dict[str, Any], **event: Any) -> dict[str, Any]:
-    return FindPending(task_id="find_pending").execute(context, **event)
+    doors = landing_store(), warehouse_dsn(), run_settings()
+    return LoadPending(task_id="load").plan(context, *doors, **event).facts()
 
 
 def test_an_event_does_not_decide_what_is_loaded(store: Store) -> None:
@@ -109,7 +110,7 @@ def test_a_wait_ends_in_an_error_that_says_why() -> None:
     with pytest.raises(UnavailableError, match="no such host"):
         _find(by_hand, event={"status": "error", "message": "no such host"})
     with pytest.raises(RefusedError, match=f"waited 7 minutes, and not all of {_TODAY} has landed"):
-        FindPending(task_id="find_pending").resume_execution(
+        LoadPending(task_id="load").resume_execution(
             "__fail__", {"error": "Trigger timeout"}, by_hand
         )
 
@@ -139,7 +140,7 @@ def test_what_a_run_tried_in_vain_calls_for_none(store: Store) -> None:
 def _published(done: dict[str, Any]) -> list[Any]:
     """Return the events that call for another run, after a run has published this work."""
     outlets = OutletEventAccessors()
-    instance = SimpleNamespace(xcom_pull={"find_pending": done}.get)
+    instance = SimpleNamespace(xcom_pull={"load": {"work": done}}.get)
     marts._tell_what_was_published({"outlet_events": outlets, "ti": instance})
     assert "days" in outlets[POSTS_MARTS].extra
     return outlets[marts._MORE_LANDED].asset_alias_events

@@ -71,11 +71,7 @@ def test_a_dag_and_its_tasks_have_limits_and_tell_somebody(
 
 @pytest.mark.parametrize("dag_id", _DAG_IDS)
 def test_our_own_steps_are_retried_but_a_refusal_is_not(dags: dict[str, DAG], dag_id: str) -> None:
-    steps = [
-        task
-        for task in dags[dag_id].tasks
-        if task.task_id in {"land", "find_pending", "load", "look"}
-    ]
+    steps = [task for task in dags[dag_id].tasks if task.task_id in {"land", "load", "look"}]
     assert steps
     for task in steps:
         assert task.retries == 3
@@ -84,7 +80,7 @@ def test_our_own_steps_are_retried_but_a_refusal_is_not(dags: dict[str, DAG], da
 
 
 def test_dbt_is_tried_again_only_when_the_warehouse_was_away(dags: dict[str, DAG]) -> None:
-    tasks = [t for t in dags["transform_posts"].tasks if t.task_id not in {"find_pending", "load"}]
+    tasks = [t for t in dags["transform_posts"].tasks if t.task_id != "load"]
     assert len(tasks) > 5
     for task in tasks:
         assert task.retries == 3
@@ -108,10 +104,7 @@ def test_every_dbt_task_takes_the_lock_and_only_one_run_goes_at_a_time(
 ) -> None:
     dag = dags["transform_posts"]
     dbt = [task for task in dag.tasks if type(task).__module__.startswith("cosmos.")]
-    assert {task.task_id for task in dag.tasks} - {task.task_id for task in dbt} == {
-        "find_pending",
-        "load",
-    }
+    assert {task.task_id for task in dag.tasks} - {task.task_id for task in dbt} == {"load"}
     for task in dbt:
         assert getattr(task, "_pre_execute_hook", None) is share_dbt, task.task_id
     assert dag.max_active_runs == 1
@@ -135,7 +128,6 @@ def test_the_graph_of_transform(dags: dict[str, DAG]) -> None:
     edges = {
         f"{task.task_id} → {below}" for task in dag.tasks for below in task.downstream_task_ids
     }
-    assert "find_pending → load" in edges
     assert "load → test_sources" in edges
     assert "load → dbt.stg_loads_model_build" in edges
     assert "test_sources → publish" in edges
@@ -147,9 +139,9 @@ def test_the_graph_of_transform(dags: dict[str, DAG]) -> None:
 def test_one_setting_builds_all_models_in_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dags.marts.DEPLOYMENT", Deployment(dbt_single_task=True))
     dag = DagBag(_DAGS / "transform_posts.py", load_op_links=False).dags["transform_posts"]
-    assert dag.task_ids == ["find_pending", "load", "dbt.build", "publish"]
-    build: Any = dag.get_task("dbt.build")
-    assert build.downstream_task_ids == {"publish"}
+    assert dag.task_ids == ["load", "dbt.build_and_publish"]
+    build: Any = dag.get_task("dbt.build_and_publish")
+    assert build.env["PIPELINE_DBT_PUBLISH"] == "true"
     assert build.env["DBT_EXCLUDE_RESOURCE_TYPES"] == "unit_test"
     assert build.cache_dir
     assert "manual" in build.full_refresh

@@ -1,4 +1,4 @@
-"""The first step of ``transform_posts``: what is there to be done?
+"""The first step of ``transform_posts``: load what landed and is not loaded.
 
 Invariant: it waits in the triggerer, without a worker slot, and only where somebody named a day of
 which nothing has landed.
@@ -8,41 +8,61 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralTimeout
 
 from scripts.errors import NotLandedError, RefusedError, UnavailableError
 
+if TYPE_CHECKING:
+    from scripts.pending import Work
+    from scripts.settings import RunSettings
+    from scripts.store import Store
 
-class FindPending(BaseOperator):
-    """Plan a run's work from the landing zone and the ledger; its triggering events are ignored."""
+
+class LoadPending(BaseOperator):
+    """Load what the landing zone and the ledger say is pending; the run's events are ignored."""
 
     def execute(self, context: Any, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the work, or skip the run; `event` is what the trigger of a wait has seen."""
+        """Load; return the run's work, and records and objects by outcome."""
         from dags.shared import landing_store, run_settings, warehouse_dsn
+        from scripts.cleanup import clean_up_all
+        from scripts.load import load_work, summary
+
+        store, dsn, settings = landing_store(), warehouse_dsn(), run_settings()
+        work = self.plan(context, store, dsn, settings, event)
+        results = load_work(work, store, dsn, settings, context["run_id"])
+        return {
+            "work": work.facts(),
+            **summary(results),
+            "rows_cleaned_up": clean_up_all(dsn, settings),
+        }
+
+    def plan(
+        self,
+        context: Any,
+        store: Store,
+        dsn: str,
+        settings: RunSettings,
+        event: Mapping[str, Any] | None = None,
+    ) -> Work:
+        """Return the work, or skip the run; `event` is what the trigger of a wait has seen."""
         from scripts.pending import plan_work
 
         if event and event["status"] == "error":
             raise UnavailableError(f"waiting for a named day: {event['message']}")
         is_manual = context["dag_run"].run_type == "manual"
-        store, settings = landing_store(), run_settings()
+        days = context["params"]["days"]
         try:
-            work = plan_work(
-                store,
-                warehouse_dsn(),
-                settings,
-                days=context["params"]["days"],
-                is_full_sweep=is_manual,
-            )
+            work = plan_work(store, dsn, settings, days=days, is_full_sweep=is_manual)
         except NotLandedError as error:
             if event:  # it was there a moment ago
                 raise
             self._wait_for(error, store.bucket, settings.landing_wait_minutes)
         if not (work or is_manual):
             raise AirflowSkipException("nothing landed that is not loaded and published")
-        return work.facts()
+        return work
 
     def _wait_for(self, missing: NotLandedError, bucket: str, minutes: float) -> NoReturn:
         """Sleep until something has landed for each of these days, and plan again."""
