@@ -94,6 +94,7 @@ def tutorial(place: Place) -> Peer:
     env = {
         **{name: value for name, value in given.items() if not name.startswith(_TUNED)},
         **place.environment(),
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__DAGS_FOLDER": str(_FOLDER / "tutorial"),
         _WAREHOUSE: json.dumps(warehouse),
         "PATH": given["PATH"],

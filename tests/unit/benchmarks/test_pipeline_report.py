@@ -27,11 +27,12 @@ def _phases() -> dict[str, Phase]:
     return {
         "first_single": Phase(_samples(4, 40, 4), _samples(8, 80, 8), [1.0, 9.0]),
         "models": Phase(_samples(6, 9, 6, cpu=3), _samples(6, 6, 6, cpu=2), [2.0]),
+        "single": Phase(_samples(4), _samples(8)),
     }
 
 
 def test_the_first_models_are_held_against_the_floor_of_the_same_round() -> None:
-    single, single_cpu, models, models_cpu = phase_figures(_phases())
+    single, single_cpu, models, models_cpu, *_ = phase_figures(_phases())
     assert (single.value, models.value, models_cpu.value) == (0.5, 1.0, 1.5)
     assert (single.at_most, single_cpu.at_most, models.at_most) == (0.8, None, None)
     assert single.is_met
@@ -61,10 +62,13 @@ def test_waiting_counts_all_processes() -> None:
     assert (memory.value, memory.is_met) == (1.4, False)
 
 
-def test_only_peers_that_were_measured_are_told() -> None:
-    [figure] = peer_figures({"dagster": _samples(20, 18, 30)}, _phases()["models"])
-    assert (figure.name, figure.is_met) == ("faster than Dagster", True)
-    assert figure.value == pytest.approx(20 / 6)
+def test_only_peers_that_were_measured_are_told_and_held_against_what_runs_dbt_alike() -> None:
+    measured = {"dagster": _samples(20, 18, 30), "tutorial": _samples(12)}
+    tutorial, tutorial_single, dagster_models, dagster = peer_figures(measured, _phases())
+    assert tutorial.name == "faster than the tutorial design, a task a model"
+    assert (tutorial.value, tutorial.at_least, tutorial_single.at_least) == (2, 5, None)
+    assert dagster.name == "faster than Dagster, one task for all models"
+    assert (dagster.value, dagster.at_least, dagster_models.at_least) == (5, 3, None)
 
 
 def test_the_report_shows_and_keeps_everything() -> None:
@@ -81,4 +85,4 @@ def test_the_report_shows_and_keeps_everything() -> None:
         assert shown in text
     kept = json.loads(json.dumps(report.as_json()))
     assert kept["phases"]["first_single"]["arrivals"] == [1.0, 9.0]
-    assert len(kept["figures"]) == len(report.figures) == 10
+    assert len(kept["figures"]) == len(report.figures) == 13
