@@ -92,7 +92,7 @@ _AGAIN = ("[local] it failed (all days)", "Error: x\nincident not recorded · it
 _ENDED = ("[local] recovered after 0:01:00: it failed (all days)", "incident 3 · it/run-failed")
 _PART = [
     ("[local] a part does not answer (all days)", "[{'text': 'incident 4 · a part/no-answer'}]"),
-    ("[local] recovered after 0:01:00: a part", "incident 4 · a part/no-answer\n"),
+    ("[local] recovered after 0:01:00: a part", "incident 4 · a part/no-answer\r\n"),
 ]
 
 

@@ -16,7 +16,7 @@ from tests.stack import LocalStack, now, wait_for
 
 Message = tuple[str, str]  # its subject and its text
 _SECONDS = 180  # to give up after: a few looks of the watch
-_FOOTER = re.compile(r"incident (?:\d+|not recorded) · ([^'\n]+)")
+_FOOTER = re.compile(r"incident (?:\d+|not recorded) · ([^'\r\n]+)")
 _UNFINISHED = """
     select fingerprint from ops.incidents where closed_at is null
     union all select 'owed to ' || channel from ops.deliveries where sent_at is null
