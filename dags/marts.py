@@ -115,7 +115,7 @@ def build_and_publish() -> Sequence[Any]:
 
 
 def _one_task() -> TaskGroup:
-    """A whole `dbt build` runs the tests of the sources, too, before what reads them."""
+    """Return a whole `dbt build`: it tests the sources before what reads them, and publishes."""
     publishing = {**_ONE_COMMAND, "env": {**_ENV, "PIPELINE_DBT_PUBLISH": "true"}}
     with TaskGroup("dbt") as group:
         DbtBuildLocalOperator(
