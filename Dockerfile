@@ -18,7 +18,7 @@ COPY --chown=50000:0 . .
 # The graph is drawn from the manifest; a container starts without parsing the project.
 RUN venv/bin/dbt --quiet parse --project-dir dbt --profiles-dir dbt \
     && rm --recursive --force dbt/logs requirements \
-    && venv/bin/python -m compileall -q callbacks dags scripts deploy
+    && venv/bin/python -m compileall -q callbacks dags deploy local scripts sources
 
 FROM airflow
 LABEL org.opencontainers.image.title="elt-pipeline" \

@@ -46,32 +46,32 @@ $(MANIFEST): $(INSTALLED) $(shell find dbt -name '*.sql' -not -path '*/target/*'
 
 docs: setup ## Write dbt's documentation (dbt/target/static_index.html) and docs/lineage.svg
 	@cd dbt && dbt --quiet docs generate --static --empty-catalog --no-compile --profiles-dir .
-	@python -m scripts.local.lineage
+	@python -m local.lineage
 	@echo "open dbt/target/static_index.html"
 
 pictures: setup ## Draw the pictures of README.md and docs/ with a real browser (needs Chromium)
 	@python -m tests.pictures
 
 dbt-duckdb: setup ## Build and test the models on DuckDB, from what the local stack has landed
-	@python -m scripts.local.duck
+	@python -m local.duck
 
 run: setup ## Run the main job on the local stack (API=https://... | POSTS=137 SEED=7 | DAY=2026-01-31)
-	@python -m scripts.local run $(if $(DAY),--day $(DAY)) $(if $(API),--api $(API)) \
+	@python -m local run $(if $(DAY),--day $(DAY)) $(if $(API),--api $(API)) \
 		$(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(WORKERS),--workers $(WORKERS))
 
 up: setup ## Start the local stack and leave it running (WORKERS=2: Celery)
-	@python -m scripts.local up $(if $(API),--api $(API)) $(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED)) \
+	@python -m local up $(if $(API),--api $(API)) $(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(WORKERS),--workers $(WORKERS))
 
 status: $(INSTALLED) ## Show what runs, where it listens, which alerts arrived and if the pipeline is well
-	@python -m scripts.local status
+	@python -m local status
 
 down: $(INSTALLED) ## Stop the local stack (PURGE=1 deletes its state too)
-	@python -m scripts.local down $(if $(PURGE),--purge)
+	@python -m local down $(if $(PURGE),--purge)
 
 env: setup ## Write .env for docker compose, with fresh secrets (PROFILES=local,celery)
-	@python -m scripts.local.dotenv --profiles "$(PROFILES)"
+	@python -m local.dotenv --profiles "$(PROFILES)"
 
 # What starts no stack of its own goes two at a time; stacks go one after the other.
 test: setup ## Run the tests
@@ -85,7 +85,7 @@ test-alerts: setup ## Cause every class of alert on the real stack, and refuse t
 	@python -m pytest tests/e2e/alerts tests/e2e/test_told.py -m thorough $(PYTEST_ARGS)
 
 test-fault: setup ## Break the real stack in every way, and count every record (FIRST=1: one way of each class)
-	@python -m pytest $(if $(FIRST),tests/fault/pipeline/test_faults.py,tests/fault tests/integration/test_erase.py -m fault) $(PYTEST_ARGS)
+	@python -m pytest $(if $(FIRST),tests/fault/pipeline/test_faults.py,tests/fault tests/integration/erase/test_erase.py -m fault) $(PYTEST_ARGS)
 
 soak: setup ## Live through days of faults and count every record (DAYS=30 SEED=1; WRITE=1 into docs)
 	@python -m tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
@@ -125,7 +125,7 @@ lint-style: setup .tools/checkov/.installed ## Check everything but the types
 		--framework terraform dockerfile --skip-path '^/?\.' >.tools/checkov.log || { cat .tools/checkov.log; exit 1; }
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive terraform; \
 		else echo "terraform is not on PATH: its form is not checked"; fi
-	@bandit --quiet --recursive --severity-level medium scripts callbacks dags deploy benchmarks
+	@bandit --quiet --recursive --severity-level medium sources scripts callbacks dags local deploy benchmarks
 	@# pipeline-...: names of Kubernetes secrets, not what is in them.
 	@git ls-files -- ':!requirements/*.txt' ':!tests' | xargs detect-secrets-hook --exclude-secrets '^pipeline-[a-z]+$$'
 	@zizmor --offline --quiet .github

@@ -18,7 +18,7 @@ import requests
 from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.measure import ROOT
-from scripts.local.processes import ManagedProcess, free_port, is_listening
+from local.processes import ManagedProcess, free_port, is_listening
 
 _OURS = ROOT / "deploy" / "airflow"
 _PASSWORDS = {"admin": "admin-pw", "watch": "watch-pw"}

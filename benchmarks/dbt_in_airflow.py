@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.figures import Figure
 from benchmarks.live import Live, running_stack, wait_for
 from benchmarks.measure import DBT, ROOT
-from scripts.local.run import TRANSFORM
+from local.run import TRANSFORM
 from scripts.settings import dbt_environment
 
 _DAY = date(2026, 1, 2)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from benchmarks.objects import DAY, put, store
 from benchmarks.warehouse import Warehouse
-from scripts.cleanup import clean_up
-from scripts.load import load
+from scripts.load.load import load
+from scripts.load.superseded import clean_up
 from scripts.settings import RunSettings
-from scripts.sources import POSTS
+from sources.jsonplaceholder import POSTS
 
 RERUNS = 5
 WEEK = 7

@@ -27,9 +27,9 @@ from benchmarks.report import put_between_markers, table
 from benchmarks.warehouse import Warehouse, running_warehouse
 from scripts.cli import run_cli
 from scripts.health.facts import Health
-from scripts.health.read import read_health
+from scripts.health.verdict import read_health
 from scripts.settings import Deployment, RunSettings
-from scripts.sources import SOURCES
+from sources import SOURCES
 
 _DOCS = ROOT / "docs" / "benchmarks.md"
 _MOST_MS = 200

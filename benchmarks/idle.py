@@ -9,7 +9,7 @@ import psutil
 
 from benchmarks.live import INGEST, Live
 from benchmarks.measure import tree_cpu
-from scripts.local.run import TRANSFORM
+from local.run import TRANSFORM
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ import requests
 
 from benchmarks.checkout import with_first_models
 from benchmarks.measure import ROOT, Sample, environment, tree_cpu
-from scripts.keys import raw_key
-from scripts.local.airflow import components
-from scripts.local.rest import AirflowApi
-from scripts.local.run import TRANSFORM
-from scripts.local.stack import Stack
-from scripts.sources import POSTS
+from local.airflow import components
+from local.rest import LocalAirflowApi
+from local.run import TRANSFORM
+from local.stack import Stack
+from scripts.landing.keys import raw_key
+from sources.jsonplaceholder import POSTS
 
 ROWS = 100
 INGEST = "ingest_posts"
@@ -81,19 +81,21 @@ class Live:
     def _ledger(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.facts["warehouse_loader_dsn"], autocommit=True)
 
-    def airflow(self) -> AirflowApi:
+    def airflow(self) -> LocalAirflowApi:
         """Log in to Airflow's REST API."""
         facts = self.facts
-        return AirflowApi(facts["airflow_url"], facts["airflow_user"], facts["airflow_password"])
+        return LocalAirflowApi(
+            facts["airflow_url"], facts["airflow_user"], facts["airflow_password"]
+        )
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the warehouse as its loader."""
         return self._ledger.execute(statement, values).fetchall()
 
     def command(self, *arguments: str, **settings: str) -> None:
-        """Run `python -m scripts.local ...`, as a user does."""
+        """Run `python -m local ...`, as a user does."""
         subprocess.run(
-            [sys.executable, "-m", "scripts.local", *arguments],
+            [sys.executable, "-m", "local", *arguments],
             cwd=self.root,
             env={
                 **environment(),

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 
 class LocalObjects:
-    """The calls of a boto3 S3 client that `scripts.store.Store` makes."""
+    """The calls of a boto3 S3 client that `scripts.landing.store.Store` makes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

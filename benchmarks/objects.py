@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from benchmarks.local_store import LocalObjects
-from scripts.contract import Contract
-from scripts.keys import raw_key
-from scripts.records import Batch, read_records
-from scripts.rows import HEADER, TRAILER, RowCopy
-from scripts.sources import POSTS
-from scripts.store import Store
+from scripts.landing.json_array import Batch, read_records
+from scripts.landing.keys import raw_key
+from scripts.landing.store import Store
+from scripts.load.binary_copy import HEADER, TRAILER, RowCopy
+from scripts.load.contract import Contract
+from sources.jsonplaceholder import POSTS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

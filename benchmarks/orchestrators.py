@@ -22,9 +22,9 @@ from benchmarks.measure import Sample, tree_cpu
 from benchmarks.peers.environment import ready
 from benchmarks.place import Place
 from benchmarks.race import Tell
-from scripts.local.airflow import components
-from scripts.local.airflow import environment as airflow_environment
-from scripts.local.processes import ManagedProcess, free_port, is_listening
+from local.airflow import components
+from local.airflow import environment as airflow_environment
+from local.processes import ManagedProcess, free_port, is_listening
 
 _TUNED = ("AIRFLOW__SCHEDULER__", "AIRFLOW__DAG_PROCESSOR__")
 _DAGSTER = """

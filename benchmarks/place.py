@@ -15,7 +15,7 @@ from psycopg import sql
 
 from benchmarks.live import ROWS, Live, key, wait_for
 from benchmarks.measure import DBT, Sample, environment, run_process
-from scripts.local.ministack import LOGIN, REGION
+from local.ministack import LOGIN, REGION
 from scripts.migrate import migrate
 from scripts.settings import dbt_environment
 

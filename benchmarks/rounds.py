@@ -16,8 +16,8 @@ from benchmarks.live import INGEST, Live, key, wait_for
 from benchmarks.measure import Sample
 from benchmarks.place import Place
 from benchmarks.race import Tell
-from scripts.local.airflow import environment as airflow_environment
-from scripts.local.run import TRANSFORM
+from local.airflow import environment as airflow_environment
+from local.run import TRANSFORM
 
 BACKFILLED = 30
 _ATTEMPTS = 5

@@ -6,7 +6,7 @@ from benchmarks.measure import Sample, environment, run_process
 from benchmarks.objects import DAY, Objects
 from benchmarks.race import Tell
 from benchmarks.warehouse import Warehouse
-from scripts.local.ministack import LOGIN
+from local.ministack import LOGIN
 
 ROWS = 100
 _COMMANDS = {

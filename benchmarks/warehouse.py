@@ -16,8 +16,8 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.measure import tree_cpu
-from scripts.local.postgres import PostgresServer
-from scripts.local.processes import free_port
+from local.postgres import PostgresServer
+from local.processes import free_port
 from scripts.migrate import migrate
 
 OPTIONS = ("shared_buffers=512MB", "max_wal_size=16GB")

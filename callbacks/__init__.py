@@ -1,6 +1,6 @@
 """Who is told when something goes wrong, and what it says. Invariant: a callback never raises."""
 
-from callbacks.alerts import alert_run_failure, alert_task_failure, tell_recovery
-from callbacks.watchman import watch_over
+from callbacks.failure import alert_recovery, alert_run_failure, alert_task_failure
+from callbacks.monitoring import report_pipeline_state
 
-__all__ = ["alert_run_failure", "alert_task_failure", "tell_recovery", "watch_over"]
+__all__ = ["alert_recovery", "alert_run_failure", "alert_task_failure", "report_pipeline_state"]

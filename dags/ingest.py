@@ -20,8 +20,8 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, dag, task
 
-from dags.shared import DAG_DEFAULTS, DEPLOYMENT, day_of, raw_asset
-from scripts.sources import SOURCES, Source
+from dags.common.shared import DAG_DEFAULTS, DEPLOYMENT, day_of, raw_asset
+from sources import SOURCES, Source
 
 
 def ingest_dag(source: Source) -> DAG:
@@ -50,8 +50,8 @@ def ingest_dag(source: Source) -> DAG:
         def land(
             params: Any = None, dag_run: Any = None, outlet_events: Any = None
         ) -> dict[str, Any]:
-            from dags.shared import landing_store, posts_api, run_settings
-            from scripts.extract import extract
+            from dags.common.shared import landing_store, posts_api, run_settings
+            from scripts.extract.extract import extract
 
             day = date.fromisoformat(params["day"]) if params["day"] else day_of(dag_run)
             store = landing_store(DEPLOYMENT.ingest_aws_conn_id)

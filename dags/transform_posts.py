@@ -24,9 +24,9 @@ from datetime import timedelta
 
 from airflow.sdk import Param, chain, dag
 
-from dags.load_pending import LoadPending
-from dags.marts import build_and_publish
-from dags.shared import DAG_DEFAULTS, arrivals
+from dags.common.dbt_tasks import build_and_publish
+from dags.common.load_operator import LoadPending
+from dags.common.shared import DAG_DEFAULTS, arrivals
 
 
 @dag(

@@ -25,7 +25,7 @@ from typing import Any
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.shared import DAG_DEFAULTS, DEPLOYMENT, LANDING_SWEEP
+from dags.common.shared import DAG_DEFAULTS, DEPLOYMENT, LANDING_SWEEP
 
 _log = logging.getLogger(__name__)
 
@@ -43,23 +43,25 @@ def watch_pipeline() -> None:
 
     @task(outlets=[LANDING_SWEEP], execution_timeout=timedelta(minutes=5))
     def look(ti: Any = None, outlet_events: Any = None, asset_state_store: Any = None) -> None:
-        from callbacks import watch_over
-        from dags.shared import landing_store, run_settings, warehouse_dsn
+        from callbacks import report_pipeline_state
+        from dags.common.shared import landing_store, run_settings, warehouse_dsn
         from scripts.errors import UnavailableError
-        from scripts.foreign import not_told_yet
-        from scripts.watch import Watched, watch
+        from scripts.reconcile.unknown_objects import claim_unreported
+        from scripts.reconcile.watch import PipelineState, watch
 
-        seen: Watched | UnavailableError
+        seen: PipelineState | UnavailableError
         try:
             seen = watch(landing_store(), warehouse_dsn(), run_settings(), datetime.now(UTC))
-            foreign = not_told_yet(warehouse_dsn(), seen.foreign)
+            foreign = claim_unreported(warehouse_dsn(), seen.foreign)
             if foreign:
                 _log.warning("left alone, of no declared source: %s", ", ".join(foreign))
             ti.xcom_push(key="seen", value={**seen.facts(), "foreign": foreign})
         except UnavailableError as error:
             seen = error
-        is_told = watch_over(seen, run_settings(), asset_state_store[LANDING_SWEEP])
-        if isinstance(seen, Watched) and seen.is_work_pending:  # healing does not wait for alerts
+        is_told = report_pipeline_state(seen, run_settings(), asset_state_store[LANDING_SWEEP])
+        if (
+            isinstance(seen, PipelineState) and seen.is_work_pending
+        ):  # healing does not wait for alerts
             outlet_events[LANDING_SWEEP].extra.update(
                 {"waiting": seen.waiting, "unpublished": seen.unpublished}
             )

@@ -2,12 +2,19 @@
 
 import logging
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import typer
+from rich.console import Console
+from rich.status import Status
 
-from scripts.errors import PipelineError
+from scripts.errors import ConfigurationError, PipelineError
+from sources import SOURCES, Source
+
+_QUIET_SECONDS = 2.0
 
 
 def run_cli(main: Callable[..., Any]) -> None:
@@ -25,3 +32,29 @@ def run_app(app: typer.Typer) -> None:
     except PipelineError as error:
         typer.echo(" ".join(f"error: {error}".split()), err=True)
         raise SystemExit(2) from None
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows a line on stderr in the place of the line before."""
+    console, started = Console(stderr=True), time.monotonic()
+    with ExitStack() as stack:
+        status: Status | None = None
+
+        def show(text: str) -> None:
+            nonlocal status
+            if not console.is_terminal or time.monotonic() - started < _QUIET_SECONDS:
+                return
+            status = status or stack.enter_context(console.status(""))
+            status.update(text)
+
+        yield show
+
+
+def source_named(name: str) -> Source:
+    """Return the declared source of that name; raises ConfigurationError that lists the names."""
+    try:
+        return SOURCES[name]
+    except KeyError:
+        known = ", ".join(sorted(SOURCES))
+        raise ConfigurationError(f"no source is called {name!r}; declared: {known}") from None

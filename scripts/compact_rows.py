@@ -13,8 +13,8 @@ from math import ceil
 import psycopg
 from psycopg import sql
 
-from scripts.rows import rows_table
-from scripts.sources import Source
+from scripts.load.binary_copy import rows_table
+from sources import Source
 
 _log = logging.getLogger(__name__)
 _WORTHWHILE = 0.3

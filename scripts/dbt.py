@@ -1,8 +1,8 @@
 """Build, test and publish the marts by hand. Invariant: no other dbt runs meanwhile.
 
-``python -m scripts.dbt`` runs dbt in its own process, under the lock of `scripts.dbt_lock`, which
-ends with it. Others start it as a child: a parent that is killed leaves no state behind, and
-whoever runs dbt next waits until that child is done.
+``python -m scripts.dbt`` runs dbt in its own process and holds `scripts.warehouse.dbt_lock` until
+it ends. Other commands start it as a child process: a parent that is killed leaves no state behind,
+and the next dbt waits until that child has ended.
 """
 
 import subprocess
@@ -15,14 +15,14 @@ import typer
 from psycopg import sql
 
 from scripts.cli import run_cli
-from scripts.dbt_lock import dbt_lock
 from scripts.errors import RefusedError
-from scripts.ledger import plain_errors
 from scripts.settings import (
     dbt_environment,
     enter_dbt_environment,
     transformer_dsn_from_env,
 )
+from scripts.warehouse.connection import plain_errors
+from scripts.warehouse.dbt_lock import dbt_lock
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -67,7 +67,7 @@ def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
 
     with dbt_lock(dsn, is_alone=True) as connection:
         if is_full_refresh:
-            forget_build(connection)
+            drop_build_tables(connection)
         parsed = dbtRunner().invoke([*_GLOBAL, "parse", *_PLACE])
         if not parsed.success:
             raise RefusedError(f"dbt parse: {_line(str(parsed.exception))}")
@@ -80,7 +80,7 @@ def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
                 raise RefusedError(f"dbt {command[0]}: {'; '.join(said)}")
 
 
-def forget_build(connection: psycopg.Connection[Any]) -> None:
+def drop_build_tables(connection: psycopg.Connection[Any]) -> None:
     """Drop every table of schema build, which a full refresh makes again.
 
     It reaches what dbt would not replace: the failing rows that a test has kept which by now is

@@ -1,7 +1,7 @@
 """Bring the warehouse to its current shape. Invariant: running it again changes nothing.
 
-The revisions in ``scripts/migrations`` are plain SQL; the raw table and view of each declared
-source follow from its declaration, so that a new source needs no revision of its own.
+The revisions in ``scripts/warehouse/migrations`` are plain SQL. The raw table and view of each
+declared source are derived from its declaration, so a new source needs no revision.
 """
 
 from pathlib import Path
@@ -15,12 +15,12 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from scripts.cli import run_cli
-from scripts.contract import key_columns
+from scripts.load.contract import key_columns
 from scripts.settings import admin_dsn_from_env, role_passwords_from_env
-from scripts.sources import SOURCES, Source
-from scripts.warehouse import connect
+from scripts.warehouse.connection import connect
+from sources import SOURCES, Source
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATIONS = Path(__file__).parent / "warehouse" / "migrations"
 
 
 def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:

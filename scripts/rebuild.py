@@ -12,14 +12,15 @@ from datetime import date
 import boto3
 import typer
 
-from scripts.cli import run_cli
+from scripts.cli import progress, run_cli
 from scripts.dbt import build_and_publish
 from scripts.errors import RefusedError
 from scripts.killpoints import reach
-from scripts.load import LoadResult, load_work, summary
+from scripts.landing.store import Store
+from scripts.load.attempt import LoadResult
+from scripts.load.load import load_work, summary
 from scripts.migrate import migrate
-from scripts.pending import Work, look
-from scripts.progress import progress
+from scripts.reconcile.pending import Work, survey_landing
 from scripts.settings import (
     RunSettings,
     admin_dsn_from_env,
@@ -30,7 +31,6 @@ from scripts.settings import (
     transformer_dsn_from_env,
     warehouse_dsn_from_env,
 )
-from scripts.store import Store
 
 FIRST_DAY = date(1, 1, 2)  # before it there is no day that a listing could begin after
 
@@ -54,7 +54,7 @@ def rebuild(
         RefusedError: a gate of dbt failed: the marts stay as they were.
         UnavailableError: the bucket or the warehouse failed; run it again.
     """
-    landed = look(store, dsn, FIRST_DAY).landed
+    landed = survey_landing(store, dsn, FIRST_DAY).landed
     work = Work(sorted(landed, key=lambda found: found[::-1]), is_reload=True)
     counts = summary(_shown(load_work(work, store, dsn, settings, "rebuild"), len(landed), show))
     reach("rebuild.after_loads")

@@ -12,20 +12,20 @@ from psycopg.rows import dict_row
 from rich.console import Console
 from rich.table import Table
 
-from scripts.cli import run_app
+from scripts.cli import run_app, source_named
 from scripts.errors import RefusedError
-from scripts.keys import parse_day
-from scripts.ledger import plain_errors
-from scripts.load import LoadResult, load
+from scripts.landing.keys import parse_day
+from scripts.landing.store import Store
+from scripts.load.attempt import LoadResult
+from scripts.load.load import load
 from scripts.settings import (
     RunSettings,
     deployment,
     run_settings_from_env,
     warehouse_dsn_from_env,
 )
-from scripts.sources import Source, source_named
-from scripts.store import Store
-from scripts.warehouse import connect
+from scripts.warehouse.connection import connect, plain_errors
+from sources import Source
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, help="Records that were rejected."

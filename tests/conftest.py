@@ -16,11 +16,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from scripts.local.ministack import MiniStack
-from scripts.local.postgres import PostgresServer
-from scripts.local.processes import free_port
+from local.ministack import MiniStack
+from local.postgres import PostgresServer
+from local.processes import free_port
+from scripts.landing.store import Store
 from scripts.migrate import migrate
-from scripts.store import Store
 
 _PASSWORDS = {"loader": "loader-pw", "transformer": "transformer-pw", "reader": "reader-pw"}
 _numbers = itertools.count(1)

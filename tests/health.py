@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import psycopg
 
-from scripts.incidents.incident import Incident, Kind
-from scripts.keys import raw_key
+from scripts.alerts.incident import Incident, Kind
+from scripts.landing.keys import raw_key
 
 State = Literal["green", "amber", "red", "grey"]
 ROWS = {"posts": 100, "comments": 500, "users": 10}

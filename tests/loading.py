@@ -14,13 +14,15 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from scripts.keys import raw_key
-from scripts.load import LoadResult, load
-from scripts.local.ministack import LOGIN, REGION, MiniStack
-from scripts.local.postgres import PostgresServer
+from local.ministack import LOGIN, REGION, MiniStack
+from local.postgres import PostgresServer
+from scripts.landing.keys import raw_key
+from scripts.landing.store import Store
+from scripts.load.attempt import LoadResult
+from scripts.load.load import load
 from scripts.settings import RunSettings
-from scripts.sources import POSTS, Source
-from scripts.store import Store
+from sources import Source
+from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 
 DAY = date(2026, 1, 31)

@@ -16,10 +16,10 @@ from typing import Any
 import psycopg
 import requests
 
-from scripts.local.airflow import components
-from scripts.local.ministack import MiniStack
-from scripts.local.rest import AirflowApi
-from scripts.local.state import read_state
+from local.airflow import components
+from local.ministack import MiniStack
+from local.rest import LocalAirflowApi
+from local.state import read_state
 from tests.documents import README, ROOT, run_readme
 
 _POLL_SECONDS = 0.3
@@ -35,9 +35,9 @@ class LocalStack:
     first_output: str = ""
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `python -m scripts.local ...` as a user does."""
+        """Run `python -m local ...` as a user does."""
         return subprocess.run(
-            [sys.executable, "-m", "scripts.local", *arguments],
+            [sys.executable, "-m", "local", *arguments],
             cwd=ROOT,
             env={**os.environ, **self._place},
             capture_output=True,
@@ -49,7 +49,7 @@ class LocalStack:
         self, line: str, replaced: Mapping[str, str] | None = None, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of the README on this stack, as it stands there."""
-        before = "python -m scripts.local " if line.startswith("airflow ") else ""
+        before = "python -m local " if line.startswith("airflow ") else ""
         assert f"On the local stack write `{before}" in README.read_text()
         place = {**self._place, **env}
         return run_readme(line, ROOT, place, before=before, replaced=replaced)
@@ -87,7 +87,7 @@ class LocalStack:
         """Open the doors that the tests look through."""
         self.known = self.facts
         known = self.known
-        self.airflow = AirflowApi(
+        self.airflow = LocalAirflowApi(
             known["airflow_url"], known["airflow_user"], known["airflow_password"]
         )
 
@@ -185,5 +185,5 @@ def started_by(settings: Mapping[str, str], start: Start) -> Iterator[LocalStack
 
 
 def started(settings: Mapping[str, str], *command: str) -> AbstractContextManager[LocalStack]:
-    """Bring a stack up with a command of `scripts.local`; take it down in the end."""
+    """Bring a stack up with a command of `local`; take it down in the end."""
     return started_by(settings, lambda stack: stack.command(*command))

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from scripts.store import Store
+from scripts.landing.store import Store
 from tests.conftest import Warehouse
 
 _TABLES = """

@@ -8,10 +8,10 @@ import os
 import boto3
 
 from benchmarks.objects import key
-from scripts.load import load
+from scripts.landing.store import Store
+from scripts.load.load import load
 from scripts.settings import deployment, warehouse_dsn_from_env
-from scripts.store import Store
-from scripts.warehouse import connect
+from scripts.warehouse.connection import connect
 
 __all__ = ["load", "main"]  # load: imported, and not used
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks import probe
 from benchmarks.objects import DAY, store
-from scripts.extract import extract
+from scripts.extract.extract import extract
 from scripts.settings import Endpoint, RunSettings
-from scripts.sources import POSTS
+from sources.jsonplaceholder import POSTS
 
 
 def job(arguments: dict[str, Any]) -> int:

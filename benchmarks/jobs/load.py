@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks import probe
 from benchmarks.objects import DAY, store
-from scripts.load import load
+from scripts.load.load import load
 from scripts.settings import RunSettings
-from scripts.sources import POSTS
+from sources.jsonplaceholder import POSTS
 
 
 def job(arguments: dict[str, Any]) -> int:

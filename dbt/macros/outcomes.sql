@@ -1,6 +1,6 @@
 {#
     What was built and tested, from which pinned ledger, and when: publish reads it. And how many
-    rows a test found, and in which table dbt keeps them: scripts/failures.py reads it.
+    rows a test found, and in which table dbt keeps them: scripts/alerts/dbt_tests.py reads it.
 #}
 
 {# Runs at the end of every invocation, so a run that was killed leaves no claim behind. #}

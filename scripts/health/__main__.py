@@ -12,8 +12,8 @@ from rich.console import Console
 
 from scripts.cli import run_cli
 from scripts.health.facts import State
-from scripts.health.read import read_health
 from scripts.health.terminal import show
+from scripts.health.verdict import read_health
 from scripts.settings import deployment, run_settings_from_env, warehouse_dsn_from_env
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from scripts.errors import ConfigurationError
-from scripts.sources import SOURCES
+from sources import SOURCES
 
 MANIFEST = Path(__file__).parents[2] / "dbt" / "target" / "manifest.json"
 Lineage = dict[str, frozenset[str]]

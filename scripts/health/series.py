@@ -6,15 +6,17 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from scripts.health.facts import Cell, OnTime, Plots
-from scripts.health.look import Load, Seen
-from scripts.rules import deadline_of
+from scripts.health.queries import HealthData, Load
+from scripts.reconcile.freshness import deadline_of
 from scripts.settings import RunSettings
-from scripts.sources import SOURCES
+from sources import SOURCES
 
 Number = TypeVar("Number", int, float)
 
 
-def on_time(seen: Seen, days: Sequence[date], settings: RunSettings, now: datetime) -> list[OnTime]:
+def on_time(
+    seen: HealthData, days: Sequence[date], settings: RunSettings, now: datetime
+) -> list[OnTime]:
     """Return for each source what became of each day."""
     first = {one.source: one.first_day for one in seen.sources}
     attempts: dict[tuple[str, date], list[Load]] = defaultdict(list)
@@ -43,7 +45,7 @@ def _cell(attempts: Sequence[Load], deadline: datetime, now: datetime) -> Cell:
     return Cell.ON_TIME if landed_at <= deadline else Cell.LATE
 
 
-def plots(seen: Seen, days: Sequence[date], settings: RunSettings) -> Plots:
+def plots(seen: HealthData, days: Sequence[date], settings: RunSettings) -> Plots:
     """Return the series of current loads."""
     by_day: dict[date, list[Load]] = defaultdict(list)
     for load in seen.loads:

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import median
 
 from scripts.health.facts import Mart, Need, State, Tile, worst
-from scripts.health.look import WEEKS, Load, Seen
-from scripts.rules import has_many_rejects, is_stale
+from scripts.health.queries import WEEKS, HealthData, Load
+from scripts.reconcile.freshness import has_many_rejects, is_stale
 from scripts.settings import RunSettings
 
 _USUAL = (0.5, 2.0)  # rows beyond these shares of the median deserve a look; the watch weighs them
@@ -15,7 +15,7 @@ _REJECT_DAYS = 7
 
 
 def tiles(
-    seen: Seen, marts: list[Mart], needs: list[Need], settings: RunSettings, now: datetime
+    seen: HealthData, marts: list[Mart], needs: list[Need], settings: RunSettings, now: datetime
 ) -> list[Tile]:
     """Return the figures in the order of showing."""
     return [
@@ -36,7 +36,7 @@ def _fresh(marts: list[Mart]) -> Tile:
     return Tile("marts", "Marts fresh", f"{fresh} of {len(marts)}", note, state)
 
 
-def _last_load(seen: Seen, settings: RunSettings, now: datetime) -> Tile:
+def _last_load(seen: HealthData, settings: RunSettings, now: datetime) -> Tile:
     """Return when something was last loaded; older than the marts may be is worth a look."""
     latest = max((one.loaded_at for one in seen.sources if one.loaded_at), default=None)
     if latest is None:
@@ -96,7 +96,7 @@ def _rejects(loads: Iterable[Load], settings: RunSettings, now: datetime) -> Til
     return Tile("rejects", title, f"{rejected / received:.2%}", note, state)
 
 
-def _incidents(seen: Seen, needs: list[Need]) -> Tile:
+def _incidents(seen: HealthData, needs: list[Need]) -> Tile:
     title = "Open incidents"
     if not seen.sources and not seen.incidents:
         return Tile("incidents", title, "0", "nothing has been loaded", State.GREY)

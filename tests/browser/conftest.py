@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from scripts.local.airflow import PROGRAM, components, environment
-from scripts.local.processes import is_listening
-from scripts.local.stack import Stack
-from scripts.local.state import write_state
+from local.airflow import PROGRAM, components, environment
+from local.processes import is_listening
+from local.stack import Stack
+from local.state import write_state
 from tests.chromium import MISSING, browser_at, chromium
 from tests.tools import unavailable
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from scripts.local.stack import Stack
+from local.stack import Stack
 from tests import health as ledger
 from tests.airflow_ui import context_of, log_in
 from tests.chromium import overflow

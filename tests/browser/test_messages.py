@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from scripts.incidents.incident import Incident, Kind
-from scripts.incidents.render import Notice, Recorded, notice_of
+from scripts.alerts.incident import Incident, Kind
+from scripts.alerts.messages import IncidentRecord, Notice, notice_of
 from tests.chromium import overflow
-from tests.unit.incidents.samples import GOLDEN, PLACE, notices
+from tests.unit.alerts.samples import GOLDEN, PLACE, notices
 
 pytestmark = pytest.mark.browser
 
@@ -52,7 +52,9 @@ def test_a_mail_shows_every_fact_and_fits(page: Page, name: str) -> None:
 @pytest.mark.parametrize("hostile", _HOSTILE, ids=["letters", "ampersands", "script"])
 def test_hostile_data_neither_widens_a_mail_nor_runs(page: Page, hostile: str) -> None:
     facts = {"Error": hostile, hostile[:60]: "a fact with a long name"}
-    notice = notice_of(Recorded(Incident(Kind.RUN_FAILED, hostile, None, facts), 1), PLACE, None)
+    notice = notice_of(
+        IncidentRecord(Incident(Kind.RUN_FAILED, hostile, None, facts), 1), PLACE, None
+    )
     page.set_content(notice.html())
     assert_shows(page, notice)
 

@@ -6,9 +6,9 @@ import psutil
 import psycopg
 import pytest
 
-from scripts.keys import parse_day
-from scripts.local.processes import ManagedProcess
-from scripts.local.stack import Stack
+from local.processes import ManagedProcess
+from local.stack import Stack
+from scripts.landing.keys import parse_day
 from tests.stack import LocalStack, now, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]

@@ -12,7 +12,7 @@ import boto3
 import pytest
 import trustme
 
-from scripts.local.processes import ManagedProcess, free_port, is_listening
+from local.processes import ManagedProcess, free_port, is_listening
 from tests.terraform import Terraform
 
 _PYTHON = Path(__file__).parents[2] / ".tools" / "cloud" / "bin" / "python"

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scripts.errors import UnavailableError
-from scripts.store import Store
+from scripts.landing.store import Store
 from tests.cloud.conftest import Cloud
 
 pytestmark = [pytest.mark.cloud, pytest.mark.timeout(600)]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from scripts.local.switchable import SwitchableServer, running
-from scripts.local.switches import Answer, Switches
+from local.switchable import SwitchableServer, running
+from local.switches import Answer, Switches
 from tests.stack import LocalStack, started_by
 
 _WORKERS = os.environ.get("PIPELINE_TEST_WORKERS", "0")  # Celery workers; 0: LocalExecutor

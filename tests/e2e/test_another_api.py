@@ -2,8 +2,8 @@
 
 import pytest
 
-from scripts.local.api import stand_in
-from scripts.local.switchable import running
+from local.stand_in_api import stand_in
+from local.switchable import running
 from tests.stack import LocalStack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(600)]

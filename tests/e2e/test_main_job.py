@@ -10,8 +10,8 @@ import psycopg
 import pytest
 import requests
 
-from scripts.local.sinks import mails, slack_messages
-from scripts.store import Store
+from local.sinks import mails, slack_messages
+from scripts.landing.store import Store
 from tests.stack import LocalStack, now, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -247,7 +247,7 @@ def test_days_that_landed_while_transform_was_paused_are_loaded_by_one_run(
 
 
 def test_a_dead_process_is_named_with_the_end_of_its_log(stack: LocalStack) -> None:
-    from scripts.local.stack import Stack
+    from local.stack import Stack
 
     sinks = Stack(stack.folder).processes()["sinks"].process()
     assert sinks

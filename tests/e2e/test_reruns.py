@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from scripts.dbt_lock import dbt_lock
-from scripts.local.sinks import slack_messages
+from local.sinks import slack_messages
+from scripts.warehouse.dbt_lock import dbt_lock
 from tests.stack import LocalStack, now, wait_for
 
 pytestmark = [

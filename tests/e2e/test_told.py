@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from scripts.incidents.deliver import STORM
-from scripts.local.sinks import mails, slack_messages
-from scripts.local.switchable import SwitchableServer
-from scripts.local.switches import Switches
+from local.sinks import mails, slack_messages
+from local.switchable import SwitchableServer
+from local.switches import Switches
+from scripts.alerts.delivery import STORM
 from tests.e2e.conftest import DUE_DAY
 from tests.stack import LocalStack, wait_for
 
@@ -151,7 +151,7 @@ def test_the_heartbeat_is_pinged_and_every_channel_was_told_alike(
 
 def test_no_secret_of_the_stack_is_in_any_log_alert_or_incident(stack: LocalStack) -> None:
     """Everything that this stack has written, against every secret that it was given."""
-    from scripts.local.state import read_state
+    from local.state import read_state
 
     state = read_state(stack.folder)
     secrets = {name: getattr(state.secrets, name) for name in state.secrets.__struct_fields__}

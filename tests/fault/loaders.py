@@ -12,7 +12,7 @@ from typing import Self
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from scripts.store import Store
+from scripts.landing.store import Store
 from tests.loading import DAY, environment
 
 COMMIT = b"Q\0\0\0\x0bCOMMIT\0"  # the message that psycopg sends

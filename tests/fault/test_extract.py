@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.keys import parse_day, raw_key
-from scripts.local.api import ApiSwitches, stand_in
-from scripts.local.ministack import MiniStack
-from scripts.local.switchable import SwitchableServer, running
-from scripts.store import Store
+from local.ministack import MiniStack
+from local.stand_in_api import ApiSwitches, stand_in
+from local.switchable import SwitchableServer, running
+from scripts.landing.keys import parse_day, raw_key
+from scripts.landing.store import Store
 
 pytestmark = pytest.mark.fault
 Api = SwitchableServer[ApiSwitches]

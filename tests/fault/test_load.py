@@ -14,15 +14,15 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from scripts.cleanup import clean_up
+from local.ministack import MiniStack
+from local.postgres import PostgresServer
+from local.processes import free_port
 from scripts.errors import UnavailableError
-from scripts.load import load
-from scripts.local.ministack import MiniStack
-from scripts.local.postgres import PostgresServer
-from scripts.local.processes import free_port
+from scripts.landing.store import Store
+from scripts.load.load import load
+from scripts.load.superseded import clean_up
 from scripts.migrate import migrate
-from scripts.sources import POSTS
-from scripts.store import Store
+from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.fault.loaders import CommitCutter, loader
 from tests.loading import (

@@ -9,13 +9,13 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from scripts.cleanup import clean_up
-from scripts.keys import raw_key
-from scripts.load import load
-from scripts.local.ministack import MiniStack
-from scripts.local.postgres import PostgresServer
-from scripts.sources import POSTS
-from scripts.store import Store
+from local.ministack import MiniStack
+from local.postgres import PostgresServer
+from scripts.landing.keys import raw_key
+from scripts.landing.store import Store
+from scripts.load.load import load
+from scripts.load.superseded import clean_up
+from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.loading import DAY, SETTINGS, array, bucket_of, database_of, empty, post, put
 

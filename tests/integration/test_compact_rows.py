@@ -10,17 +10,17 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
+from local.ministack import MiniStack
+from local.postgres import PostgresServer
 from scripts import compact_rows as module
-from scripts.cleanup import clean_up
 from scripts.compact_rows import hold_rows
-from scripts.forget import forget_day, forget_record
-from scripts.keys import raw_key
-from scripts.load import load
-from scripts.local.ministack import MiniStack
-from scripts.local.postgres import PostgresServer
-from scripts.rewrite import Wanted
-from scripts.sources import POSTS
-from scripts.store import Store
+from scripts.erase.from_landing import RecordKey
+from scripts.erase.from_warehouse import delete_day, delete_record
+from scripts.landing.keys import raw_key
+from scripts.landing.store import Store
+from scripts.load.load import load
+from scripts.load.superseded import clean_up
+from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.loading import DAY, SETTINGS, array, bucket_of, database_of, empty, post, put, query
 
@@ -163,9 +163,9 @@ def test_no_row_moves_under_a_statement_that_must_meet_all(
         assert set(places(warehouse)) < set(before)
         with psycopg.connect(warehouse.loader, options="-c lock_timeout=50ms") as connection:
             with pytest.raises(psycopg.errors.LockNotAvailable):
-                forget_record(connection, Wanted(POSTS, ("1",)))
+                delete_record(connection, RecordKey(POSTS, ("1",)))
             with pytest.raises(psycopg.errors.LockNotAvailable):
-                forget_day(connection, POSTS, DAY)
+                delete_day(connection, POSTS, DAY)
 
 
 def test_what_an_ended_rebuild_left_behind_is_dropped(store: Store, warehouse: Warehouse) -> None:

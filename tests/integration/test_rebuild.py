@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from scripts.keys import raw_key
-from scripts.load import load
+from scripts.landing.keys import raw_key
+from scripts.landing.store import Store
+from scripts.load.load import load
 from scripts.migrate import migrate
-from scripts.sources import POSTS
-from scripts.store import Store
+from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.documents import ROOT, run_readme
 from tests.loading import DAY, SETTINGS, array, environment, post, put, put_foreign, run

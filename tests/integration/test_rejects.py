@@ -7,13 +7,13 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from local.ministack import MiniStack
+from local.postgres import PostgresServer
 from scripts.errors import RefusedError
-from scripts.load import load
-from scripts.local.ministack import MiniStack
-from scripts.local.postgres import PostgresServer
+from scripts.landing.store import Store
+from scripts.load.load import load
 from scripts.rejects import find_rejects, read_reject, replay
-from scripts.sources import POSTS
-from scripts.store import Store
+from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.documents import ROOT, run_readme
 from tests.loading import (

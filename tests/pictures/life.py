@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from scripts.local.run import INGESTS, TRANSFORM
+from local.run import INGESTS, TRANSFORM
 from tests.pictures import month
 from tests.stack import LocalStack, now, started, wait_for
 

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from playwright.sync_api import Browser
 
 from tests.pictures.shot import shot
-from tests.unit.incidents.samples import GOLDEN
+from tests.unit.alerts.samples import GOLDEN
 
 _TEMPLATE = Path(__file__).parent / "slack.html"
 _SHOWN = "dbt-test-failed"

@@ -11,14 +11,14 @@ from typing import Any
 
 import psycopg
 
-from scripts.keys import raw_key
-from scripts.load import load_work
-from scripts.local.sample import Sample
-from scripts.local.state import BUCKET
-from scripts.pending import plan_work
+from local.sample_data import Sample
+from local.state import BUCKET
+from scripts.landing.keys import raw_key
+from scripts.landing.store import Store
+from scripts.load.load import load_work
+from scripts.reconcile.pending import plan_work
 from scripts.settings import RunSettings
-from scripts.sources import SOURCES
-from scripts.store import Store
+from sources import SOURCES
 from tests.stack import LocalStack
 
 DAYS = 30

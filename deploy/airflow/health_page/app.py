@@ -12,11 +12,11 @@ from airflow.api_fastapi.core_api.security import requires_access_dag, requires_
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import HTMLResponse
 
-from health_page.doors import doors
+from health_page.config import page_config
 from health_page.page import render, render_unknown
 from scripts.errors import PipelineError, UnavailableError
 from scripts.health.facts import Health
-from scripts.health.read import read_health
+from scripts.health.verdict import read_health
 from scripts.settings import deployment
 
 # Of the reader's connections and of the server's threads, so many at most are the page's.
@@ -62,7 +62,7 @@ def _health(now: datetime) -> Health:
     if not _turns.acquire(timeout=_TURN_SECONDS):
         raise UnavailableError("too many look at once, and the warehouse is slow")
     try:
-        found = doors()
+        found = page_config()
         return read_health(found.dsn, found.settings, deployment(), now)
     finally:
         _turns.release()

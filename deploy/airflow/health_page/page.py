@@ -8,11 +8,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from health_page.charts import HEIGHT, charts
 from health_page.plugin import airflow_path, airflow_url
+from scripts.alerts.incident import Kind
+from scripts.alerts.messages import runbook_link
 from scripts.errors import ConfigurationError
 from scripts.health.facts import Cell, Health, Need, State
 from scripts.health.tiles import duration
-from scripts.incidents.incident import Kind
-from scripts.incidents.render import runbook_link
 from scripts.settings import Deployment
 
 _CELLS = {

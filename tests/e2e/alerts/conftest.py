@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts.local.processes import free_port
+from local.processes import free_port
 from tests.e2e.alerts.desk import WATCH, Desk, SlackDoor
 from tests.stack import LocalStack, started
 

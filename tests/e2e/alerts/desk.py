@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scripts.incidents.deliver import STORM
-from scripts.keys import raw_key
-from scripts.local.sinks import mails, slack_messages, slack_sink
-from scripts.local.switchable import SwitchableServer, running
-from scripts.local.switches import Switches
+from local.sinks import mails, slack_messages, slack_sink
+from local.switchable import SwitchableServer, running
+from local.switches import Switches
+from scripts.alerts.delivery import STORM
+from scripts.landing.keys import raw_key
 from tests.stack import LocalStack, wait_for
 
 WATCH = 20  # the stack's watch interval, in seconds

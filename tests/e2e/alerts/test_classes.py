@@ -13,8 +13,8 @@ import psutil
 import psycopg
 import pytest
 
-from scripts.keys import today
-from scripts.local.stack import Stack
+from local.stack import Stack
+from scripts.landing.keys import today
 from tests.e2e.alerts.desk import LOOK, WATCH, Desk, posts, say
 from tests.stack import now, wait_for
 

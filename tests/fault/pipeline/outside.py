@@ -6,10 +6,10 @@ import sys
 from functools import partial
 from typing import Any
 
-from scripts.keys import raw_key
-from scripts.local.landing import QUEUE
-from scripts.local.state import BUCKET
-from scripts.store import Store
+from local.bucket import QUEUE
+from local.state import BUCKET
+from scripts.landing.keys import raw_key
+from scripts.landing.store import Store
 from tests.fault.pipeline.fault import Told, fault
 from tests.fault.pipeline.rig import Rig, resume
 from tests.fault.pipeline.told import looks_since

@@ -1,6 +1,6 @@
 """A running stack that can be broken: what arrives, what strikes, and how long until it is healed.
 
-Nothing but time heals; a process that has died is started again by ``python -m scripts.local up``,
+Nothing but time heals; a process that has died is started again by ``python -m local up``,
 as an init system would.
 """
 
@@ -19,10 +19,10 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from local.ministack import LOGIN, REGION
+from local.stack import Stack
 from scripts.errors import UnavailableError
-from scripts.keys import raw_key
-from scripts.local.ministack import LOGIN, REGION
-from scripts.local.stack import Stack
+from scripts.landing.keys import raw_key
 from tests.fault.pipeline.census import RECORDS_A_DAY, Book, Census, census
 from tests.fault.pipeline.proxy import S3Fault, S3Proxy, running
 from tests.fault.pipeline.told import Ear, wait_until_all_is_told

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from scripts.local.ministack import MiniStack
-from scripts.store import Store
+from local.ministack import MiniStack
+from scripts.landing.store import Store
 from tests import soak
 from tests.fault.pipeline import census
 from tests.fault.pipeline.census import Book, Census

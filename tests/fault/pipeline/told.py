@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from scripts.local.sinks import mails, slack_messages
+from local.sinks import mails, slack_messages
 from tests.stack import LocalStack, now, wait_for
 
 Message = tuple[str, str]  # its subject and its text

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.objects import DAY, Objects, key, store
-from scripts.contract import Contract
-from scripts.records import Batch, Faulty, read_records
-from scripts.rows import HEADER, TRAILER
-from scripts.sources import POSTS
+from scripts.landing.json_array import Batch, MalformedRecord, read_records
+from scripts.load.binary_copy import HEADER, TRAILER
+from scripts.load.contract import Contract
+from sources.jsonplaceholder import POSTS
 
 pytestmark = pytest.mark.unit
 
@@ -18,7 +18,7 @@ def _counts(path: Path) -> tuple[int, int]:
     """Return (records that pass, records that do not)."""
     passed, failed, contract = 0, 0, Contract(POSTS)
     for item in read_records([path.read_bytes()], max_record_bytes=1 << 20):
-        if isinstance(item, Faulty):
+        if isinstance(item, MalformedRecord):
             failed += 1
         elif isinstance(item, Batch):
             checked = contract.check(item)

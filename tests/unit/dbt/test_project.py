@@ -9,8 +9,8 @@ from unittest import mock
 import pytest
 from dbt.cli.main import dbtRunner
 
-from scripts.local.lineage import PICTURE, draw
-from scripts.sources import SOURCES
+from local.lineage import PICTURE, draw
+from sources import SOURCES
 
 pytestmark = pytest.mark.unit
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from scripts.health.compose import compose
+from scripts.alerts.incident import Incident
+from scripts.alerts.messages import IncidentRecord
 from scripts.health.facts import Health, Tile
-from scripts.health.look import Load, OpenIncident, Seen, SourceState
-from scripts.incidents.incident import Incident
-from scripts.incidents.render import Recorded
+from scripts.health.queries import HealthData, Load, OpenIncident, SourceState
+from scripts.health.verdict import compose
 from scripts.settings import RunSettings
 from tests import health as ledger
 
@@ -40,23 +40,25 @@ def changed(loads: Iterable[ledger.Load], source: str, back: int, **changes: Any
     ]
 
 
-def seen(loads: Iterable[ledger.Load], **more: Any) -> Seen:
+def seen(loads: Iterable[ledger.Load], **more: Any) -> HealthData:
     """What the views make of a ledger."""
     rows = [
         Load(**{name: load.values()[name] for name in Load.__struct_fields__}) for load in loads
     ]
     names = dict.fromkeys(row.source for row in rows)
     sources = [_source(name, [row for row in rows if row.source == name]) for name in names]
-    whole = Seen(loads=rows, sources=sources, parked=[], incidents=[], open_count=0, owed=[])
+    whole = HealthData(loads=rows, sources=sources, parked=[], incidents=[], open_count=0, owed=[])
     return msgspec.structs.replace(whole, **{"open_count": len(more.get("incidents", [])), **more})
 
 
 def opened(incident: Incident, **more: Any) -> OpenIncident:
     """An incident that has been open for an hour."""
-    return OpenIncident(Recorded(incident, 7, NOW - timedelta(hours=1)), more.get("silent_until"))
+    return OpenIncident(
+        IncidentRecord(incident, 7, NOW - timedelta(hours=1)), more.get("silent_until")
+    )
 
 
-def health(found: Seen, now: datetime = NOW, **settings: Any) -> Health:
+def health(found: HealthData, now: datetime = NOW, **settings: Any) -> Health:
     return compose(found, LINEAGE, RunSettings(**settings), "test", now)
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from scripts.alerts.incident import Incident, Kind
 from scripts.health.facts import State
-from scripts.incidents.incident import Incident, Kind
 from tests.health import Load
 from tests.unit.health.pictures import NOW, TODAY, changed, health, opened, past, seen, tile
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from scripts.health.compose import compose
+from scripts.alerts.incident import Incident, Kind
 from scripts.health.facts import State, worst
-from scripts.health.look import Owed, Parked
-from scripts.incidents.incident import Incident, Kind
+from scripts.health.queries import ParkedObject, UndeliveredMessages
+from scripts.health.verdict import compose
 from tests.unit.health.pictures import (
     LINEAGE,
     NOW,
@@ -99,7 +99,7 @@ def test_a_load_may_wait_for_its_publication_but_not_for_ever(minutes: int, stat
 
 
 def test_a_message_that_is_tried_again_is_a_warning() -> None:
-    found = health(seen(past(), owed=[Owed("slack", 2, 1)]))
+    found = health(seen(past(), owed=[UndeliveredMessages("slack", 2, 1)]))
     assert found.state is State.AMBER
     assert found.waiting == ["slack: 2 messages to send, tried 1 times, and tried again"]
 
@@ -159,7 +159,7 @@ def test_a_day_that_its_failed_ingest_explains_is_no_second_cause() -> None:
 
 
 def test_a_parked_object_names_its_reason_and_the_run_that_met_it() -> None:
-    parked = Parked("posts", TODAY - timedelta(days=2), "no JSON", "manual__1", NOW)
+    parked = ParkedObject("posts", TODAY - timedelta(days=2), "no JSON", "manual__1", NOW)
     [need] = health(seen(past(), parked=[parked])).needs
     assert (need.kind, need.state) == ("object-parked", State.RED)
     assert (need.facts, need.run_id) == ({"Reason": "no JSON"}, "manual__1")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from local.airflow import environment
+from local.state import Choices, State
 from scripts.errors import ConfigurationError
-from scripts.local.airflow import environment
-from scripts.local.state import Choices, State
 
 pytestmark = pytest.mark.unit
 _NAME = "PIPELINE_LOCAL_AIRFLOW_ENV"

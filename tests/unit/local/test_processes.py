@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local.processes import ManagedProcess, free_port, is_listening
 from scripts.errors import UnavailableError
-from scripts.local.processes import ManagedProcess, free_port, is_listening
 
 pytestmark = pytest.mark.unit
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from scripts.local.processes import free_port
-from scripts.local.sinks import mail_sink, mails, slack_messages, slack_sink
-from scripts.local.switchable import running
+from local.processes import free_port
+from local.sinks import mail_sink, mails, slack_messages, slack_sink
+from local.switchable import running
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,1 @@
+"""What the DAG files share and what is not a DAG."""

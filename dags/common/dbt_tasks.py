@@ -1,0 +1,151 @@
+"""The dbt project as Airflow tasks, through Cosmos: a task a model, or one task for all of them.
+
+Invariant: drawing the graph reads one file and needs no database, no network and no dbt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import AssetAlias, TaskGroup
+from cosmos import (
+    DbtTaskGroup,
+    ExecutionConfig,
+    LoadMode,
+    ProfileConfig,
+    ProjectConfig,
+    RenderConfig,
+    TestBehavior,
+)
+from cosmos import settings as cosmos_settings
+from cosmos.constants import InvocationMode
+from cosmos.operators.local import (
+    DbtBuildLocalOperator,
+    DbtRunOperationLocalOperator,
+    DbtTestLocalOperator,
+)
+from cosmos.profiles import PostgresUserPasswordProfileMapping
+
+from dags.common.retry_policy import WarehousePolicy
+from dags.common.shared import DEPLOYMENT, LANDING_SWEEP, POSTS_MARTS
+
+_PROJECT = Path(__file__).parents[2] / "dbt"
+_MORE_LANDED = AssetAlias("more_landed")  # an outlet that stays silent unless something is added
+_PROFILE = ProfileConfig(
+    profile_name="elt",
+    target_name="prod",
+    profile_mapping=PostgresUserPasswordProfileMapping(
+        conn_id="dbt_postgres_conn", profile_args={"schema": "build", "threads": 2}
+    ),
+)
+_ENV = {
+    "DBT_LOG_LEVEL_FILE": "none",  # a task's log is Airflow's
+    "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",  # those belong to `make test`
+    "DBT_WRITE_JSON": "false",  # nobody reads a task's own manifest, and writing it is slow
+    "DBT_CACHE_SELECTED_ONLY": "true",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+}
+_until_exit = ExitStack()  # of the task's process, which is the task
+
+
+def share_dbt(_context: Any) -> None:
+    """Keep dbt by hand away from now until this task's process ends, in whatever way."""
+    from dags.common.shared import transformer_dsn
+    from scripts.warehouse.dbt_lock import dbt_lock
+
+    _until_exit.enter_context(dbt_lock(transformer_dsn(), is_alone=False))
+
+
+# By hand without days means: build the marts again, from every load, and test all of it.
+_REBUILDS = "{{ dag_run.run_type == 'manual' and not params.days }}"
+_OPERATOR_ARGS: dict[str, Any] = {
+    "append_env": True,
+    "execution_timeout": timedelta(minutes=30),
+    "retry_policy": WarehousePolicy(),
+    "pre_execute": share_dbt,
+}
+# Without a cache folder of its own a single command parses the whole project each time.
+_CACHE = Path(cosmos_settings.cache_dir) / "transform_posts__single"
+(_CACHE / "target").mkdir(parents=True, exist_ok=True)
+_ONE_COMMAND: dict[str, Any] = {
+    "project_dir": _PROJECT,
+    "profile_config": _PROFILE,
+    "invocation_mode": InvocationMode.DBT_RUNNER,
+    "emit_datasets": False,
+    "env": _ENV,
+    "install_deps": False,
+    "cache_dir": _CACHE,
+    **_OPERATOR_ARGS,
+}
+
+
+def _tell_what_was_published(context: Any, _result: Any = None) -> None:
+    """Tell what was published; where more has landed, have another run look at once.
+
+    Its own event may be stranded, or there was more than one batch of it.
+    """
+    from dags.common.shared import landing_store, run_settings, warehouse_dsn
+    from scripts.reconcile.pending import Work, last_published, work_left
+
+    events, dsn = context["outlet_events"], warehouse_dsn()
+    events[POSTS_MARTS].extra.update(last_published(dsn))
+    done = Work.of_facts(context["ti"].xcom_pull("load")["work"])
+    if left := work_left(landing_store(), dsn, run_settings(), done):
+        events[_MORE_LANDED].add(LANDING_SWEEP, extra=left.facts())
+
+
+_TELLING: dict[str, Any] = {
+    "outlets": [POSTS_MARTS, _MORE_LANDED],
+    "post_execute": _tell_what_was_published,
+}
+
+
+def build_and_publish() -> Sequence[Any]:
+    """Return the steps that build and test the models in schema build and publish the marts."""
+    if DEPLOYMENT.dbt_single_task:
+        return [_one_task()]
+    # Cosmos' build tasks never run the tests of a source. No model need wait for them: what is
+    # built of a source that fails its tests is not published.
+    test_sources = DbtTestLocalOperator(task_id="test_sources", select="source:*", **_ONE_COMMAND)
+    return [[test_sources, _task_a_model()], _publish()]
+
+
+def _one_task() -> TaskGroup:
+    """Return a whole `dbt build`: it tests the sources before what reads them, and publishes."""
+    publishing = {**_ONE_COMMAND, "env": {**_ENV, "PIPELINE_DBT_PUBLISH": "true"}}
+    with TaskGroup("dbt") as group:
+        DbtBuildLocalOperator(
+            task_id="build_and_publish", full_refresh=_REBUILDS, **publishing, **_TELLING
+        )
+    return group
+
+
+def _task_a_model() -> DbtTaskGroup:
+    return DbtTaskGroup(
+        group_id="dbt",
+        project_config=ProjectConfig(
+            dbt_project_path=_PROJECT,
+            manifest_path=_PROJECT / "target" / "manifest.json",
+            install_dbt_deps=False,  # the project has no packages
+            env_vars=_ENV,
+        ),
+        profile_config=_PROFILE,
+        render_config=RenderConfig(
+            load_method=LoadMode.DBT_MANIFEST,
+            test_behavior=TestBehavior.BUILD,
+            emit_datasets=False,
+        ),
+        execution_config=ExecutionConfig(invocation_mode=InvocationMode.DBT_RUNNER),
+        operator_args={**_OPERATOR_ARGS, "full_refresh": _REBUILDS},
+    )
+
+
+def _publish() -> DbtRunOperationLocalOperator:
+    """Apply the tested difference to the marts in one transaction, and tell who follows."""
+    return DbtRunOperationLocalOperator(
+        task_id="publish", macro_name="publish", **_ONE_COMMAND, **_TELLING
+    )

@@ -1,0 +1,145 @@
+"""The local stack's command line: up, run, status, airflow and down."""
+
+import json
+import subprocess
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from local.airflow import PROGRAM, environment
+from local.run import run_main_job
+from local.stack import Stack
+from local.state import Choices, state_folder
+from scripts.cli import run_app
+from scripts.errors import PipelineError
+from scripts.health.facts import State
+from scripts.health.terminal import badge, verdict_line
+from scripts.landing.keys import parse_day
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The whole pipeline on this machine: Postgres, S3, an API, alert sinks and Airflow.",
+)
+_console = Console()
+
+Api = Annotated[str | None, typer.Option(help="base URL of a real API; 'stand-in' goes back")]
+Posts = Annotated[int | None, typer.Option(min=0, help="number of posts of the stand-in API")]
+Seed = Annotated[int | None, typer.Option(help="seed of the stand-in API's posts")]
+
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="number of Celery workers; 0: LocalExecutor")
+]
+
+
+def _stack(
+    api: str | None, posts: int | None, seed: int | None, workers: int | None
+) -> tuple[Stack, Choices]:
+    """Return the stack, and its remembered choices under those that were given now."""
+    stack = Stack(state_folder(), report=lambda line: _console.print(f"[dim]• {line}[/dim]"))
+    before = stack.state.choices
+    url = before.api if api is None else "" if api == "stand-in" else api
+    return stack, Choices(
+        api=url,
+        posts=before.posts if posts is None else posts,
+        seed=before.seed if seed is None else seed,
+        workers=before.workers if workers is None else workers,
+    )
+
+
+@app.command()
+def up(api: Api = None, posts: Posts = None, seed: Seed = None, workers: Workers = None) -> None:
+    """Start the stack and leave it running; what runs already is left alone."""
+    stack, choices = _stack(api, posts, seed, workers)
+    stack.up(choices)
+    _show(stack)
+
+
+@app.command()
+def run(
+    day: Annotated[str | None, typer.Option(help="day to land, YYYY-MM-DD; default today")] = None,
+    api: Api = None,
+    posts: Posts = None,
+    seed: Seed = None,
+    workers: Workers = None,
+) -> None:
+    """Start the stack, run the main job from the API to the marts, and show the result."""
+    chosen = parse_day(day) if day else None
+    stack, choices = _stack(api, posts, seed, workers)
+    began = datetime.now(UTC)
+    stack.up(choices)
+    if not run_main_job(stack, chosen, began, _console):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Show what runs, where, which alerts arrived and the verdict; exit 1 if a process is dead."""
+    stack = Stack(state_folder())
+    if as_json:
+        typer.echo(json.dumps(stack.status()))
+    else:
+        _show(stack)
+    if "dead" in stack.states().values():
+        raise typer.Exit(1)
+
+
+@app.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": [],
+    }
+)
+def airflow(context: typer.Context) -> None:
+    """Run a command of Airflow's own on this stack, such as `airflow dags list`."""
+    stack = Stack(state_folder())
+    command = [PROGRAM, *context.args]
+    done = subprocess.run(command, env=environment(stack.folder, stack.state), check=False)
+    raise typer.Exit(done.returncode)
+
+
+@app.command()
+def down(
+    purge: Annotated[bool, typer.Option(help="delete the stack's state too")] = False,
+) -> None:
+    """Stop everything that the stack started."""
+    stack, _ = _stack(None, None, None, None)
+    stack.down(purge=purge)
+    _console.print("the stack is down" + (" and its state is deleted" if purge else ""))
+
+
+def _show(stack: Stack) -> None:
+    facts = stack.status()
+    table = Table("process", "state", box=None)
+    for name, state in facts.pop("processes").items():
+        table.add_row(name, f"[{'green' if state == 'running' else 'red'}]{state}[/]")
+    _console.print(table)
+    for name, state in stack.states().items():
+        if state == "dead":
+            tail = stack.processes()[name].tail()
+            _console.print(f"[red]{name} died[/red]; its log ends:\n{tail}", highlight=False)
+    if not facts["alerts_go_to"]:
+        _console.print("[bold red]no channel is configured: NOBODY is told of a failure[/]")
+    for name, value in facts.items():
+        _console.print(f"{name:<21} {value}", highlight=False, soft_wrap=True)
+    _console.print(_verdict(stack), soft_wrap=True)
+
+
+def _verdict(stack: Stack) -> Text:
+    """Return how the pipeline is, in a line; what cannot be asked is unknown."""
+    try:
+        return verdict_line(stack.health())
+    except PipelineError as error:
+        return Text.assemble(badge(State.GREY, State.GREY.word), f": {error}")
+
+
+if __name__ == "__main__":
+    run_app(app)

@@ -1,0 +1,127 @@
+"""Write .env from .env.example with fresh secrets. Invariant: a file that is there is not touched.
+
+What it writes is all that docker-compose.yaml needs; `PROFILES` chooses the stand-ins and workers.
+"""
+
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from local.bucket import QUEUE
+from local.ministack import LOGIN
+from scripts.cli import run_cli
+from scripts.errors import ConfigurationError
+
+_ROOT = Path(__file__).parents[1]
+_PROFILES = {"local", "celery"}
+_SECRETS = (
+    "AIRFLOW__API__SECRET_KEY",
+    "AIRFLOW__API_AUTH__JWT_SECRET",
+    "PIPELINE_ADMIN_PASSWORD",
+    "PIPELINE_BROKER_PASSWORD",
+    "PIPELINE_LOADER_PASSWORD",
+    "PIPELINE_METADATA_PASSWORD",
+    "PIPELINE_READER_PASSWORD",
+    "PIPELINE_TRANSFORMER_PASSWORD",
+    "PIPELINE_VIEWER_PASSWORD",
+    "PIPELINE_WAREHOUSE_PASSWORD",
+)
+
+
+def dotenv(example: str, profiles: set[str]) -> str:
+    """Return the example's text with a value for everything that a start needs."""
+    values = {name: secrets.token_urlsafe(24) for name in _SECRETS}
+    values["AIRFLOW__CORE__FERNET_KEY"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
+    values |= _warehouse(values)
+    values["AIRFLOW_CONN_AIRFLOW_API"] = _json(
+        conn_type="http",
+        host="http://api-server:8080",
+        login="watch",
+        password=values["PIPELINE_VIEWER_PASSWORD"],
+    )
+    if "local" in profiles:
+        values |= _stand_ins()
+    if "celery" in profiles:
+        values["PIPELINE_EXECUTOR"] = "CeleryExecutor"
+    values["COMPOSE_PROFILES"] = ",".join(sorted(profiles))
+    lines = []
+    for line in example.splitlines():
+        name, equals, _ = line.partition("=")
+        lines.append(f"{name}={values.pop(name)}" if equals and name in values else line)
+    if values:
+        raise ConfigurationError(f".env.example does not name {', '.join(sorted(values))}")
+    return "\n".join(lines) + "\n"
+
+
+def _warehouse(passwords: dict[str, str]) -> dict[str, str]:
+    def connection(role: str) -> str:
+        return _json(
+            conn_type="postgres",
+            host="warehouse",
+            port=5432,
+            schema="warehouse",
+            login=role,
+            password=passwords[f"PIPELINE_{role.upper()}_PASSWORD"],
+        )
+
+    owner = f"owner:{passwords['PIPELINE_WAREHOUSE_PASSWORD']}"
+    return {
+        "PIPELINE_WAREHOUSE_ADMIN_DSN": f"postgresql://{owner}@warehouse:5432/warehouse",
+        "AIRFLOW_CONN_WAREHOUSE": connection("loader"),
+        "AIRFLOW_CONN_DBT_POSTGRES_CONN": connection("transformer"),
+        "AIRFLOW_CONN_WAREHOUSE_READER": connection("reader"),
+    }
+
+
+def _stand_ins() -> dict[str, str]:
+    """Return what leads to the stand-ins of profile local instead of to the world."""
+    s3 = "http://ministack:4566"
+    extra = {"region_name": "eu-central-1", "endpoint_url": s3}
+    plain = {"disable_ssl": True, "disable_tls": True, "from_email": "pipeline@example.com"}
+    return {
+        "LANDING_BUCKET": "landing",
+        "PIPELINE_LANDING_QUEUE_URL": f"{s3}/000000000000/{QUEUE}",
+        "PIPELINE_ALLOW_PRIVATE_API": "true",
+        "PIPELINE_ENVIRONMENT": "local",
+        "PIPELINE_ALERT_EMAIL": "on-call@example.com",
+        "AIRFLOW_CONN_POSTS_API": _json(conn_type="http", host="http://api:8000"),
+        "AIRFLOW_CONN_AWS_DEFAULT": _json(
+            conn_type="aws",
+            login=LOGIN,
+            password=LOGIN,
+            extra=extra,
+        ),
+        "AIRFLOW_CONN_SMTP_DEFAULT": _json(conn_type="smtp", host="mail", port=1025, extra=plain),
+    }
+
+
+def _json(**parts: Any) -> str:
+    return json.dumps(parts)
+
+
+def main(
+    profiles: Annotated[str, typer.Option(help="of local and celery, separated by commas")] = "",
+    folder: Annotated[Path, typer.Option(help="where .env shall be")] = _ROOT,
+) -> None:
+    """Write .env with fresh passwords and keys, readable by its owner only."""
+    chosen = {profile.strip() for profile in profiles.split(",") if profile.strip()}
+    if unknown := chosen - _PROFILES:
+        raise ConfigurationError(f"no profile {', '.join(unknown)}: there are local and celery")
+    text = dotenv((_ROOT / ".env.example").read_text(), chosen)
+    try:
+        handle = os.open(folder / ".env", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        typer.echo(".env is there already and is left as it is")
+        return
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    typer.echo("wrote .env: the login is admin, its password is PIPELINE_ADMIN_PASSWORD in it")
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,130 @@
+"""What the main job has brought. Invariant: every figure is read back from where it is true."""
+
+import json
+from datetime import date
+from typing import Any
+
+from psycopg.rows import dict_row
+from rich.console import Console
+from rich.table import Table
+
+from local.stack import Stack
+from local.state import BUCKET, ROOT
+from scripts.landing.keys import raw_key
+from scripts.landing.store import Store
+from scripts.warehouse.connection import connect
+from sources import SOURCES
+
+_SHOWN_CHARACTERS = 48
+
+
+def is_fresh(stack: Stack, key: str) -> bool:
+    """Return whether the object that lies under `key` now is loaded and published."""
+    found = landing(stack).head(key)
+    row = _ledger_row(stack, key)
+    if found is None or row is None:
+        return False
+    return row["sha256"] == found[1] and row["published_at"] is not None
+
+
+def landing(stack: Stack) -> Store:
+    """Open the local landing zone."""
+    return Store.of_session(
+        stack.ministack.session(), BUCKET, endpoint_url=stack.ministack.endpoint
+    )
+
+
+def show_result(stack: Stack, day: date, runs: list[dict[str, Any]], console: Console) -> bool:
+    """Print the result of the runs; return whether the marts are fresh and every test passed."""
+    key = raw_key("posts", day)
+    ended_well = [run["state"] == "success" for run in (runs[0], runs[-1])]
+    is_good = is_fresh(stack, key) and all(ended_well)
+    table = Table(box=None, show_header=False)
+    for label, value in _facts(stack, day, runs).items():
+        table.add_row(f"[bold]{label}[/bold]", value)
+    console.rule("[bold green]the marts are fresh" if is_good else "[bold red]not fresh")
+    console.print(table, highlight=False, soft_wrap=True)
+    if is_good:
+        console.print(_first_rows(stack))
+    else:
+        _show_failures(runs, console)
+    return is_good
+
+
+def _facts(stack: Stack, day: date, runs: list[dict[str, Any]]) -> dict[str, str]:
+    facts, key = stack.status(), raw_key("posts", day)
+    row = _ledger_row(stack, key)
+    object_line = f"s3://{BUCKET}/{key}"
+    lines = {"landed": object_line if landing(stack).head(key) else f"nothing at {object_line}"}
+    if row:
+        lines["rows"] = (
+            f"{row['received']} received = {row['loaded']} loaded + {row['rejected']} rejected"
+        )
+    lines["joined with"] = _joined_with(stack, day)
+    lines["dbt"] = _dbt_line(runs)
+    lines["seconds"] = ", ".join(f"{run['dag_id']} {run['duration'] or 0:.1f}" for run in runs)
+    lines["alerts sent"] = (
+        f"{facts['slack_messages']} to Slack, {facts['mails']} by mail (kept in {stack.inbox})"
+    )
+    lines["Airflow"] = (
+        f"{facts['airflow_url']}  user {facts['airflow_user']}  "
+        f"password {facts['airflow_password']}"
+    )
+    return lines
+
+
+def _joined_with(stack: Stack, day: date) -> str:
+    """Say what came of the other sources on the same day."""
+    counts = []
+    for source in SOURCES:
+        row = _ledger_row(stack, raw_key(source, day))
+        if source != "posts":
+            counts.append(f"{row['loaded'] if row else 'no'} {source}")
+    return ", ".join(counts)
+
+
+def _dbt_line(runs: list[dict[str, Any]]) -> str:
+    """Say what dbt did in these runs: a build task is green when all tests of its model passed."""
+    states = [
+        task["state"] for run in runs for task in run["tasks"] if task["task_id"].startswith("dbt.")
+    ]
+    if not states or set(states) == {"skipped"}:
+        return "nothing new: this day is loaded and published already"
+    nodes = json.loads((ROOT / "dbt" / "target" / "manifest.json").read_text())["nodes"]
+    kinds = [node["resource_type"] for node in nodes.values()]
+    if "failed" in states:
+        return f"{states.count('failed')} of {len(states)} build tasks failed"
+    return f"{kinds.count('model')} models built, {kinds.count('test')} tests passed"
+
+
+def _show_failures(runs: list[dict[str, Any]], console: Console) -> None:
+    for run in runs:
+        failed = [task["task_id"] for task in run["tasks"] if task["state"] == "failed"]
+        if failed:
+            console.print(f"[red]failed[/red]: {run['dag_id']}: {', '.join(failed)}")
+    console.print("open the run in Airflow's UI, or read .local/logs/tasks")
+
+
+def _first_rows(stack: Stack) -> Table:
+    columns = ("post_id", "author_name", "title", "comment_count", "last_seen_day")
+    table = Table(*columns, title="marts.fct_posts")
+    with connect(stack.dsn("reader")) as connection:
+        rows = connection.execute(
+            "select post_id, author_name, title, comment_count, last_seen_day from marts.fct_posts "
+            "order by post_id limit 5"
+        )
+        for row in rows:
+            table.add_row(*map(_shortened, row))
+    return table
+
+
+def _shortened(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def _ledger_row(stack: Stack, key: str) -> dict[str, Any] | None:
+    with connect(stack.dsn("loader"), row_factory=dict_row) as connection:
+        return connection.execute(
+            "select * from ops.loads where key = %s and is_current", [key]
+        ).fetchone()

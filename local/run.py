@@ -1,0 +1,156 @@
+"""The main job, followed from the API to the marts. Invariant: success is read from the ledger."""
+
+import time
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from local.rest import LocalAirflowApi
+from local.result import is_fresh, show_result
+from local.stack import Stack
+from scripts.errors import UnavailableError
+from scripts.landing.keys import raw_key, today
+from sources import SOURCES
+
+INGESTS = {f"ingest_{source}": source for source in SOURCES}  # of posts first
+TRANSFORM = "transform_posts"
+_POLL_SECONDS = 0.4
+_PARSE_SECONDS = 120
+_TRIGGER_SECONDS = 60
+_RUN_SECONDS = 600
+_ENDED = {"success", "failed"}
+_QUIET = {"waiting", "scheduled", "queued"}
+_NOT_RUN = {"skipped", "upstream_failed", "removed"}
+_COLOURS = {"success": "green", "failed": "red", "running": "cyan", "skipped": "yellow"}
+
+
+def run_main_job(stack: Stack, day: date | None, began: datetime, console: Console) -> bool:
+    """Trigger the ingest of a day, follow the DAGs, show the result; return whether it is good.
+
+    It is good when the posts are in the marts: an API may lack what they are joined with. What has
+    been transformed since it all `began` counts: a scheduler that has just been started ingests
+    today by itself, and may be first.
+    """
+    day = day or today()
+    facts = stack.status()
+    api = LocalAirflowApi(facts["airflow_url"], facts["airflow_user"], facts["airflow_password"])
+    console.print("[dim]• waiting for Airflow to know the DAGs[/dim]")
+    _wait_for_dags(api)
+    since = _going_since(api, began)
+    run_ids = {dag_id: api.trigger(dag_id, {"day": day.isoformat()}) for dag_id in INGESTS}
+    console.print(f"[dim]• following {', '.join(INGESTS)} for {day}, then {TRANSFORM}[/dim]")
+    snapshots = _snapshots(stack, api, day, run_ids, since)
+    runs = _follow(snapshots, console)
+    return show_result(stack, day, runs, console)
+
+
+def _wait_for_dags(api: LocalAirflowApi) -> None:
+    """Wait until the DAGs can be triggered; raises UnavailableError with the import error."""
+    deadline = time.monotonic() + _PARSE_SECONDS
+    while not all(api.dag(dag_id) for dag_id in (*INGESTS, TRANSFORM)):
+        if errors := api.import_errors():
+            raise UnavailableError(f"{errors[0]['filename']}: {errors[0]['stack_trace'][-500:]}")
+        if time.monotonic() > deadline:
+            raise UnavailableError("Airflow has not parsed the DAGs: see its dag-processor's log")
+        time.sleep(_POLL_SECONDS)
+
+
+def _going_since(api: LocalAirflowApi, began: datetime) -> datetime:
+    """Return when the oldest transform that is still going was due, at the latest `began`.
+
+    One that is going holds up the next, and may load what is ingested meanwhile.
+    """
+    runs = api.runs_since(TRANSFORM, began - timedelta(days=1))
+    going = [run["run_after"] for run in runs if run["state"] not in _ENDED]
+    return min([began, *map(datetime.fromisoformat, going)])
+
+
+def _follow(snapshots: Iterable[list[dict[str, Any]]], console: Console) -> list[dict[str, Any]]:
+    """Show the DAGs until the marts are fresh or a run has failed; return the runs seen."""
+    runs: list[dict[str, Any]] = []
+    shown: dict[str, str] = {}
+    with Live(console=console, transient=True, refresh_per_second=4) as live:
+        for runs in snapshots:
+            live.update(Group(*map(_view, runs)))
+            if not console.is_terminal:
+                _print_changes(runs, shown, console)
+    for run in runs:
+        console.print(_view(run))
+    return runs
+
+
+def _snapshots(
+    stack: Stack, api: LocalAirflowApi, day: date, run_ids: dict[str, str], since: datetime
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the runs with their tasks, again and again until there is nothing more to wait for."""
+    deadline = time.monotonic() + _RUN_SECONDS
+    ingested: float | None = None
+    while time.monotonic() < deadline:
+        ingests = [api.run(dag_id, run_id) for dag_id, run_id in run_ids.items()]
+        transforms = api.runs_since(TRANSFORM, since)
+        for run in (*ingests, *transforms):
+            run["tasks"] = api.tasks(run["dag_id"], run["dag_run_id"])
+        yield [*ingests, *transforms]
+        if ingests[0]["state"] == "failed":
+            return
+        if all(run["state"] in _ENDED for run in ingests):
+            ingested = ingested or time.monotonic()
+            if _is_settled(stack, day, ingests, transforms):
+                return
+            if not transforms and time.monotonic() - ingested > _TRIGGER_SECONDS:
+                raise UnavailableError(f"{TRANSFORM} was not triggered: is the scheduler alive?")
+        time.sleep(_POLL_SECONDS)
+    raise UnavailableError(f"the run took over {_RUN_SECONDS} s: see `make status` and the UI")
+
+
+def _is_settled(
+    stack: Stack, day: date, ingests: list[dict[str, Any]], transforms: list[dict[str, Any]]
+) -> bool:
+    """Return whether every transform has ended, and failed or published what was ingested."""
+    if not transforms or not all(run["state"] in _ENDED for run in transforms):
+        return False
+    landed = [INGESTS[run["dag_id"]] for run in ingests if run["state"] == "success"]
+    keys = [raw_key(source, day) for source in landed]
+    return transforms[-1]["state"] == "failed" or all(is_fresh(stack, key) for key in keys)
+
+
+def _view(run: dict[str, Any]) -> Group:
+    return Group(Text(f"{run['dag_id']}  {run['dag_run_id']}", style="bold"), _table(run))
+
+
+def _table(run: dict[str, Any]) -> Table:
+    table = Table(box=None)
+    for column in ("task", "state", "seconds"):
+        table.add_column(column, justify="right" if column == "seconds" else "left")
+    for task in sorted(run["tasks"], key=_order):
+        state = task["state"] or "waiting"
+        seconds = task["duration"]
+        if state in _NOT_RUN and task["task_id"] != "load":
+            continue
+        table.add_row(
+            task["task_display_name"] or task["task_id"],
+            f"[{_COLOURS.get(state, 'dim')}]{state}[/]",
+            "" if seconds is None else f"{seconds:.1f}",
+        )
+    return table
+
+
+def _order(task: dict[str, Any]) -> str:
+    return task["start_date"] or "~"
+
+
+def _print_changes(runs: list[dict[str, Any]], shown: dict[str, str], console: Console) -> None:
+    """Print each change of state once, where the output is no terminal that could be redrawn."""
+    for run in runs:
+        for task in sorted(run["tasks"], key=_order):
+            name = f"{run['dag_id']}.{task['task_id']}"
+            state = task["state"] or "waiting"
+            if state in _QUIET | _NOT_RUN or shown.get(name) == state:
+                continue
+            shown[name] = state
+            console.print(f"  {name}: {state}", highlight=False)

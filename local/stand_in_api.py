@@ -1,0 +1,144 @@
+"""A stand-in for the public sample API that can fail. Invariant: without a switch it keeps to it.
+
+Serves ``/posts``, ``/comments`` and ``/users`` (and ``/<resource>/<id>``) with paging and ETags as
+the original does, from data of our own making in any number, streamed; ``/healthz`` answers always.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from local.sample_data import Sample
+from local.switchable import SwitchableServer
+from local.switches import JSON, Answer, Request, Switches
+from scripts.cli import run_cli
+
+RESOURCES = ("posts", "comments", "users")
+_BLOCK_BYTES = 1 << 16
+_PAGE_ROWS = 10
+
+
+class ApiSwitches(Switches, frozen=True, forbid_unknown_fields=True):
+    """The faults, and what to change in the data: this holds while it is set, for every request.
+
+    Attributes:
+        posts: number of posts instead of the one given at the start.
+        seed: seed instead of the one given at the start.
+        edited: fields to lay over a post (an unknown field is added), by its id.
+        deleted: ids of posts that are gone.
+    """
+
+    posts: int | None = None
+    seed: int | None = None
+    edited: dict[int, dict[str, Any]] = msgspec.field(default_factory=dict)
+    deleted: list[int] = msgspec.field(default_factory=list)
+
+
+def stand_in(
+    posts: int, seed: int, host: str = "127.0.0.1", port: int = 0
+) -> SwitchableServer[ApiSwitches]:
+    """Return a server of `posts` posts, ready to serve; port 0 takes a free one."""
+
+    def app(request: Request, switches: ApiSwitches) -> Answer:
+        sample = Sample(
+            posts if switches.posts is None else switches.posts,
+            seed if switches.seed is None else switches.seed,
+            switches.edited,
+            switches.deleted,
+        )
+        return _answer(request, sample)
+
+    return SwitchableServer((host, port), app, ApiSwitches)
+
+
+def _answer(request: Request, sample: Sample) -> Answer:
+    resource, _, number = request.path.strip("/").partition("/")
+    if resource == "healthz":
+        return Answer(b'{"status": "ok"}')
+    if request.method != "GET" or resource not in RESOURCES:
+        return Answer(status=404)
+    etag = _etag(request, sample)
+    if request.headers.get("if-none-match") == etag:
+        return Answer(b"", 304, {"ETag": etag})
+    answer = _one(resource, number, sample) if number else _list(request, resource, sample)
+    return Answer(answer.body, answer.status, {**answer.headers, "ETag": etag})
+
+
+def _etag(request: Request, sample: Sample) -> str:
+    # From what the answer follows from: hashing the answer would mean making it twice.
+    of = msgspec.json.encode((request.path, request.query, sample))
+    return f'W/"{hashlib.sha256(of).hexdigest()[:32]}"'
+
+
+def _one(resource: str, number: str, sample: Sample) -> Answer:
+    with suppress(ValueError):
+        if int(number) in sample.ids(resource):
+            return Answer(_pretty(sample.record(resource, int(number))))
+    return Answer(status=404)
+
+
+def _list(request: Request, resource: str, sample: Sample) -> Answer:
+    ids, query, headers = sample.ids(resource), request.query, {"Content-Type": JSON}
+    if "_page" in query:
+        page, limit = _number(query, "_page", 1), _number(query, "_limit", _PAGE_ROWS)
+        headers["X-Total-Count"] = str(len(ids))
+        headers["Link"] = _links(request, page, limit, len(ids))
+        ids = ids[(page - 1) * limit : page * limit]
+    elif "_limit" in query:
+        headers["X-Total-Count"] = str(len(ids))
+        ids = ids[: _number(query, "_limit", _PAGE_ROWS)]
+    return Answer(_array(sample.record(resource, i) for i in ids), headers=headers)
+
+
+def _number(query: dict[str, str], name: str, otherwise: int) -> int:
+    text = query.get(name, "")
+    return max(int(text), 1) if text.isdecimal() else otherwise
+
+
+def _links(request: Request, page: int, limit: int, total: int) -> str:
+    last = -(-total // limit)
+    if page > last or last == 1:
+        return ""
+    pages = {"first": 1, "prev": page - 1, "next": page + 1, "last": last}
+    base = f"http://{request.headers.get('host', '')}{request.path}"
+    return ", ".join(
+        f'<{base}?_page={number}&_limit={limit}>; rel="{rel}"'
+        for rel, number in pages.items()
+        if 1 <= number <= last
+    )
+
+
+def _pretty(record: dict[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(record), indent=2)
+
+
+def _array(records: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    """Yield a pretty-printed array in blocks, as ``json.dumps(list, indent=2)`` would write it."""
+    block, separator = bytearray(b"["), b"\n  "
+    for record in records:
+        block += separator + _pretty(record).replace(b"\n", b"\n  ")
+        separator = b",\n  "
+        if len(block) >= _BLOCK_BYTES:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block) + (b"\n]" if separator.startswith(b",") else b"]")
+
+
+def main(
+    port: Annotated[int, typer.Option(help="port to listen on; 0 takes a free one")] = 0,
+    posts: Annotated[int, typer.Option(min=0, help="number of posts")] = 100,
+    seed: Annotated[int, typer.Option(help="another seed is another set of posts")] = 1,
+    host: Annotated[str, typer.Option(help="address to bind")] = "127.0.0.1",
+) -> None:
+    """Serve the sample API until it is stopped."""
+    with stand_in(posts, seed, host, port) as server, suppress(KeyboardInterrupt):
+        typer.echo(f"listening on {server.url}")
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    run_cli(main)

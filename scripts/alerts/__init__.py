@@ -1,0 +1,1 @@
+"""Alerts: incidents, how they are detected, and the channels that report them."""

@@ -1,0 +1,1 @@
+"""GDPR erasure: remove a record or a day from the landing zone and from the warehouse."""

@@ -1,0 +1,191 @@
+"""Take one record out of an object's every version. Invariant: all other records keep their bytes.
+
+A rewritten object is what `scripts.extract` would have landed without the record. It is put before
+the versions that hold the record are deleted, so a kill in between loses nothing, and another
+writer's newer version is never touched: the object is then looked at again.
+"""
+
+import hashlib
+import mmap
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from tempfile import TemporaryFile
+from typing import IO, Any, NamedTuple
+
+import msgspec
+
+from scripts.errors import RefusedError, UnavailableError
+from scripts.killpoints import reach
+from scripts.landing.json_array import MalformedRecord, read_records
+from scripts.landing.store import BLOCK_BYTES, ChangedError, ObjectVersion, OpenObject, Store
+from sources import Source
+
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class RecordKey:
+    """The record to find: its source, and the values of its key fields in their order, as text."""
+
+    source: Source
+    values: tuple[str, ...]
+
+    def is_in(self, record: bytes) -> bool:
+        """Return whether a record has this key; of one that is no JSON, whether it may have."""
+        try:
+            fields = msgspec.json.decode(record)
+        except (msgspec.MsgspecError, RecursionError):
+            return self.may_be_in(record)
+        return isinstance(fields, dict) and self.values == tuple(
+            _spelled(fields.get(name)) for name in self.source.key
+        )
+
+    def may_be_in(self, text: bytes | mmap.mmap) -> bool:
+        """Return whether each key field stands in a text with its value."""
+        return all(pattern.search(text) for pattern in self._patterns)
+
+    def is_unknown_in(self, cut: bytes) -> bool:
+        """Return whether the beginning of a record, all that is kept of it, names no key field."""
+        return not all(msgspec.json.encode(name) in cut for name in self.source.key)
+
+    @cached_property
+    def _patterns(self) -> list[re.Pattern[bytes]]:
+        pairs = zip(self.source.key, self.values, strict=True)
+        return [
+            re.compile(
+                rb'%b\s*:\s*"?%b(?![0-9A-Za-z])'
+                % (re.escape(msgspec.json.encode(name)), re.escape(msgspec.json.encode(text)[1:-1]))
+            )
+            for name, text in pairs
+        ]
+
+
+def _spelled(value: Any) -> str:
+    """Return a key's value as text; 7.0 is 7: the contract rejects it, but it is the same key."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+class Removal(NamedTuple):
+    """What was removed from one key; `is_unreadable`: its object may hold the record still."""
+
+    records: int = 0
+    versions: int = 0
+    is_unreadable: bool = False
+
+
+def remove_record(store: Store, key: str, wanted: RecordKey, max_record_bytes: int) -> Removal:
+    """Remove a record from an object and from what it replaced, and look again whether it is gone.
+
+    An object that would be left empty goes, unless its source allows that.
+
+    Raises:
+        UnavailableError: the bucket did not answer as it should, or others write it all the time.
+    """
+    records = versions = 0
+    for _ in range(_TRIES):
+        try:
+            removed = _take_out(store, key, wanted, max_record_bytes)
+        except ChangedError:
+            continue
+        records, versions = records + removed.records, versions + removed.versions
+        if not removed.versions:
+            return Removal(records, versions, removed.is_unreadable)
+    raise UnavailableError(f"{key} changed during each of {_TRIES} tries")
+
+
+def versions_of(store: Store, key: str) -> list[ObjectVersion]:
+    """Return all versions and delete markers of exactly this key."""
+    return [version for version in store.versions(key) if version.key == key]
+
+
+def _take_out(store: Store, key: str, wanted: RecordKey, max_record_bytes: int) -> Removal:
+    """Look at every version once, and remove what is found."""
+    versions = versions_of(store, key)
+    latest = next((v for v in versions if v.is_latest and not v.is_marker), None)
+    opened = store.open(key, latest.version_id) if latest else None
+    doomed = [v for v in versions if v != latest]
+    is_unreadable = False
+    if opened and latest:
+        try:
+            removed, put = _rewrite(store, opened, wanted, max_record_bytes)
+        except RefusedError:
+            removed, put = 0, None
+            is_unreadable = _holds(store, latest, wanted, max_record_bytes)
+        if removed:
+            reach("erase.after_put")
+            gone = [v for v in versions if v.version_id != put]
+            store.delete_versions(gone)
+            return Removal(removed, len(versions))
+    if not any(_holds(store, version, wanted, max_record_bytes) for version in doomed):
+        return Removal(is_unreadable=is_unreadable)
+    store.delete_versions(doomed)
+    return Removal(0, len(doomed), is_unreadable)
+
+
+def _rewrite(
+    store: Store, opened: OpenObject, wanted: RecordKey, max_record_bytes: int
+) -> tuple[int, str | None]:
+    """Put the object without the record, if it holds it; return (records removed, new version).
+
+    Nothing is put, and the version is None, where no record would be left.
+    """
+    with _spooled(opened) as content, TemporaryFile() as kept:
+        left, removed = _copy_others(_records(content, max_record_bytes), wanted, kept)
+        if not removed or not (left or wanted.source.allows_empty):
+            return removed, None
+        kept.seek(0)
+        digest = hashlib.file_digest(kept, "sha256").hexdigest()
+        kept.seek(0)
+        return removed, store.replace(opened, kept, digest) or "null"
+
+
+def _copy_others(records: Iterable[bytes], wanted: RecordKey, into: IO[bytes]) -> tuple[int, int]:
+    """Write an array of the other records; return (how many were written, how many were not)."""
+    left = removed = 0
+    into.write(b"[\n")
+    for record in records:
+        if wanted.is_in(record):
+            removed += 1
+            continue
+        into.write(b",\n" if left else b"")
+        into.write(record)
+        left += 1
+    into.write(b"\n]\n" if left else b"]\n")
+    return left, removed
+
+
+def _holds(store: Store, version: ObjectVersion, wanted: RecordKey, max_record_bytes: int) -> bool:
+    """Return whether a version holds the record; of one that is no JSON array, whether it may."""
+    opened = None if version.is_marker else store.open(version.key, version.version_id)
+    if opened is None:
+        return False
+    with _spooled(opened) as content:
+        try:
+            return any(map(wanted.is_in, _records(content, max_record_bytes)))
+        except RefusedError:
+            return wanted.may_be_in(content)
+
+
+def _records(content: mmap.mmap, max_record_bytes: int) -> Iterator[bytes]:
+    """Yield each record's own bytes, also of those that no loader would take."""
+    blocks = (content[at : at + BLOCK_BYTES] for at in range(0, len(content), BLOCK_BYTES))
+    for found in read_records(blocks, max_record_bytes=max_record_bytes):
+        if isinstance(found, MalformedRecord):
+            yield content[found.start : found.end]
+        else:
+            yield from map(bytes, found.records)
+
+
+@contextmanager
+def _spooled(opened: OpenObject) -> Iterator[mmap.mmap]:
+    """Map a temporary copy of the body; the newline is for an empty one, which cannot be mapped."""
+    with TemporaryFile() as file:
+        for block in opened.blocks():
+            file.write(block)
+        file.write(b"\n")
+        file.flush()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            yield content

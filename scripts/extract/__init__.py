@@ -1,0 +1,1 @@
+"""Extract: from an HTTP API into the landing zone."""

@@ -1,0 +1,42 @@
+"""The command line of extraction: land one day of one source."""
+
+from typing import Annotated
+
+import boto3
+import typer
+
+from scripts.cli import progress, run_cli, source_named
+from scripts.extract.extract import extract
+from scripts.landing.keys import parse_day, today
+from scripts.landing.store import Store
+from scripts.settings import api_from_env, deployment, run_settings_from_env
+
+
+def main(
+    source: Annotated[str, typer.Argument(help="name of a declared source, such as posts")],
+    day: Annotated[str, typer.Option(help="day to land it under, YYYY-MM-DD; default today")] = "",
+) -> None:
+    """Fetch one source from the API and land it in the bucket, as its ingest DAG does.
+
+    Reads POSTS_API_URL (or AIRFLOW_CONN_POSTS_API), LANDING_BUCKET, AWS's own variables
+    (AWS_ENDPOINT_URL too) and PIPELINE_RUN_SETTINGS. Exit status 0 when it has landed or was
+    there already; 2, and one line on stderr, when nothing was landed.
+    """
+    wanted, on = source_named(source), parse_day(day) if day else today()
+    endpoint, settings, bucket = api_from_env(), run_settings_from_env(), deployment().bucket()
+    store = Store.of_session(boto3.Session(), bucket)
+    with progress() as show:
+
+        def watch(rows: int, size: int) -> None:
+            show(f"{rows:,} rows, {size / 1e6:,.1f} MB")
+
+        landed = extract(wanted, on, endpoint, store, settings, watch=watch)
+    verb = "landed" if landed.is_new else "unchanged"
+    typer.echo(
+        f"{verb} s3://{bucket}/{landed.key}: {landed.rows} rows, {landed.bytes} bytes, "
+        f"sha256 {landed.sha256}, version {landed.version_id}, {landed.seconds:.2f} s"
+    )
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,221 @@
+"""From what was seen to what is shown. Invariant: pure; the same look and clock, the same verdict.
+
+Causes come from the table of incidents and from the ledger itself, by the rules of the watch: what
+it has not told yet is shown too, and what only follows from an open cause is no second one.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from scripts.alerts.catalog import CATALOG
+from scripts.alerts.causes import plan
+from scripts.alerts.incident import Incident, Kind
+from scripts.health.facts import Health, Mart, Need, State, Tile, worst
+from scripts.health.lineage import Lineage, lineage
+from scripts.health.queries import HealthData, OpenIncident, SourceState, read_health_data
+from scripts.health.series import on_time, plots
+from scripts.health.tiles import tiles
+from scripts.reconcile.freshness import has_many_rejects, is_stale, late_days, overdue_before
+from scripts.settings import Deployment, RunSettings
+
+DAYS = 30
+_STATES = {"error": State.RED, "warning": State.AMBER}
+_FRESHNESS_WORDS = {"red": "stale", "amber": "waiting", "grey": "never published", "green": "fresh"}
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def read_health(dsn: str, settings: RunSettings, place: Deployment, now: datetime) -> Health:
+    """Return the health of the pipeline behind a warehouse.
+
+    Args:
+        dsn: the warehouse, as reader or loader.
+        settings: deadlines and thresholds.
+        place: this installation.
+        now: time-zone aware.
+
+    Raises:
+        UnavailableError: the warehouse does not answer in time.
+        ConfigurationError: the warehouse's views or dbt's manifest are missing.
+    """
+    return compose(read_health_data(dsn, now), lineage(), settings, place.environment, now)
+
+
+def compose(
+    seen: HealthData, lineage: Lineage, settings: RunSettings, environment: str, now: datetime
+) -> Health:
+    """Return the health of the pipeline.
+
+    Args:
+        seen: what the warehouse said.
+        lineage: the sources of each mart.
+        settings: deadlines and thresholds.
+        environment: name of this installation.
+        now: time-zone aware; when it was said.
+    """
+    today = now.astimezone(UTC).date()
+    days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+    needs = _needs(seen, settings, now)
+    waiting = [*_waiting(seen, settings, now)]
+    fresh = freshness(seen, lineage, settings, now)
+    shown = tiles(seen, fresh, needs, settings, now)
+    state, reasons = _verdict(seen, shown, needs, waiting, fresh)
+    return Health(
+        state=state,
+        word=state.word,
+        reasons=reasons,
+        as_of=now,
+        environment=environment,
+        tiles=shown,
+        needs=needs,
+        needs_more=seen.open_count - len(seen.incidents),
+        waiting=waiting,
+        marts=fresh,
+        days=days,
+        on_time=on_time(seen, days, settings, now),
+        plots=plots(seen, days, settings),
+    )
+
+
+def _verdict(
+    seen: HealthData, shown: list[Tile], needs: list[Need], waiting: list[str], marts: list[Mart]
+) -> tuple[State, list[str]]:
+    """Return the worst of all that is known, and why; green needs marts that are known fresh."""
+    reasons = [(need.state, need.title) for need in needs]
+    reasons += [(State.AMBER, line) for line in waiting]
+    reasons += [
+        (mart.state, f"{mart.name} is {mart.word}") for mart in marts if mart.state is State.RED
+    ]
+    # The other tiles count what is among the reasons already.
+    reasons += [
+        (tile.state, f"{tile.title}: {tile.value}, {tile.note}")
+        for tile in shown
+        if tile.name in {"last-load", "rows"} and tile.state is State.AMBER
+    ]
+    if not seen.sources:
+        reasons.append((State.GREY, "nothing has been loaded yet"))
+    elif not marts or any(mart.state is State.GREY for mart in marts):
+        reasons.append((State.GREY, "not every mart is known to be fresh"))
+    if not reasons:
+        return State.GREEN, ["every mart is fresh, and nothing waits for a person"]
+    state = worst(state for state, _ in reasons)
+    ordered = sorted(reasons, key=lambda reason: -[*State].index(reason[0]))
+    return state, [text for _, text in ordered]
+
+
+def _needs(seen: HealthData, settings: RunSettings, now: datetime) -> list[Need]:
+    """Return every cause, errors first and then the oldest."""
+    known = {one.recorded.incident.fingerprint: one for one in seen.incidents}
+    present = [*_derived(seen, settings, now)]
+    causes = plan(present, [one.recorded for one in seen.incidents], observed=()).see
+    runs = {
+        Incident(Kind.OBJECT_PARKED, one.source, one.day).fingerprint: one.run_id
+        for one in seen.parked
+    }
+    needs = [_need(one.recorded.incident, one, runs) for one in seen.incidents]
+    needs += [_need(cause, None, runs) for cause in causes if cause.fingerprint not in known]
+    return sorted(
+        needs, key=lambda need: (need.state is not State.RED, need.since or now, need.fingerprint)
+    )
+
+
+def _need(incident: Incident, known: OpenIncident | None, runs: dict[str, str | None]) -> Need:
+    words = CATALOG[incident.kind]
+    day = incident.day.isoformat() if incident.day else "all days"
+    title = words.title.format(subject=incident.subject, day=day)
+    return Need(
+        fingerprint=incident.fingerprint,
+        kind=incident.kind,
+        state=_STATES[words.severity],
+        title=f"{title} ({day})" if incident.day else title,
+        next=words.next,
+        subject=incident.subject,
+        day=incident.day,
+        since=known.recorded.opened_at if known else None,
+        facts=incident.facts,
+        links=incident.links,
+        run_id=runs.get(incident.fingerprint),
+        silent_until=known.silent_until if known else None,
+    )
+
+
+def _derived(seen: HealthData, settings: RunSettings, now: datetime) -> Iterator[Incident]:
+    """Yield what the ledger shows to be wrong; a day that was never loaded is missing."""
+    landed = {(load.source, load.day) for load in seen.loads}
+    landed |= {(source.source, source.first_day) for source in seen.sources}
+    for name, day in late_days(landed, settings, now):
+        yield Incident(Kind.DAY_LATE, name, day)
+    for parked in seen.parked:
+        yield Incident(Kind.OBJECT_PARKED, parked.source, parked.day, {"Reason": parked.reason})
+    for load in seen.loads:
+        if load.is_current and has_many_rejects(load.received, load.rejected, settings):
+            share = load.rejected / load.received
+            facts = {"Rejected": f"{load.rejected} of {load.received} ({share:.1%})"}
+            yield Incident(Kind.MANY_REJECTS, load.source, load.day, facts)
+    late = [source for source in seen.sources if _is_overdue(source, settings, now)]
+    if late:
+        facts = {source.source: f"{source.waiting} days, {_span(source)}" for source in late}
+        yield Incident(Kind.LOAD_UNPUBLISHED, "loads", facts=facts)
+    published = [source.published_at for source in seen.sources if source.published_at]
+    if published and is_stale(max(published), settings, now):
+        yield Incident(Kind.MARTS_STALE, "marts")
+
+
+def _waiting(seen: HealthData, settings: RunSettings, now: datetime) -> Iterator[str]:
+    """Yield what is not done yet and is tried again by itself: a warning until its time is over."""
+    for source in seen.sources:
+        if source.waiting_since and not _is_overdue(source, settings, now):
+            minutes = (now - source.waiting_since).total_seconds() / 60
+            yield (
+                f"{source.source}: {source.waiting} loaded and not published, {_span(source)}, "
+                f"for {max(minutes, 0):.0f} of {settings.unpublished_minutes:g} minutes"
+            )
+    for owed in seen.owed:
+        yield (
+            f"{owed.channel}: {owed.messages} messages to send, tried {owed.attempts} times,"
+            " and tried again"
+        )
+
+
+def _is_overdue(source: SourceState, settings: RunSettings, now: datetime) -> bool:
+    since = source.waiting_since
+    return since is not None and since < overdue_before(settings, now)
+
+
+def _span(source: SourceState) -> str:
+    if source.waiting_from == source.waiting_to:
+        return f"{source.waiting_from}"
+    return f"{source.waiting_from} to {source.waiting_to}"
+
+
+def freshness(
+    seen: HealthData, lineage: Lineage, settings: RunSettings, now: datetime
+) -> list[Mart]:
+    """Return each mart, the stalest first."""
+    sources = {source.source: source for source in seen.sources}
+    marts = []
+    for name, read in lineage.items():
+        known = [sources[source] for source in sorted(read & sources.keys())]
+        stalest = min(known, key=lambda one: one.published_at or _LONG_AGO, default=None)
+        if stalest is None or stalest.published_at is None:
+            marts.append(_mart(name, State.GREY, stalest))
+        elif is_stale(stalest.published_at, settings, now):
+            marts.append(_mart(name, State.RED, stalest))
+        else:
+            is_waiting = any(one.waiting for one in known)
+            marts.append(_mart(name, State.AMBER if is_waiting else State.GREEN, stalest))
+    order = [*State]
+    return sorted(
+        marts,
+        key=lambda mart: (-order.index(mart.state), mart.published_at or _LONG_AGO, mart.name),
+    )
+
+
+def _mart(name: str, state: State, stalest: SourceState | None) -> Mart:
+    return Mart(
+        name,
+        state,
+        _FRESHNESS_WORDS[state],
+        stalest.published_at if stalest else None,
+        stalest.published_day if stalest else None,
+        stalest.source if stalest else None,
+    )

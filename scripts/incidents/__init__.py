@@ -1,1 +1,0 @@
-"""Incidents: what went wrong, since when, and who has been told."""

@@ -1,0 +1,316 @@
+"""Cut a JSON array into its records. Invariant: every byte ends in one record, or is refused.
+
+`read_records` takes the blocks of a JSON array in any legal formatting and yields batches of
+whole records as raw bytes, in memory that does not grow with the array. The fast way guesses where
+a record ends from the text that stood between two earlier records, and believes the guess only if
+what lies before it parses as whole JSON values. Where one fails, the next one ends before the place
+that the parser tells. Where that does not help, single records are cut by scanning strings and
+brackets, so that a record that is no JSON costs only itself.
+"""
+
+import re
+from bisect import bisect
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from itertools import accumulate, count
+from operator import add
+
+import msgspec
+
+from scripts.errors import RefusedError
+from scripts.landing.json_scanner import Scan, utf8
+
+HEAD_BYTES = 64 * 1024  # what is kept of a record that breaks the rules
+_GATHER_BYTES = 128 * 1024
+_GATHER_AT_MOST = 4 * 1024**2
+_CAREFUL_BYTES = 8 * 1024  # how much is guessed where the parser does not tell what is no JSON
+_BOM = b"\xef\xbb\xbf"
+_SPACE = b" \t\r\n"
+_NOT_SPACE = re.compile(rb"[^ \t\r\n]")
+_FIRST_NAME = re.compile(rb'[ \t\r\n]{0,64}+(\{[ \t\r\n]{0,64}+"[^"\\]{0,128}+")')
+_BETWEEN = re.compile(rb"[ \t\r\n,]*+")
+_PLACE = re.compile(r"\(byte ([0-9]+)\)")  # where the parser met what is no JSON
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Neighbouring records, each one strictly valid JSON (a value of any type).
+
+    Attributes:
+        first: position of the first record in the array, from 0.
+        start: offset in the input of ``text[1]``.
+        text: the records as one JSON array, formatted as in the input.
+        records: the records as views of `text`: ``bytes(record)``, ``len(record)``.
+    """
+
+    first: int
+    start: int
+    text: bytes
+    records: list[msgspec.Raw]
+
+    def ranges(self, indexes: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """Yield (start, end) of some records: their offsets in the input, end exclusive."""
+        for index in indexes:
+            start = self.start - 1 + self._starts[index]
+            yield start, start + len(self.records[index])
+
+    def part(self, low: int, high: int) -> bytes:
+        """Return the records from `low` up to `high`, exclusive, as one JSON array."""
+        end = self._starts[high - 1] + len(self.records[high - 1])
+        return b"[%b]" % self.text[self._starts[low] : end]
+
+    def holders(self, what: bytes) -> Iterator[int]:
+        """Yield the indexes of the records that hold these bytes."""
+        at = self.text.find(what)
+        while at >= 0:
+            index = bisect(self._starts, at) - 1
+            yield index
+            at = self.text.find(what, self._starts[index] + len(self.records[index]))
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where each record starts in `text`."""
+        text, records = self.text, self.records
+        first = _after_gap(text, 1)
+        end = first + len(records[0])
+        between = text[end : _after_gap(text, end)]
+        if text.startswith(between.join(records), first):  # usually the same stands between all
+            ends = accumulate(map(len, records[:-1]), initial=first)
+            return list(map(add, ends, count(0, len(between))))
+        starts = [first]
+        for record in records[:-1]:
+            starts.append(_after_gap(text, starts[-1] + len(record)))
+        return starts
+
+
+def _after_gap(text: bytes, at: int) -> int:
+    gap = _BETWEEN.match(text, at)
+    return gap.end() if gap else at
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedRecord:
+    """One record that is no JSON or is too large: where it stands, its first 64 KB, and why."""
+
+    position: int
+    start: int
+    end: int
+    head: bytes
+    sha256: str
+    reason: str
+
+
+def read_records(
+    blocks: Iterable[bytes], *, max_record_bytes: int
+) -> Iterator[Batch | MalformedRecord]:
+    """Yield the records of a JSON array in order: as batches, and apart what is no record.
+
+    Args:
+        blocks: the bytes of the array, cut anywhere; a leading BOM is ignored.
+        max_record_bytes: a larger record is skipped and yielded as `MalformedRecord`.
+
+    Raises:
+        RefusedError: the input as a whole is no JSON array in UTF-8; names the byte position.
+    """
+    return _Splitter(utf8(blocks), max_record_bytes).run()
+
+
+class _Splitter:
+    """Holds what is not yet cut: ``buffer[at:]``, which begins ``offset + at`` bytes in."""
+
+    def __init__(self, blocks: Iterator[bytes], max_record_bytes: int) -> None:
+        self.blocks = blocks
+        self.max_record_bytes = max_record_bytes
+        self.buffer = b""
+        self.at = 0
+        self.offset = 0
+        self.position = 0
+        self.is_drained = False
+        self.is_closed = False
+        self.separator = b""  # from a record's `}` to the first field name of the next record
+        self.gap = 0  # how much of it stands before that next record
+        self.broken_at = 0  # where the parser last met what is no JSON: no guess reaches over it
+        self.careful_until = 0  # how far into the input a big guess has failed unexplained,
+        self.single_until = 0  # and a small one
+
+    def run(self) -> Iterator[Batch | MalformedRecord]:
+        self._open()
+        while not self.is_closed:
+            if len(self.buffer) - self.at < _GATHER_BYTES and not self.is_drained:
+                self._more()
+            yield self._guess() or self._scan_one()
+        if rest := self._next_byte():
+            raise self._refused(f"expected nothing after the array, got {rest!r}")
+
+    def _open(self) -> None:
+        self._more()
+        if self.buffer.startswith(_BOM):
+            self.at = len(_BOM)
+        byte = self._next_byte()
+        if byte != b"[":
+            found = repr(byte) if byte else "nothing"
+            raise self._refused(f"expected a JSON array, which begins with '[', got {found}")
+        self.at += 1
+        if self._next_byte() == b"]":
+            self.at += 1
+            self.is_closed = True
+
+    def _more(self) -> bool:
+        """Read on and drop what is cut; gathering ever more keeps the copying linear."""
+        wanted = min(max(_GATHER_BYTES, len(self.buffer) - self.at), _GATHER_AT_MOST)
+        parts, got = [self.buffer[self.at :]], 0
+        while got < wanted and not self.is_drained:
+            block = next(self.blocks, None)
+            self.is_drained = block is None
+            parts.append(block or b"")
+            got += len(parts[-1])
+        self.offset += self.at
+        self.buffer, self.at = b"".join(parts), 0
+        return got > 0
+
+    def _next_byte(self) -> bytes:
+        """Move to the next byte that is no space and return it; empty at the end of the input."""
+        while True:
+            if found := _NOT_SPACE.search(self.buffer, self.at):
+                self.at = found.start()
+                return found[0]
+            self.at = len(self.buffer)
+            if not self._more():
+                return b""
+
+    def _guess(self) -> Batch | None:
+        """Cut as many records as a guess allows, or return None: then scan for one."""
+        here = self.offset + self.at
+        if here < self.single_until:
+            return None
+        is_big = here >= self.careful_until
+        cut = self._cut(is_big=is_big)
+        if cut is None:
+            return None
+        end, after, is_last = cut
+        parsed = self._parse(end)
+        if isinstance(parsed, tuple):
+            return self._batch(*parsed, after, is_closed=is_last)
+        if parsed is not None and here + parsed > self.broken_at:
+            self.broken_at = here + parsed
+            return self._guess()
+        if is_big:
+            self.careful_until = self.offset + end
+            return self._guess()
+        self.single_until = self.offset + end
+        return None
+
+    def _cut(self, *, is_big: bool) -> tuple[int, int, bool] | None:
+        """Guess (end of a record, start of the next, whether it is the last one)."""
+        limit = len(self.buffer) if is_big else self.at + _CAREFUL_BYTES
+        if self.broken_at > self.offset + self.at:
+            limit = min(limit, self.broken_at - self.offset)
+        elif is_big and self.is_drained:
+            end = self.buffer.rfind(b"]", self.at)
+            if end > self.at and not self.buffer[end + 1 :].strip(_SPACE):
+                return end, end + 1, True
+        if not self.separator:
+            return None
+        found = self.buffer.rfind(self.separator, self.at, limit)
+        return (found + 1, found + self.gap, False) if found >= 0 else None
+
+    def _parse(self, end: int) -> tuple[bytes, list[msgspec.Raw]] | int | None:
+        """Return (text, records) up to `end` if all of it is JSON and none is too large.
+
+        Otherwise return how many bytes from here something in between is no JSON, if that is known.
+        """
+        text = b"".join((b"[", memoryview(self.buffer)[self.at : end], b"]"))
+        try:
+            records = _RAWS.decode(text)
+        except msgspec.MsgspecError as error:
+            place = _PLACE.search(str(error))
+            # At the very end it is only the guess that was wrong: it ended within a record.
+            return int(place[1]) - 1 if place and int(place[1]) < len(text) - 1 else None
+        except RecursionError:
+            return None
+        if len(text) > self.max_record_bytes and max(map(len, records)) > self.max_record_bytes:
+            return None
+        return (text, records) if records else None
+
+    def _batch(
+        self, text: bytes, records: list[msgspec.Raw], after: int, *, is_closed: bool
+    ) -> Batch:
+        batch = Batch(self.position, self.offset + self.at, text, records)
+        self.position += len(records)
+        self.at, self.is_closed = after, is_closed
+        return batch
+
+    def _scan_one(self) -> Batch | MalformedRecord:
+        """Cut the next record by its brackets; raises RefusedError when there is none."""
+        byte = self._next_byte()
+        if byte in (b",", b"]"):
+            raise self._refused(f"expected a record after the comma, got {byte!r}")
+        scan = Scan()
+        end = scan.feed(self.buffer, self.at)
+        while end < 0:
+            held = len(self.buffer) - self.at
+            if held > self.max_record_bytes:
+                return self._skip_large(scan)
+            if not self._more():
+                raise self._truncated(self.offset + self.at)
+            end = scan.feed(self.buffer, self.at + held)
+        self._learn(end)
+        return self._single(end)
+
+    def _learn(self, comma: int) -> None:
+        """Remember what stands between this record and the next: the next guesses look for it."""
+        last = len(self.buffer[self.at : comma].rstrip(_SPACE)) + self.at - 1
+        name = _FIRST_NAME.match(self.buffer, comma + 1)
+        if name and self.buffer[last : last + 1] == b"}" and name.end() - last < 512:
+            self.separator = self.buffer[last : name.end()]
+            self.gap = name.start(1) - last
+
+    def _single(self, end: int) -> Batch | MalformedRecord:
+        after, is_closed = end + 1, self.buffer[end : end + 1] == b"]"
+        record = self.buffer[self.at : end].rstrip(_SPACE)
+        reason = f"larger than {self.max_record_bytes} bytes"
+        if len(record) <= self.max_record_bytes:
+            text = b"[%b]" % record
+            try:
+                return self._batch(text, _RAWS.decode(text), after, is_closed=is_closed)
+            except msgspec.MsgspecError as error:
+                reason = f"not JSON: {error}"
+            except RecursionError:
+                reason = "not JSON: nested too deep"
+        start = self.offset + self.at
+        self.at, self.is_closed = after, is_closed
+        return self._faulty(start, start + len(record), record, sha256(record).hexdigest(), reason)
+
+    def _skip_large(self, scan: Scan) -> MalformedRecord:
+        """Read to the end of a record that is too large, keeping only its first bytes."""
+        start, head, digest, end = self.offset + self.at, b"", sha256(), -1
+        while end < 0:
+            part = memoryview(self.buffer)[self.at :]
+            head = head or bytes(part[:HEAD_BYTES])
+            digest.update(part)
+            self.at = len(self.buffer)
+            if not self._more():
+                raise self._truncated(start)
+            end = scan.feed(self.buffer, 0)
+        digest.update(self.buffer[:end])
+        self.at, self.is_closed = end + 1, self.buffer[end : end + 1] == b"]"
+        reason = f"larger than {self.max_record_bytes} bytes"
+        return self._faulty(start, self.offset + end, head, digest.hexdigest(), reason)
+
+    def _faulty(
+        self, start: int, end: int, record: bytes, digest: str, reason: str
+    ) -> MalformedRecord:
+        position, self.position = self.position, self.position + 1
+        return MalformedRecord(position, start, end, record[:HEAD_BYTES], digest, reason)
+
+    def _refused(self, problem: str) -> RefusedError:
+        return RefusedError(f"{problem} at byte {self.offset + self.at}")
+
+    def _truncated(self, start: int) -> RefusedError:
+        return RefusedError(
+            f"the input ends at byte {self.offset + len(self.buffer)}, "
+            f"inside record {self.position}, which began at byte {start}"
+        )

@@ -1,0 +1,1 @@
+"""Load: from a landed object into a raw table, exactly once."""

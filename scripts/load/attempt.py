@@ -1,0 +1,284 @@
+"""One try to load one object. Invariant: its rows and its ledger row become visible at once.
+
+The object is copied without any lock, under a load_id that nobody reads. Then, under the lock of
+(source, day), the load becomes the current one if neither the ledger nor the object has changed
+since it was opened; otherwise everything is rolled back.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from hashlib import sha256
+from typing import Literal
+
+import psycopg
+
+from scripts.errors import PipelineError, RefusedError
+from scripts.killpoints import reach
+from scripts.landing.json_array import Batch, MalformedRecord, read_records
+from scripts.landing.keys import raw_key
+from scripts.landing.store import ObjectInfo, OpenObject, Store
+from scripts.load.binary_copy import HEADER, TRAILER, RowCopy, count_duplicates, delete_duplicates
+from scripts.load.contract import Contract, Violation
+from scripts.load.quarantine import Quarantine
+from scripts.settings import RunSettings
+from scripts.warehouse import ledger
+from scripts.warehouse.connection import plain_errors
+from sources import Source
+
+_BLOCK_BYTES = 128 * 1024
+
+Outcome = Literal["loaded", "unchanged", "parked", "absent"]
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """How the load of one object ended; counts are records, `reason` says why it is parked."""
+
+    source: str
+    day: date
+    key: str
+    outcome: Outcome
+    load_id: int | None = None
+    received: int = 0
+    loaded: int = 0
+    rejected: int = 0
+    seconds: float = 0
+    reason: str | None = None
+
+    def line(self) -> str:
+        """Say in one line how it ended."""
+        if self.outcome == "absent":
+            return f"{self.key}: there is no such object: has the day been ingested?"
+        if self.outcome == "parked":
+            return f"{self.key} is parked, its day stays as it was: {self.reason}"
+        return (
+            f"{self.key}: {self.outcome}, {self.loaded} of {self.received} records, "
+            f"{self.rejected} rejected, in {self.seconds:.2f} s (load {self.load_id})"
+        )
+
+
+class OutdatedError(PipelineError):
+    """The ledger or the object changed while the object was read: begin again."""
+
+
+@dataclass
+class Attempt:
+    """One try: what was seen at its start, and what it has counted so far."""
+
+    source: Source
+    day: date
+    store: Store
+    connection: psycopg.Connection
+    settings: RunSettings
+    run_id: str | None
+    quarantine: Quarantine
+    began: float = field(default_factory=time.monotonic)
+    load_id: int = 0
+    received: int = 0
+    loaded: int = 0
+    digest: str | None = None
+    new_fields: list[str] = field(default_factory=list)
+    seen: ledger.CurrentLoad | None = None
+    opened: OpenObject = field(init=False)
+
+    def run(self, *, again: bool) -> LoadResult:
+        """Load, or find that there is nothing to load; raises OutdatedError to begin again."""
+        key = raw_key(self.source.name, self.day)
+        with plain_errors():
+            self.seen = ledger.current_load(self.connection, self.source.name, self.day)
+        reach("load.before_get")
+        opened = self.store.open(key)
+        if opened is None:
+            return LoadResult(self.source.name, self.day, key, "absent")
+        self.opened = opened
+        known = self.seen.sha256 if self.seen and not again else None
+        try:
+            with plain_errors():
+                return self._confirm() if known and opened.sha256 == known else self._replace(known)
+        except RefusedError as error:
+            with plain_errors():
+                return self._park(str(error))
+
+    def _confirm(self) -> LoadResult:
+        """Read an object that promises the content of the current load, without copying it."""
+        for _ in self._blocks():
+            pass
+        self._check_promise()
+        return self._unchanged()
+
+    def _replace(self, known: str | None) -> LoadResult:
+        """Copy the object and make it the day's load, unless its content is `known`."""
+        with self.connection.transaction():
+            self.load_id = ledger.next_load_id(self.connection)
+            self._copy()
+            if self.digest == known:
+                raise psycopg.Rollback
+            self._check_promise()
+            self._check_thresholds(self.quarantine.count)
+            self._claim()
+            ledger.make_current(self.connection, self._entry(), self.seen)
+            self.quarantine.save(self.connection, self.load_id)
+            reach("load.before_commit")
+        if self.digest == known:
+            return self._unchanged()
+        reach("load.after_commit")
+        return self._result("loaded", self._entry())
+
+    def _copy(self) -> None:
+        """Copy every record that passes, without a lock and without anybody seeing it."""
+        contract = Contract(self.source)
+        rows = RowCopy(self.source, self.load_id)
+        limit = self.settings.max_reject_count
+        with self.connection.cursor().copy(rows.statement) as copy:
+            copy.write(HEADER)
+            for item in self._records(self._blocks()):
+                if isinstance(item, MalformedRecord):
+                    self.quarantine.add_faulty(item)
+                    self.received = item.position + 1
+                else:
+                    self.received = item.first + len(item.records)
+                    checked = contract.check(item)
+                    self.quarantine.add_breaches(item, checked.breaches)
+                    copy.write(rows.pack(item, checked))
+                    reach("load.in_copy")
+                if self.quarantine.count > limit:
+                    raise RefusedError(self._too_many(self.quarantine.count))
+            copy.write(TRAILER)
+        self.loaded, self.new_fields = rows.copied, contract.new_fields
+        reach("load.after_copy")
+        if not rows.is_ordered:
+            self._drop_duplicates()
+
+    def _drop_duplicates(self) -> None:
+        """Move the rows whose key comes twice to the quarantine; their text is read once more."""
+        surplus = count_duplicates(self.connection, self.source, self.load_id)
+        if not surplus:
+            return
+        self._check_thresholds(self.quarantine.count + surplus)
+        deleted = delete_duplicates(self.connection, self.source, self.load_id)
+        self.loaded -= len(deleted)
+        opened = self.store.open(self.opened.listed.key)
+        if opened is None or not self._is_same(opened.listed, opened.version_id):
+            raise OutdatedError
+        for item in self._records(opened.blocks(_BLOCK_BYTES)):
+            self.connection.execute("select")  # the server ends a transaction that idles
+            if isinstance(item, Batch):
+                self.quarantine.add_breaches(item, _duplicates(item, deleted))
+
+    def _records(self, blocks: Iterable[bytes]) -> Iterator[Batch | MalformedRecord]:
+        return read_records(blocks, max_record_bytes=self.settings.max_record_bytes)
+
+    def _blocks(self) -> Iterator[bytes]:
+        digest = sha256()
+        for block in self.opened.blocks(_BLOCK_BYTES):
+            digest.update(block)
+            yield block
+        self.digest = digest.hexdigest()
+
+    def _check_promise(self) -> None:
+        promised = self.opened.sha256
+        if promised not in (None, self.digest):
+            raise RefusedError(
+                f"the object's metadata promises the sha256 {promised}, its content has "
+                f"{self.digest}: it was damaged on its way, or written by halves"
+            )
+
+    def _check_thresholds(self, rejected: int) -> None:
+        if not self.received and not self.source.allows_empty:
+            raise RefusedError(f"the list is empty, and {self.source.name} allows no empty day")
+        share = rejected / max(self.received, 1)
+        if share > self.settings.max_reject_share or rejected > self.settings.max_reject_count:
+            raise RefusedError(self._too_many(rejected))
+
+    def _too_many(self, rejected: int) -> str:
+        first = f"; the first: {self.quarantine.first}" if self.quarantine.first else ""
+        return (
+            f"{rejected} of {self.received} records rejected, more than "
+            f"{self.settings.max_reject_share:.0%} or {self.settings.max_reject_count}{first}"
+        )
+
+    def _claim(self) -> None:
+        """Lock the day; raises OutdatedError if ledger or object are not those seen at first."""
+        ledger.lock_day(self.connection, self.source.name, self.day)
+        reach("load.locked")
+        now = ledger.current_load(self.connection, self.source.name, self.day)
+        if (now and now.load_id) != (self.seen and self.seen.load_id):
+            raise OutdatedError
+        head = self.store.head(self.opened.listed.key)
+        if head is None or not self._is_same(head[0], head[2]):
+            raise OutdatedError
+
+    def _is_same(self, listed: ObjectInfo, version_id: str | None) -> bool:
+        return (listed, version_id) == (self.opened.listed, self.opened.version_id)
+
+    def _unchanged(self) -> LoadResult:
+        """Note the new listing of content that is loaded already."""
+        if self.seen is None:
+            raise OutdatedError
+        with self.connection.transaction():
+            self._claim()
+            ledger.refresh_listing(
+                self.connection, self.seen.load_id, self.opened.listed, self.opened.version_id
+            )
+        return self._result("unchanged", self.seen)
+
+    def _park(self, reason: str) -> LoadResult:
+        """Remember that the object was refused; the same refusal is remembered once."""
+        self.loaded = 0
+        with self.connection.transaction():
+            self._claim()
+            self.load_id = self.load_id or ledger.next_load_id(self.connection)
+            entry = self._entry()
+            parked = ledger.find_parked(self.connection, entry, reason)
+            if parked is None:
+                ledger.park(self.connection, entry, reason)
+                self.quarantine.save(self.connection, self.load_id)
+        self.load_id = parked or self.load_id
+        return self._result("parked", self._entry(), reason)
+
+    def _entry(self) -> ledger.LedgerEntry:
+        return ledger.LedgerEntry(
+            load_id=self.load_id,
+            source=self.source.name,
+            day=self.day,
+            listed=self.opened.listed,
+            version_id=self.opened.version_id,
+            sha256=self.digest,
+            received=self.received,
+            loaded=self.loaded,
+            rejected=self.quarantine.count,
+            new_fields=self.new_fields,
+            seconds=time.monotonic() - self.began,
+            run_id=self.run_id,
+        )
+
+    def _result(
+        self,
+        outcome: Outcome,
+        counts: ledger.LedgerEntry | ledger.CurrentLoad,
+        reason: str | None = None,
+    ) -> LoadResult:
+        return LoadResult(
+            source=self.source.name,
+            day=self.day,
+            key=self.opened.listed.key,
+            outcome=outcome,
+            load_id=counts.load_id,
+            received=counts.received,
+            loaded=counts.loaded,
+            rejected=counts.rejected,
+            seconds=time.monotonic() - self.began,
+            reason=reason,
+        )
+
+
+def _duplicates(batch: Batch, deleted: Mapping[int, bool]) -> dict[int, Violation]:
+    """Return the breaches of a batch's records that were deleted as duplicates, by index."""
+    found: dict[int, Violation] = {}
+    for index in range(len(batch.records)):
+        if (is_equal := deleted.get(batch.first + index)) is not None:
+            what = "the same record" if is_equal else "another record with its key"
+            found[index] = Violation(None, f"duplicate: {what} is in this object")
+    return found

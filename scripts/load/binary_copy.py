@@ -1,0 +1,149 @@
+"""Rows of ``raw.<source>_rows``. Invariant: whoever reads the view sees none of a load in progress.
+
+The copy takes no lock and writes rows under a load_id that no ledger row makes current; they are
+seen once the ledger says so, in the same transaction.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, islice, repeat
+from operator import add, lt
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from scripts.landing.json_array import Batch
+from scripts.load.contract import CheckedBatch, key_columns
+from sources import Source
+
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
+_JSONB_VERSION = 1
+_ONE_INTEGER = struct.Struct(">18sqiqiB").pack
+_HEAD, _INTEGER, _TAIL = (struct.Struct(f).pack for f in (">hiqiq", ">iq", ">iB"))
+
+
+def rows_table(source: Source) -> sql.Identifier:
+    """Return the table that holds the rows of every load of a source."""
+    return sql.Identifier("raw", f"{source.name}_rows")
+
+
+class RowCopy:
+    """Packs checked batches for one binary COPY, and knows what it packed.
+
+    Attributes:
+        statement: the COPY statement that takes the packed bytes.
+        copied: rows packed so far.
+        is_ordered: whether every key was larger than the one before it: then none comes twice.
+    """
+
+    def __init__(self, source: Source, load_id: int) -> None:
+        columns = key_columns(source)
+        self.statement = sql.SQL(
+            "copy {} (load_id, position, {}, payload) from stdin (format binary)"
+        ).format(rows_table(source), sql.SQL(", ").join(map(sql.Identifier, columns)))
+        self.copied = 0
+        self.is_ordered = True
+        self._last: list[Any] = []
+        self._load_id = load_id
+        self._start = repeat(struct.pack(">hiqi", 4, 8, load_id, 8))
+        self._width = len(columns) + 3
+        self._pack = self._pack_one if list(columns.values()) == ["bigint"] else self._pack_any
+
+    def pack(self, batch: Batch, checked: CheckedBatch) -> bytes:
+        """Return the rows of the records that passed, as COPY BINARY takes them."""
+        positions: Sequence[int] = range(batch.first, batch.first + len(batch.records))
+        records = batch.records
+        if checked.breaches:
+            passes = [True] * len(records)
+            for index in checked.breaches:
+                passes[index] = False
+            positions = list(compress(positions, passes))
+            records = list(compress(records, passes))
+        keys = checked.keys
+        if self.is_ordered and keys:
+            chain = self._last + keys
+            self.is_ordered = all(map(lt, chain, islice(chain, 1, None)))
+            self._last = keys[-1:]
+        self.copied += len(keys)
+        return b"".join(self._pack(positions, keys, records))
+
+    def _pack_one(
+        self, positions: Iterable[int], keys: Iterable[Any], records: Sequence[msgspec.Raw]
+    ) -> Iterable[bytes | msgspec.Raw]:
+        """Pack rows whose key is one integer without a step in Python a row: the usual case."""
+        sizes = map(add, map(len, records), repeat(1))
+        version = repeat(_JSONB_VERSION)
+        parts: list[bytes | msgspec.Raw] = [b""] * (2 * len(records))
+        parts[::2] = map(_ONE_INTEGER, self._start, positions, repeat(8), keys, sizes, version)
+        parts[1::2] = records
+        return parts
+
+    def _pack_any(
+        self, positions: Iterable[int], keys: Iterable[Any], records: Iterable[msgspec.Raw]
+    ) -> Iterator[bytes | msgspec.Raw]:
+        for position, key, record in zip(positions, keys, records, strict=True):
+            yield _HEAD(self._width, 8, self._load_id, 8, position)
+            for value in key if isinstance(key, tuple) else (key,):
+                if isinstance(value, int):
+                    yield _INTEGER(8, value)
+                else:
+                    text = value.encode()
+                    yield len(text).to_bytes(4, "big") + text
+            yield _TAIL(len(record) + 1, _JSONB_VERSION)
+            yield record
+
+
+def count_duplicates(connection: psycopg.Connection, source: Source, load_id: int) -> int:
+    """Return how many rows of a load must go because their key comes twice."""
+    # A load that is just copied has no statistics: from a guess of few rows the planner would look
+    # at every row once for each row. Holds until the transaction ends, for the deletion too.
+    connection.execute("set local enable_nestloop = off")
+    query = sql.SQL("{} select count(*) from surplus").format(_surplus(source))
+    row = connection.execute(query, {"load_id": load_id}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def delete_duplicates(
+    connection: psycopg.Connection, source: Source, load_id: int
+) -> dict[int, bool]:
+    """Delete the rows whose key comes twice: of equal records all but the first, of others all.
+
+    Returns:
+        the positions of the deleted rows, each with whether its records were equal.
+    """
+    query = sql.SQL(
+        """
+        {} delete from {} as doomed using surplus
+        where doomed.load_id = %(load_id)s and doomed.position = surplus.position
+        returning doomed.position, surplus.is_equal
+        """
+    ).format(_surplus(source), rows_table(source))
+    rows = connection.execute(query, {"load_id": load_id}).fetchall()
+    return {int(position): bool(is_equal) for position, is_equal in rows}
+
+
+def _surplus(source: Source) -> sql.Composed:
+    """Keys first, without the payloads: usually few come twice, and only those are compared."""
+    keys = sql.SQL(", ").join(map(sql.Identifier, key_columns(source)))
+    return sql.SQL(
+        """
+        with repeated as (
+            select {keys} from {rows} where load_id = %(load_id)s
+            group by {keys} having count(*) > 1
+        ),
+        groups as (
+            select {keys}, min(position) as first, count(distinct payload) = 1 as is_equal
+            from {rows} inner join repeated using ({keys})
+            where load_id = %(load_id)s
+            group by {keys}
+        ),
+        surplus as (
+            select position, is_equal
+            from {rows} inner join groups using ({keys})
+            where load_id = %(load_id)s and not (is_equal and position = first)
+        )
+        """
+    ).format(keys=keys, rows=rows_table(source))

@@ -1,0 +1,270 @@
+"""Hold records against their source's contract. Invariant: what passes, PostgreSQL's jsonb takes.
+
+Whole batches are decoded at once. Where that fails, or where the text holds something that the
+decoder lets through and jsonb does not, they are parted until one record is left to look at.
+"""
+
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+from math import isfinite
+from operator import attrgetter
+from types import GenericAlias
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import inspect
+
+from scripts.errors import ConfigurationError, RefusedError
+from scripts.landing.json_array import Batch
+from scripts.landing.json_scanner import depth
+from sources import Source
+
+MAX_DEPTH = 200
+_MAX_NEW_FIELDS = 100
+_MAX_NAME = 100
+_PLAIN_NAME = re.compile(r'[^"\\\x00-\x1f]{0,99}')  # what msgspec can be told to expect
+_MAX_REASON = 300
+_MAX_DIGITS = 131_072  # of an integer in jsonb
+_MAX_SCALE = 16_383  # decimal places in jsonb
+_LONG = 16_000  # a shorter record cannot hold a number too long for jsonb
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
+_STRING_OR_NUMBER = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(-?[0-9][0-9.eE+-]*+)', re.DOTALL)
+_WILD_EXPONENT = re.compile(rb"[eE][-+]?[0-9]{4}")
+_LONG_INTEGER = re.compile(rb"(-?)[0-9]{300,}+")
+_FIELD = re.compile(r"`\$\.([^`]*)`|field `([^`]*)`")
+_PLACE = re.compile(r"`\$\[([0-9]+)\]")  # where in an array of records
+_TAME = (inspect.IntType, inspect.StrType, inspect.BoolType, inspect.NoneType)
+_COLUMNS: dict[type[inspect.Type], str] = {inspect.IntType: "bigint", inspect.StrType: "text"}
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ANYTHING = msgspec.json.Decoder(list[Any])
+
+Key = Any  # the value of the key field, or a tuple of several
+
+
+class Violation(NamedTuple):
+    """Why a record is rejected: the field, where one is to blame, and what is wrong with it."""
+
+    field: str | None
+    reason: str
+
+
+class CheckedBatch(NamedTuple):
+    """The outcome of a batch: a key for each record that passed, a `Violation` for each other."""
+
+    keys: list[Key]
+    breaches: dict[int, Violation]
+
+
+def key_columns(source: Source) -> dict[str, str]:
+    """Return the key columns of a source and their PostgreSQL types, from its contract."""
+    types = {field.name: type(field.type) for field in _fields(source)}
+    try:
+        return {name: _COLUMNS[types[name]] for name in source.key}
+    except KeyError:
+        raise ConfigurationError(
+            f"source {source.name}: each of its key fields {source.key} must be an int or a str"
+        ) from None
+
+
+def _fields(source: Source) -> tuple[inspect.Field, ...]:
+    info = inspect.type_info(source.contract)
+    if not isinstance(info, inspect.StructType):
+        raise ConfigurationError(f"source {source.name}: its contract is no msgspec.Struct")
+    return info.fields
+
+
+class Contract:
+    """A source's contract at work on one object; it learns the object's new fields as it goes."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.new_fields: list[str] = []
+        self._known = {field.encode_name for field in _fields(source)}
+        self._is_wild = not all(isinstance(field.type, _TAME) for field in _fields(source))
+        self._integers = [i for i, t in enumerate(key_columns(source).values()) if t == "bigint"]
+        self._key = attrgetter(*source.key)
+        self._one = msgspec.json.Decoder(source.contract)
+        self._is_strict = True
+        self._many = _strict_decoder(source, [])
+
+    def check(self, batch: Batch) -> CheckedBatch:
+        """Return the keys of the records that pass and why each of the others does not.
+
+        Raises:
+            RefusedError: a new field, and the source's contract is frozen.
+        """
+        suspects = sorted(self._suspects(batch))
+        if not suspects and isinstance(keys := self._decode(batch.text), list):
+            return CheckedBatch(keys, {})
+        checked, stretches = CheckedBatch([], {}), [(0, len(batch.records))]
+        while stretches:
+            low, high = stretches.pop()
+            if high - low == 1:
+                self._note(checked, batch, low)
+                continue
+            found = self._passed(batch, low, high, suspects)
+            if isinstance(found, list):
+                checked.keys.extend(found)
+            else:
+                stretches += [(low + found, high), (low, low + found)]
+        return checked
+
+    def _passed(
+        self, batch: Batch, low: int, high: int, suspects: Sequence[int]
+    ) -> list[Key] | int:
+        """Return the keys of neighbouring records, or how many of them to look at by themselves."""
+        place = bisect_left(suspects, low)
+        if place < len(suspects) and suspects[place] < high:
+            return suspects[place] - low or 1
+        found = self._decode(batch.part(low, high))
+        if found is None:
+            return (high - low) // 2
+        return found or 1
+
+    def _note(self, checked: CheckedBatch, batch: Batch, index: int) -> None:
+        found = self._check_one(batch.first + index, bytes(batch.records[index]))
+        if isinstance(found, Violation):
+            checked.breaches[index] = found
+        else:
+            checked.keys.append(found)
+
+    def _suspects(self, batch: Batch) -> set[int]:
+        """Return the indexes of records that may hold what the decoder passes and jsonb does not.
+
+        While all fields are texts, integers and booleans, and no others pass, only NUL may.
+        """
+        text, records = batch.text, batch.records
+        found: set[int] = set()
+        if b"u0000" in text:
+            found.update(batch.holders(b"u0000"))
+        if not self._is_wild:
+            return found
+        if _brackets(text) > len(records) + MAX_DEPTH:
+            found.update(i for i, r in enumerate(records) if _brackets(bytes(r)) > MAX_DEPTH)
+        if max(map(len, records)) > _LONG:
+            found.update(i for i, r in enumerate(records) if len(r) > _LONG)
+        if _WILD_EXPONENT.search(text):
+            found.update(i for i, r in enumerate(records) if _WILD_EXPONENT.search(r))
+        return found
+
+    def _decode(self, text: bytes) -> list[Key] | int | None:
+        """Return the keys of an array of records, or where one does not pass if that is known."""
+        try:
+            keys = list(map(self._key, self._many.decode(text)))
+            if not self._is_strict:
+                _ANYTHING.decode(text)  # the plain contract skips numbers of fields it has not
+        except msgspec.MsgspecError as error:
+            place = _PLACE.search(str(error))
+            return int(place[1]) if place else None
+        except RecursionError:
+            return None
+        return keys if self._fit(keys) else None
+
+    def _fit(self, keys: list[Key]) -> bool:
+        """Return whether every integer of these keys fits 64 bits."""
+        is_single = len(self.source.key) == 1
+        columns: list[Any] = [keys] if is_single else list(zip(*keys, strict=True))
+        try:
+            for index in self._integers:
+                array("q", columns[index])
+        except OverflowError:
+            return False
+        return True
+
+    def _check_one(self, position: int, record: bytes) -> Key | Violation:
+        if problem := _jsonb_problem(record):
+            return Violation(None, problem)
+        try:
+            fields = _FIELDS.decode(record)  # of fields of one name the last counts, as in jsonb
+            known = {name: _shorter(raw) for name, raw in fields.items() if name in self._known}
+            key = self._key(self._one.decode(msgspec.json.encode(known)))
+        except msgspec.MsgspecError as error:
+            return _breach(error)
+        if not self._fit([key]):
+            return Violation(self.source.key[0], "an integer of the key is outside 64 bits")
+        self._learn(position, [name for name in fields if name not in self._known])
+        return key
+
+    def _learn(self, position: int, names: list[str]) -> None:
+        """Take note of fields outside the contract, so that the next batches know them."""
+        new = [name[:_MAX_NAME] for name in names if name[:_MAX_NAME] not in self.new_fields]
+        if not new:
+            return
+        if self.source.on_new_field == "freeze":
+            raise RefusedError(
+                f"record {position} has the field {new[0]!r}, which the frozen contract of "
+                f"{self.source.name} does not declare"
+            )
+        self.new_fields = (self.new_fields + new)[:_MAX_NEW_FIELDS]
+        self._is_wild = True
+        self._is_strict = (
+            self._is_strict
+            and len(self.new_fields) < _MAX_NEW_FIELDS
+            and all(_PLAIN_NAME.fullmatch(name) for name in self.new_fields)
+        )
+        if self._is_strict:
+            self._many = _strict_decoder(self.source, self.new_fields)
+        else:
+            self._many = _array_decoder(self.source.contract)
+
+
+def _strict_decoder(source: Source, new_fields: list[str]) -> msgspec.json.Decoder[list[Any]]:
+    """Return a decoder that fails at a field neither in the contract nor among `new_fields`."""
+    names = {f"new_field_{i}": name for i, name in enumerate(new_fields)}
+    known = msgspec.defstruct(
+        source.contract.__name__,
+        [(attribute, Any, msgspec.UNSET) for attribute in names],
+        bases=(source.contract,),
+        rename=names,
+        forbid_unknown_fields=True,
+        kw_only=True,
+        gc=False,  # a parsed record refers to no other: the collector need not look at it
+    )
+    return _array_decoder(known)
+
+
+def _array_decoder(record: type[msgspec.Struct]) -> msgspec.json.Decoder[list[Any]]:
+    return msgspec.json.Decoder(GenericAlias(list, record))
+
+
+def _shorter(value: msgspec.Raw) -> msgspec.Raw:
+    """Return a stand-in for an integer too long for Python: only its size is left out."""
+    match = _LONG_INTEGER.fullmatch(bytes(value))
+    return msgspec.Raw(match[1] + b"9" * 300) if match else value
+
+
+def _breach(error: msgspec.MsgspecError) -> Violation:
+    reason = str(error)[:_MAX_REASON]
+    found = _FIELD.search(reason)
+    return Violation((found[1] or found[2]) if found else None, reason)
+
+
+def _jsonb_problem(record: bytes) -> str | None:
+    """Return why PostgreSQL would not take this valid JSON as jsonb, or would lose its value."""
+    if _NUL.search(record):
+        return "\\u0000 in a string: PostgreSQL stores no NUL"
+    if _brackets(record) > MAX_DEPTH and depth(record) > MAX_DEPTH:
+        return f"nested deeper than {MAX_DEPTH}"
+    for token in _STRING_OR_NUMBER.finditer(record):
+        if token[1] and not _fits(token[1]):
+            return f"number out of range: {token[1][:40].decode()}"
+    return None
+
+
+def _brackets(record: bytes) -> int:
+    return record.count(b"{") + record.count(b"[")
+
+
+def _fits(number: bytes) -> bool:
+    """Return whether a number is a double, or an integer of any size that jsonb stores."""
+    if len(number) < 16 and number.isdigit():
+        return True
+    mantissa, _, exponent = number.lower().partition(b"e")
+    whole, _, fraction = mantissa.partition(b".")
+    if len(whole.lstrip(b"-")) > _MAX_DIGITS or len(fraction) > _MAX_SCALE or len(exponent) > 6:
+        return False
+    if whole == number:
+        return True
+    return isfinite(float(number)) and len(fraction) - int(exponent or 0) <= _MAX_SCALE

@@ -1,0 +1,114 @@
+"""Delete what no reader needs any more. Invariant: rows of a current or a pinned load stay.
+
+A load is pinned while ``build.stg_loads`` names it: dbt notes there, when a build begins, which
+loads that build reads. So no build may begin meanwhile: `clean_up_all` keeps those by hand away,
+and is called in the one run that builds.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import psycopg
+from psycopg import sql
+
+from scripts.compact_rows import compact_rows
+from scripts.load.binary_copy import rows_table
+from scripts.settings import RunSettings
+from scripts.warehouse.connection import connect, plain_errors
+from scripts.warehouse.dbt_lock import dbt_lock
+from sources import SOURCES, Source
+
+_BATCH_ROWS = 10_000
+
+
+def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
+    """Delete the rows of replaced loads at once, and rejects and old ledger rows in their time.
+
+    Rejects, and ledger rows that are neither current nor the last word on their object, are kept
+    for `settings.retention_days`. Every batch is a transaction of its own. If much was deleted, the
+    table is made smaller in the end.
+
+    Returns:
+        how many rows of ``raw.<source>_rows`` were deleted.
+    """
+    with connect(dsn, autocommit=True) as connection, plain_errors():
+        delete_rows = partial(_delete_rows, connection, source)
+        deleted = sum(_in_batches(partial(delete_rows, i)) for i in _replaced(connection, source))
+        values = {"source": source.name, "days": settings.retention_days, "limit": _BATCH_ROWS}
+        _in_batches(lambda: connection.execute(_OLD_REJECTS, values).rowcount)
+        old_loads = sql.SQL(_OLD_LOADS).format(rows=rows_table(source))
+        _in_batches(lambda: connection.execute(old_loads, values).rowcount)
+        compact_rows(connection, source, deleted)
+    return deleted
+
+
+def clean_up_all(dsn: str, settings: RunSettings) -> int:
+    """Clean up after every declared source; return how many rows were deleted."""
+    with dbt_lock(dsn, is_alone=False):
+        return sum(clean_up(dsn, source, settings) for source in SOURCES.values())
+
+
+_OLD_REJECTS = """
+    delete from ops.rejects where ctid = any(array(
+        select rejects.ctid
+        from ops.rejects inner join ops.loads on loads.load_id = rejects.load_id
+        where loads.source = %(source)s
+            and loads.loaded_at < clock_timestamp() - make_interval(days => %(days)s)
+        limit %(limit)s
+    ))
+"""
+_OLD_LOADS = """
+    delete from ops.loads where ctid = any(array(
+        select old.ctid
+        from ops.loads as old
+        where old.source = %(source)s and not old.is_current
+            and old.loaded_at < clock_timestamp() - make_interval(days => %(days)s)
+            and not exists (select from {rows} as raw_rows where raw_rows.load_id = old.load_id)
+            and exists (
+                select from ops.loads as newer
+                where newer.key = old.key and newer.load_id > old.load_id
+            )
+        limit %(limit)s
+    ))
+"""
+
+
+def _in_batches(delete: Callable[[], int]) -> int:
+    """Call until a batch is not full; return how many rows all of them deleted."""
+    total = 0
+    while True:
+        deleted = delete()
+        total += deleted
+        if deleted < _BATCH_ROWS:
+            return total
+
+
+def _replaced(connection: psycopg.Connection, source: Source) -> list[int]:
+    """Return the loads that still have rows and that nobody reads."""
+    query = sql.SQL(
+        """
+        select load_id from ops.loads
+        where source = %s and not is_current and load_id <> all(%s)
+            and exists (select from {} as raw_rows where raw_rows.load_id = loads.load_id)
+        """
+    ).format(rows_table(source))
+    rows = connection.execute(query, (source.name, _pinned(connection))).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+def _pinned(connection: psycopg.Connection) -> list[int]:
+    """Return the loads that dbt's build reads, or last read."""
+    row = connection.execute("select to_regclass('build.stg_loads')").fetchone()
+    if row is None or row[0] is None:
+        return []
+    return [
+        int(load_id) for (load_id,) in connection.execute("select load_id from build.stg_loads")
+    ]
+
+
+def _delete_rows(connection: psycopg.Connection, source: Source, load_id: int) -> int:
+    query = sql.SQL(
+        "delete from {rows} where ctid = any(array("
+        "select ctid from {rows} where load_id = %s limit %s))"
+    ).format(rows=rows_table(source))
+    return connection.execute(query, (load_id, _BATCH_ROWS)).rowcount

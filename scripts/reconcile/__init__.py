@@ -1,0 +1,1 @@
+"""Reconcile: compare the landing zone with the ledger, and report what is pending or late."""

@@ -1,0 +1,78 @@
+"""What is late or stuck, computed from state alone. Invariant: it changes nothing.
+
+One listing a source, a few indexed queries: cheap enough for every few minutes.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from scripts.landing.store import Store
+from scripts.reconcile.freshness import late_days
+from scripts.reconcile.pending import survey_landing
+from scripts.reconcile.unknown_objects import find_undeclared
+from scripts.settings import RunSettings
+from scripts.warehouse.connection import connect, plain_errors
+
+
+@dataclass(frozen=True)
+class PipelineState:
+    """The state of the pipeline at one moment; days as ``<source>/<YYYY-MM-DD>``.
+
+    Attributes:
+        late: days that are due and have not landed.
+        waiting: days that have landed and are not loaded.
+        unpublished: how many current loads have not reached the marts.
+        parked: days whose object was refused and has not changed since, with the reason.
+        foreign: what lies in the landing zone and is no day of a declared source.
+        marts_age_seconds: time since the latest publication; None before the first.
+    """
+
+    late: list[str]
+    waiting: list[str]
+    unpublished: int
+    parked: dict[str, str]
+    foreign: list[str]
+    marts_age_seconds: float | None
+
+    @property
+    def is_work_pending(self) -> bool:
+        """Return whether a transform would find something to do."""
+        return bool(self.waiting or self.unpublished)
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return asdict(self)
+
+
+def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> PipelineState:
+    """Look at the landing zone and the ledger as they are `now` (time-zone aware).
+
+    Raises:
+        UnavailableError: the bucket or the warehouse does not answer.
+    """
+    today = now.astimezone(UTC).date()
+    with plain_errors():
+        survey = survey_landing(store, dsn, today - timedelta(days=settings.lookback_days))
+        parked, published_at = _ledger(dsn)
+    return PipelineState(
+        late=[_name(*day) for day in late_days(survey.landed, settings, now)],
+        waiting=[_name(*day) for day in survey.waiting],
+        unpublished=survey.unpublished,
+        parked={_name(source, day): reason for source, day, reason in parked},
+        foreign=[*survey.foreign, *find_undeclared(store)],
+        marts_age_seconds=(now - published_at).total_seconds() if published_at else None,
+    )
+
+
+def _ledger(dsn: str) -> tuple[list[tuple[str, date, str]], datetime | None]:
+    with connect(dsn) as connection:
+        parked = connection.execute(
+            "select source, day, reason from ops.v_health_parked order by source, day"
+        ).fetchall()
+        latest = connection.execute("select max(published_at) from ops.loads").fetchone()
+    return parked, latest[0] if latest else None
+
+
+def _name(source: str, day: date) -> str:
+    return f"{source}/{day.isoformat()}"

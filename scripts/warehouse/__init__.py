@@ -1,0 +1,1 @@
+"""The warehouse: connections, the ledger of loads, the lock of dbt, and the migrations."""

@@ -1,0 +1,136 @@
+"""``ops.loads``: which load of a day is current. Invariant: at most one, changed under its lock."""
+
+from datetime import date
+
+import msgspec
+import psycopg
+from psycopg.rows import class_row
+
+from scripts.landing.store import ObjectInfo
+
+
+class LedgerEntry(msgspec.Struct, frozen=True):
+    """What the ledger keeps of one load, apart from whether it is current."""
+
+    load_id: int
+    source: str
+    day: date
+    listed: ObjectInfo
+    version_id: str | None
+    sha256: str | None
+    received: int
+    loaded: int
+    rejected: int
+    new_fields: list[str]
+    seconds: float
+    run_id: str | None
+
+
+class CurrentLoad(msgspec.Struct, frozen=True):
+    """The load whose rows are a day's rows now."""
+
+    load_id: int
+    sha256: str
+    received: int
+    loaded: int
+    rejected: int
+
+
+def next_load_id(connection: psycopg.Connection) -> int:
+    """Return a load_id that no load has had or will have."""
+    row = connection.execute("select nextval('ops.load_id')").fetchone()
+    return int(row[0]) if row else 0
+
+
+def current_load(connection: psycopg.Connection, source: str, day: date) -> CurrentLoad | None:
+    """Return the current load of a day, or None when the day has never been loaded."""
+    cursor = connection.cursor(row_factory=class_row(CurrentLoad))
+    return cursor.execute(
+        """
+        select load_id, sha256, received, loaded, rejected from ops.loads
+        where source = %s and day = %s and is_current
+        """,
+        (source, day),
+    ).fetchone()
+
+
+def lock_day(connection: psycopg.Connection, source: str, day: date) -> None:
+    """Wait for, and hold until the transaction ends, the right to change a day of a source."""
+    connection.execute(
+        "select pg_advisory_xact_lock(hashtext(%s), %s)", (f"load {source}", day.toordinal())
+    )
+
+
+def make_current(
+    connection: psycopg.Connection, entry: LedgerEntry, replaced: CurrentLoad | None
+) -> None:
+    """Make a load the current one of its day, in place of the one before."""
+    if replaced:
+        connection.execute(
+            "update ops.loads set is_current = false where load_id = %s", (replaced.load_id,)
+        )
+    _insert(connection, entry, state="loaded", reason=None)
+
+
+def refresh_listing(
+    connection: psycopg.Connection, load_id: int, listed: ObjectInfo, version_id: str | None
+) -> None:
+    """Note that the object behind a load is listed anew with the same content."""
+    connection.execute(
+        """
+        update ops.loads set etag = %s, last_modified = %s, bytes = %s, version_id = %s
+        where load_id = %s
+        """,
+        (listed.etag, listed.last_modified, listed.size, version_id, load_id),
+    )
+
+
+def find_parked(connection: psycopg.Connection, entry: LedgerEntry, reason: str) -> int | None:
+    """Return the load_id under which this very object is parked for this reason already."""
+    row = connection.execute(
+        """
+        select load_id from (
+            select * from ops.loads where key = %s order by load_id desc limit 1
+        ) as latest
+        where state = 'parked' and reason = %s and etag = %s and last_modified = %s
+            and bytes = %s and version_id is not distinct from %s
+        """,
+        (
+            entry.listed.key,
+            reason,
+            entry.listed.etag,
+            entry.listed.last_modified,
+            entry.listed.size,
+            entry.version_id,
+        ),
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
+def park(connection: psycopg.Connection, entry: LedgerEntry, reason: str) -> None:
+    """Note that an object was refused, and why; what is current stays current."""
+    _insert(connection, entry, state="parked", reason=reason)
+
+
+def _insert(
+    connection: psycopg.Connection, entry: LedgerEntry, *, state: str, reason: str | None
+) -> None:
+    connection.execute(
+        """
+        insert into ops.loads (
+            load_id, source, day, key, etag, last_modified, bytes, version_id, sha256, state,
+            reason, received, loaded, rejected, new_fields, seconds, run_id, is_current
+        ) values (
+            %(load_id)s, %(source)s, %(day)s, %(key)s, %(etag)s, %(last_modified)s, %(size)s,
+            %(version_id)s, %(sha256)s, %(state)s, %(reason)s, %(received)s, %(loaded)s,
+            %(rejected)s, %(new_fields)s, %(seconds)s, %(run_id)s, %(state)s = 'loaded'
+        )
+        """,
+        {
+            **msgspec.structs.asdict(entry),
+            **{n: getattr(entry.listed, n) for n in ("key", "etag", "last_modified", "size")},
+            "listed": None,
+            "state": state,
+            "reason": reason,
+        },
+    )

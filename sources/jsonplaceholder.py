@@ -1,0 +1,70 @@
+"""The sample: posts, comments and users of the public test API JSONPlaceholder.
+
+API documentation: https://jsonplaceholder.typicode.com
+"""
+
+import msgspec
+
+from sources.source import BigInt, Source
+
+
+class Post(msgspec.Struct):
+    """One post of the API; unknown fields are kept in the payload, outside the contract."""
+
+    userId: BigInt
+    id: int
+    title: str
+    body: str
+
+
+class Comment(msgspec.Struct):
+    """One comment on a post."""
+
+    postId: BigInt
+    id: int
+    name: str
+    email: str
+    body: str
+
+
+class Place(msgspec.Struct):
+    """Where an address lies; the API gives the degrees as texts."""
+
+    lat: str
+    lng: str
+
+
+class Address(msgspec.Struct):
+    """The address of a user."""
+
+    street: str
+    suite: str
+    city: str
+    zipcode: str
+    geo: Place
+
+
+class Company(msgspec.Struct):
+    """The company of a user."""
+
+    name: str
+    catchPhrase: str
+    bs: str
+
+
+class User(msgspec.Struct):
+    """One user: the author of posts."""
+
+    id: int
+    name: str
+    username: str
+    email: str
+    address: Address
+    phone: str
+    website: str
+    company: Company
+
+
+POSTS = Source(name="posts", path="/posts", contract=Post)
+COMMENTS = Source(name="comments", path="/comments", contract=Comment)
+USERS = Source(name="users", path="/users", contract=User)

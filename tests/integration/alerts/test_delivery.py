@@ -1,0 +1,226 @@
+"""What is owed is sent: at least once, with patience, and many as one."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from local.sinks import mails
+from scripts.alerts import incident_table
+from scripts.alerts.channels import DeliveryError
+from scripts.alerts.delivery import STORM, count_unreported, deliver, failing_channels
+from scripts.alerts.immediate import report_failure, report_recovery
+from scripts.alerts.incident import Incident, Kind
+from scripts.errors import ConfigurationError
+from tests.inbox import PLACE, Inbox
+
+pytestmark = pytest.mark.integration
+
+_FIRST = Incident(Kind.RUN_FAILED, "ingest_posts", date(2026, 1, 2), {"Error": "x"})
+_DAYS = [Incident(Kind.DAY_LATE, "posts", date(2026, 1, 1) + timedelta(n)) for n in range(200)]
+
+
+def _tell(inbox: Inbox, incident: Incident = _FIRST) -> None:
+    report_failure(inbox.dsn, incident, inbox.channels(), PLACE, is_again=True)
+
+
+def _send(inbox: Inbox) -> int:
+    """What the watch does at every look."""
+    with incident_table.connected(inbox.dsn) as connection:
+        return deliver(connection, inbox.channels(), PLACE)
+
+
+def test_slack_that_was_down_is_told_when_it_is_back_and_mail_did_not_wait(inbox: Inbox) -> None:
+    inbox.switch(status=500)
+    _tell(inbox)
+    assert inbox.counts() == (0, 1)
+
+    for _ in range(3):
+        inbox.let_time_pass()
+        assert _send(inbox) == 0
+    with incident_table.connected(inbox.dsn) as connection:
+        assert failing_channels(connection, ["slack", "mail"]) == {"slack": "slack answers 500"}
+
+    inbox.switch()
+    inbox.let_time_pass()
+    assert _send(inbox) == 1
+    assert inbox.counts() == (1, 1)
+    assert _send(inbox) == 0
+
+
+def test_an_attempt_that_failed_is_put_off_further_each_time(inbox: Inbox) -> None:
+    inbox.switch(status=503)
+    delays = []
+    for number in range(6):
+        if number:
+            inbox.let_time_pass()
+            _send(inbox)
+        else:
+            _tell(inbox)
+        [(delay,)] = inbox.query(
+            "select extract(epoch from next_try_at - clock_timestamp())::float8"
+            " from ops.deliveries where channel = 'slack'"
+        )
+        delays.append(round(delay))
+    assert delays == sorted(delays)
+    assert delays[0] == 5
+    assert delays[-1] == 45
+
+
+def test_a_channel_is_left_alone_as_long_as_it_asks(inbox: Inbox) -> None:
+    inbox.switch(status=429, retry_after=120)
+    _tell(inbox)
+    inbox.switch()
+    assert _send(inbox) == 0
+    [(delay,)] = inbox.query(
+        "select extract(epoch from next_try_at - clock_timestamp())::float8"
+        " from ops.deliveries where channel = 'slack'"
+    )
+    assert 110 < delay <= 120
+
+
+def test_an_end_is_told_after_its_beginning(inbox: Inbox) -> None:
+    inbox.switch(status=500)
+    _tell(inbox)
+    report_recovery(inbox.dsn, _FIRST.fingerprint, inbox.channels(), PLACE)
+    assert inbox.counts() == (0, 2)
+
+    inbox.switch()
+    inbox.let_time_pass()
+    assert _send(inbox) == 2
+    assert ["recovered" in text for text in inbox.slack()] == [False, True]
+
+
+def test_two_hundred_tasks_with_one_cause_are_one_message_with_their_count(inbox: Inbox) -> None:
+    for _ in range(200):
+        _tell(inbox)
+    report_recovery(inbox.dsn, _FIRST.fingerprint, inbox.channels(), PLACE)
+    assert inbox.counts() == (2, 2)
+    assert "Seen: 200 times" in mails(inbox.folder)[-1]["text"]
+
+
+def test_two_hundred_causes_at_once_are_one_message_with_their_count(inbox: Inbox) -> None:
+    with incident_table.connected(inbox.dsn) as connection:
+        for incident in _DAYS:
+            incident_table.see(connection, incident, ["slack", "mail"])
+    _send(inbox)
+    assert inbox.mail() == ["[local] 200 incidents began"]
+    assert "day-late: 200" in mails(inbox.folder)[0]["text"]
+
+    with incident_table.connected(inbox.dsn) as connection:
+        for incident in _DAYS:
+            incident_table.close(connection, incident.fingerprint)
+    _send(inbox)
+    assert inbox.slack()[1:] == ["🟢 [local] 200 incidents recovered"]
+
+
+def test_callbacks_of_a_storm_leave_the_rest_to_one_message(inbox: Inbox) -> None:
+    for incident in _DAYS[:40]:
+        _tell(inbox, incident)
+    assert inbox.counts() == (STORM, STORM)
+    _send(inbox)
+    assert inbox.mail()[STORM:] == [f"[local] {40 - STORM} incidents began"]
+
+
+def test_of_two_processes_one_sends(inbox: Inbox) -> None:
+    inbox.switch(delay=1, times=1)
+    with incident_table.connected(inbox.dsn) as connection:
+        incident_table.see(connection, _FIRST, ["slack"])
+    threads = [threading.Thread(target=_send, args=(inbox,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(inbox.slack()) == 1
+
+
+def test_a_kill_between_send_and_mark_repeats_the_same_incident_once(inbox: Inbox) -> None:
+    with incident_table.connected(inbox.dsn) as connection:
+        number = incident_table.see(connection, _FIRST, ["mail"])
+    program = (
+        "from scripts.alerts import incident_table\n"
+        "from scripts.alerts.channels import channels_from_env\n"
+        "from scripts.alerts.delivery import deliver\n"
+        "from scripts.settings import deployment, warehouse_dsn_from_env\n"
+        "with incident_table.connected(warehouse_dsn_from_env()) as connection:\n"
+        "    deliver(connection, channels_from_env(), deployment())\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "PIPELINE_KILL_AT": "alerts.sent"},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(inbox.mail()) == 1
+
+    assert _send(inbox) == 1
+    assert _send(inbox) == 0
+    first, second = (mail["text"] for mail in mails(inbox.folder))
+    assert f"incident {number} ·" in first
+    assert first == second
+
+
+def test_a_silenced_cause_is_recorded_and_not_told_until_the_silence_ends(inbox: Inbox) -> None:
+    until = datetime.now(UTC) + timedelta(hours=1)
+    with incident_table.connected(inbox.dsn) as connection:
+        incident_table.silence(connection, _FIRST.fingerprint, until, "https://tickets.example/1")
+    _tell(inbox)
+    assert inbox.counts() == (0, 0)
+    assert inbox.query("select count(*) from ops.incidents") == [(1,)]
+
+    inbox.query("update ops.silences set until_at = clock_timestamp()")
+    _tell(inbox)
+    assert inbox.counts() == (1, 1)
+
+
+def test_who_has_reached_nobody_is_counted(inbox: Inbox) -> None:
+    inbox.without("PIPELINE_ALERT_EMAIL")
+    inbox.switch(drop=True)
+    _tell(inbox)
+    with incident_table.connected(inbox.dsn) as connection:
+        assert count_unreported(connection) == 1
+        inbox.switch()
+        inbox.let_time_pass()
+        _send(inbox)
+        assert count_unreported(connection) == 0
+
+
+def test_a_check_finds_a_webhook_that_is_gone_and_posts_nothing(inbox: Inbox) -> None:
+    for channel in inbox.channels():
+        channel.check()
+    assert inbox.counts() == (0, 0)
+
+    inbox.switch(status=404)
+    with pytest.raises(ConfigurationError, match="404"):
+        inbox.channels()[0].check()
+    inbox.connection("SMTP_DEFAULT", host="127.0.0.1", port=1, extra={"from_email": "a@b.c"})
+    with pytest.raises(DeliveryError, match="mail: ConnectionRefusedError"):
+        inbox.channels()[1].check()
+
+
+@pytest.mark.parametrize(
+    ("name", "parts", "said"),
+    [
+        ("SLACK_ALERTS", {"host": "x"}, "no password"),
+        ("SLACK_ALERTS", {"host": "ftp://x", "password": "T0"}, "no http"),
+        ("SMTP_DEFAULT", {"host": "x"}, "from_email"),
+    ],
+)
+def test_a_channel_that_can_never_work_is_an_error_at_once(
+    inbox: Inbox, name: str, parts: dict[str, str], said: str
+) -> None:
+    inbox.connection(name, **parts)
+    with pytest.raises(ConfigurationError, match=said):
+        inbox.channels()
+
+
+def test_addressees_without_a_server_are_an_error_at_once(inbox: Inbox) -> None:
+    inbox.without("AIRFLOW_CONN_SMTP_DEFAULT")
+    with pytest.raises(ConfigurationError, match="smtp_default"):
+        inbox.channels()

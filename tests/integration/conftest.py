@@ -1,0 +1,5 @@
+"""Fixtures that several rooms of the integration tests share."""
+
+from tests.inbox import inbox
+
+__all__ = ["inbox"]

@@ -1,0 +1,165 @@
+"""The steps of transform_posts that are more than a call of scripts/, without a scheduler."""
+
+import json
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+from airflow.sdk.execution_time.context import OutletEventAccessors
+
+from dags.common import dbt_tasks
+from dags.common.load_operator import LoadPending
+from dags.common.shared import (
+    LANDING_SWEEP,
+    POSTS_MARTS,
+    landing_store,
+    run_settings,
+    warehouse_dsn,
+)
+from local.ministack import LOGIN, REGION
+from scripts.errors import NotLandedError, RefusedError, UnavailableError
+from scripts.landing.keys import raw_key, today
+from scripts.landing.store import Store
+from scripts.settings import Deployment
+from tests.conftest import Warehouse
+from tests.integration.reconcile.test_pending import _land, _record
+
+pytestmark = pytest.mark.integration
+
+_TODAY = today()
+_YESTERDAY = _TODAY - timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _connections(warehouse: Warehouse, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lead Airflow's connections, and the landing bucket, to this test's own servers."""
+    aws = {
+        "conn_type": "aws",
+        "login": LOGIN,
+        "password": LOGIN,
+        "extra": {"endpoint_url": store.client.meta.endpoint_url, "region_name": REGION},
+    }
+    for name, connection in {
+        "AWS_DEFAULT": aws,
+        "WAREHOUSE": _postgres(warehouse.loader),
+        "DBT_POSTGRES_CONN": _postgres(warehouse.transformer),
+    }.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_VAR_PIPELINE", '{"landing_wait_minutes": 7}')
+    monkeypatch.setattr("dags.common.shared.DEPLOYMENT", Deployment(LANDING_BUCKET=store.bucket))
+
+
+def _postgres(dsn: str) -> dict[str, Any]:
+    parts = psycopg.conninfo.conninfo_to_dict(dsn)
+    return {
+        "conn_type": "postgres",
+        "host": parts["host"],
+        "port": int(str(parts["port"])),
+        "schema": parts["dbname"],
+        "login": parts["user"],
+        "password": parts["password"],
+    }
+
+
+def _context(run_type: str = "asset_triggered", days: tuple[date, ...] = ()) -> dict[str, Any]:
+    """What a run gets; the event that triggered it knows of today's object only."""
+    event = SimpleNamespace(extra={"day": _TODAY.isoformat(), "key": raw_key("posts", _TODAY)})
+    return {
+        "dag_run": SimpleNamespace(run_type=run_type),
+        "params": {"days": [day.isoformat() for day in days]},
+        "triggering_asset_events": {Asset("raw_posts"): [event]},
+    }
+
+
+def _find(context: dict[str, Any], **event: Any) -> dict[str, Any]:
+    doors = landing_store(), warehouse_dsn(), run_settings()
+    return LoadPending(task_id="load").plan(context, *doors, **event).facts()
+
+
+def test_an_event_does_not_decide_what_is_loaded(store: Store) -> None:
+    for day in (_YESTERDAY, _TODAY):
+        _land(store, day)
+    assert _find(_context())["objects"] == [["posts", str(_YESTERDAY)], ["posts", str(_TODAY)]]
+
+
+def test_an_event_without_work_is_skipped_and_a_run_by_hand_is_not() -> None:
+    with pytest.raises(AirflowSkipException):
+        _find(_context())
+    assert _find(_context("manual")) == {"objects": [], "unpublished": 0, "is_reload": False}
+
+
+def test_a_day_that_has_not_landed_is_waited_for_and_then_planned(store: Store) -> None:
+    _land(store, _YESTERDAY)
+    by_hand = _context("manual", (_YESTERDAY, _TODAY))
+
+    with pytest.raises(TaskDeferred) as waits:
+        _find(by_hand)
+
+    assert waits.value.trigger.bucket_name == store.bucket
+    assert waits.value.trigger.bucket_key == [raw_key("*", _TODAY)]
+    assert waits.value.timeout == timedelta(minutes=7)
+    _land(store, _TODAY)
+    work = _find(by_hand, event={"status": "success"})
+    assert work["objects"] == [["posts", str(_YESTERDAY)], ["posts", str(_TODAY)]]
+    assert work["is_reload"]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_wait_ends_in_an_error_that_says_why() -> None:
+    by_hand = _context("manual", (_TODAY,))
+    with pytest.raises(NotLandedError):  # gone again
+        _find(by_hand, event={"status": "success"})
+    with pytest.raises(UnavailableError, match="no such host"):
+        _find(by_hand, event={"status": "error", "message": "no such host"})
+    with pytest.raises(RefusedError, match=f"waited 7 minutes, and not all of {_TODAY} has landed"):
+        LoadPending(task_id="load").resume_execution(
+            "__fail__", {"error": "Trigger timeout"}, by_hand
+        )
+
+
+@pytest.mark.parametrize("what", ["landed", "loaded"])
+def test_what_came_meanwhile_calls_for_another_run(
+    warehouse: Warehouse, store: Store, what: str
+) -> None:
+    _land(store, _TODAY)
+    done = _find(_context())
+    _record(warehouse, store, _TODAY, published_at="now")
+    assert _published(done) == []
+
+    _land(store, _YESTERDAY)
+    if what == "loaded":
+        _record(warehouse, store, _YESTERDAY)
+    (event,) = _published(done)
+    assert event.dest_asset_key.name == LANDING_SWEEP.name
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_what_a_run_tried_in_vain_calls_for_none(store: Store) -> None:
+    _land(store, _TODAY)
+    assert _published(_find(_context())) == []
+
+
+def _published(done: dict[str, Any]) -> list[Any]:
+    """Return the events that call for another run, after a run has published this work."""
+    outlets = OutletEventAccessors()
+    instance = SimpleNamespace(xcom_pull={"load": {"work": done}}.get)
+    dbt_tasks._tell_what_was_published({"outlet_events": outlets, "ti": instance})
+    assert "days" in outlets[POSTS_MARTS].extra
+    return outlets[dbt_tasks._MORE_LANDED].asset_alias_events
+
+
+def test_a_dbt_task_holds_its_lock_until_its_process_ends(warehouse: Warehouse) -> None:
+    alone = "select pg_advisory_lock(hashtext('elt.dbt'))"
+    with psycopg.connect(warehouse.loader, autocommit=True) as other:
+        dbt_tasks.share_dbt({})
+        dbt_tasks.share_dbt({})  # as another task does meanwhile
+        other.execute("set statement_timeout = '1s'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            other.execute(alone)
+        dbt_tasks._until_exit.close()
+        other.execute("set statement_timeout = '10s'")
+        other.execute(alone)

@@ -1,0 +1,207 @@
+"""A dbt project on a test's own warehouse, and the raw rows that it reads."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import psycopg
+from dbt.cli.main import dbtRunner
+from dbt_common.events.base_types import EventMsg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import Jsonb
+
+from local.postgres import PostgresServer
+from tests.conftest import Warehouse
+
+PROJECT = Path(__file__).parents[3] / "dbt"
+
+Post = dict[str, Any]
+
+
+def post(number: int, title: str = "title", body: str = "a\nbody", author: int = 1) -> Post:
+    """Return a record as the API gives it."""
+    return {"userId": author, "id": number, "title": title, "body": body}
+
+
+def comment(number: int, post_id: int) -> Post:
+    """Return a comment as the API gives it."""
+    return {"postId": post_id, "id": number, "name": "n", "email": "e@x.org", "body": "b"}
+
+
+def user(number: int, name: str = "A B") -> Post:
+    """Return a user as the API gives it, without what no model reads."""
+    return {
+        "id": number,
+        "name": name,
+        "username": f"u{number}",
+        "email": "u@x.org",
+        "website": "x.org",
+        "address": {"city": "C"},
+        "company": {"name": "D"},
+    }
+
+
+class Loader:
+    """Writes raw rows and ledger rows as the load step does: a day's content in one commit."""
+
+    def __init__(self, warehouse: Warehouse, source: str = "posts") -> None:
+        self._dsn = warehouse.loader
+        self._source = source
+
+    def load(self, day: date, posts: Sequence[Post], *, rejected: int = 0) -> int:
+        """Make these records the content of the day; returns the load's id."""
+        with psycopg.connect(self._dsn) as connection:
+            row = connection.execute("select nextval('ops.load_id')").fetchone()
+            assert row is not None
+            load_id = int(row[0])
+            self._supersede(connection, day)
+            connection.execute(
+                """
+                insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes,
+                    sha256, state, received, loaded, rejected, seconds, is_current)
+                values (%s, %s, %s, %s, 'etag', now(), 1, 'ab', 'loaded', %s, %s, %s, 1, true)
+                """,
+                (
+                    load_id,
+                    self._source,
+                    day,
+                    f"raw/{self._source}/{day}.json",
+                    len(posts) + rejected,
+                    len(posts),
+                    rejected,
+                ),
+            )
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    sql.SQL("insert into raw.{} values (%s, %s, %s, %s)").format(
+                        sql.Identifier(f"{self._source}_rows")
+                    ),
+                    [(load_id, at, p["id"], Jsonb(p)) for at, p in enumerate(posts)],
+                )
+        return load_id
+
+    def withdraw(self, day: date) -> None:
+        """Leave the day without any content, as if it had never been loaded."""
+        with psycopg.connect(self._dsn) as connection:
+            self._supersede(connection, day)
+
+    def _supersede(self, connection: psycopg.Connection, day: date) -> None:
+        connection.execute(
+            "update ops.loads set is_current = false where source = %s and day = %s",
+            (self._source, day),
+        )
+
+
+class Dbt:
+    """Runs dbt in this process, as role transformer."""
+
+    def __init__(self, warehouse: Warehouse, state: Path, project: Path = PROJECT) -> None:
+        self.warehouse = warehouse
+        self._manifest: Any = None
+        place = conninfo_to_dict(warehouse.transformer)
+        self._environment = {
+            "DBT_HOST": str(place["host"]),
+            "DBT_PORT": str(place["port"]),
+            "DBT_USER": str(place["user"]),
+            "DBT_PASSWORD": str(place["password"]),
+            "DBT_DBNAME": str(place["dbname"]),
+            "DBT_PROJECT_DIR": str(project),
+            "DBT_PROFILES_DIR": str(PROJECT),
+            "DBT_TARGET_PATH": str(state / "target"),
+            "DBT_LOG_LEVEL_FILE": "none",  # dbt leaves the file open
+            "DBT_WRITE_JSON": "false",
+            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
+        }
+
+    def invoke(self, *arguments: str, env: Mapping[str, str] | None = None) -> Any:
+        """Run a dbt command; its failure is in the result."""
+        return self._invoke(arguments, [], env or {})
+
+    def run(self, *arguments: str) -> None:
+        """Build without testing; raises AssertionError naming what failed."""
+        result = self.invoke("run", *arguments)
+        assert result.success, failures(result) or result.exception
+
+    def build(self, *arguments: str) -> None:
+        """Build and test; raises AssertionError naming what failed."""
+        result = self.invoke("build", *arguments)
+        assert result.success, failures(result) or result.exception
+
+    def publish(self) -> None:
+        """Publish; raises AssertionError with the reason why it could not."""
+        problem = self.publish_problem()
+        assert not problem, problem
+
+    def publish_problem(self, env: Mapping[str, str] | None = None) -> str:
+        """Try to publish; returns what dbt said went wrong, empty when it published."""
+        events: list[Any] = []
+        result = self._invoke(("run-operation", "publish"), [events.append], env or {})
+        errors = [event.info.msg for event in events if event.info.level == "error"]
+        assert result.success is not bool(errors)
+        return "\n".join(errors)
+
+    def rows(self, query: str | sql.Composed, role: str = "transformer") -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with psycopg.connect(getattr(self.warehouse, role)) as connection:
+            return connection.execute(query).fetchall()
+
+    def _invoke(
+        self,
+        arguments: Sequence[str],
+        callbacks: list[Callable[[EventMsg], None]],
+        env: Mapping[str, str],
+    ) -> Any:
+        # In a thread because dbt inspects its whole call stack, which is deep under pytest.
+        with (
+            mock.patch.dict(os.environ, {**self._environment, **env}),
+            ThreadPoolExecutor(1) as pool,
+        ):
+            if self._manifest is None:
+                self._manifest = pool.submit(dbtRunner().invoke, ["--quiet", "parse"]).result()
+                assert self._manifest.success, self._manifest.exception
+            runner = dbtRunner(self._manifest.result, callbacks)
+            return pool.submit(runner.invoke, ["--quiet", *arguments]).result()
+
+
+class Baseline:
+    """A warehouse that can be put back, under its own name, so that dbt parses only once."""
+
+    def __init__(self, server: PostgresServer, template: str, name: str) -> None:
+        self.warehouse = Warehouse(server, name)
+        self._kept = f"{name}_kept"
+        self._copy(template, name)
+
+    def keep(self) -> None:
+        """Make the present state the one to come back to."""
+        self._copy(self.warehouse.name, self._kept)
+
+    def restore(self) -> None:
+        """Come back to the state that was kept."""
+        self._copy(self._kept, self.warehouse.name)
+
+    def _copy(self, original: str, copy: str) -> None:
+        with psycopg.connect(self.warehouse.server.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(copy))
+            )
+            connection.execute(
+                sql.SQL("create database {} owner owner template {}").format(
+                    sql.Identifier(copy), sql.Identifier(original)
+                )
+            )
+
+
+def failures(result: Any) -> list[str]:
+    """Return the names of the nodes that failed."""
+    outcomes = getattr(result.result, "results", None) or ()
+    return [r.node.name for r in outcomes if r.status in ("error", "fail", "runtime error")]
+
+
+def days(count: int) -> list[date]:
+    """Return that many days in a row."""
+    return [date(2026, 1, 1) + timedelta(days=n) for n in range(count)]

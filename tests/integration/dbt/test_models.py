@@ -1,0 +1,339 @@
+"""The models, built on real rows, and history in whatever order days come."""
+
+import functools
+import hashlib
+import random
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+
+from local.postgres import PostgresServer
+from tests.integration.dbt.support import (
+    PROJECT,
+    Baseline,
+    Dbt,
+    Loader,
+    Post,
+    comment,
+    days,
+    failures,
+    post,
+    user,
+)
+
+pytestmark = pytest.mark.integration
+
+DAYS = days(5)
+MARTS = sorted(path.stem for path in (PROJECT / "models" / "marts").glob("*.sql"))
+
+
+@pytest.fixture(scope="module")
+def built(
+    postgres: PostgresServer, _migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Dbt:
+    """The project, built on an empty warehouse."""
+    warehouse = Baseline(postgres, _migrated_template, "dbt_models").warehouse
+    dbt = Dbt(warehouse, tmp_path_factory.mktemp("dbt"))
+    dbt.run()
+    return dbt
+
+
+@pytest.fixture
+def dbt(built: Dbt) -> Dbt:
+    _empty(built)
+    return built
+
+
+@pytest.fixture
+def loader(dbt: Dbt) -> Loader:
+    return Loader(dbt.warehouse)
+
+
+def _empty(dbt: Dbt) -> None:
+    """Take all loads away; what was built of them stays until the next run."""
+    with psycopg.connect(dbt.warehouse.loader) as connection:
+        connection.execute(
+            "truncate ops.loads, ops.rejects, raw.posts_rows, raw.comments_rows, raw.users_rows"
+        )
+
+
+def test_an_empty_warehouse_builds(dbt: Dbt) -> None:
+    dbt.build()
+    assert dbt.rows("select count(*) from build.fct_posts") == [(0,)]
+    assert dbt.invoke("test", "--select", "source:*").success
+
+
+def test_texts_arrive_byte_for_byte(dbt: Dbt, loader: Loader) -> None:
+    text = (
+        "  \t\"quoted\" 'single' back\\slash \\n\n\r\n ünïcode \u2028 😀 {json: null} ' '' %s $1 "
+    )
+    loader.load(DAYS[0], [post(2**62, title=text, body=text[::-1], author=2**61)])
+    dbt.build()
+    rows = dbt.rows("select post_id, author_id, title, body from build.fct_posts")
+    assert rows == [(2**62, 2**61, text, text[::-1])]
+
+
+def test_history_of_days_that_come_one_by_one(dbt: Dbt, loader: Loader) -> None:
+    loader.load(DAYS[0], [post(1, "a"), post(2, "b")])
+    dbt.build()
+    loader.load(DAYS[2], [post(1, "A"), post(3, "c")])
+    dbt.build()
+    loader.load(DAYS[1], [])  # late, and empty
+    dbt.build()
+    assert dbt.rows("select day, post_id, change from build.fct_post_changes order by 1, 2") == [
+        (DAYS[0], 1, "created"),
+        (DAYS[0], 2, "created"),
+        (DAYS[1], 1, "deleted"),
+        (DAYS[1], 2, "deleted"),
+        (DAYS[2], 1, "created"),
+        (DAYS[2], 3, "created"),
+    ]
+    assert dbt.rows(
+        "select post_id, title, first_seen_day, last_seen_day, is_deleted"
+        " from build.fct_posts order by 1"
+    ) == [
+        (1, "A", DAYS[0], DAYS[2], False),
+        (2, "b", DAYS[0], DAYS[0], True),
+        (3, "c", DAYS[2], DAYS[2], False),
+    ]
+    volumes = "select created, edited, deleted, loaded from build.fct_daily_volume order by day"
+    assert dbt.rows(volumes) == [(2, 0, 0, 2), (0, 0, 2, 0), (2, 0, 0, 2)]
+
+
+def test_posts_do_without_the_other_sources_and_take_them_when_they_come(dbt: Dbt) -> None:
+    posts = "select post_id, author_name, comment_count from build.fct_posts order by 1"
+    authors = "select author_id, author_name, city, comments from build.dim_authors order by 1"
+    Loader(dbt.warehouse).load(DAYS[1], [post(1, author=1), post(2, author=2)])
+    dbt.build()
+    assert dbt.rows(posts) == [(1, None, None), (2, None, None)]
+    assert dbt.rows(authors) == [(1, None, None, None), (2, None, None, None)]
+
+    Loader(dbt.warehouse, "comments").load(DAYS[0], [comment(n, post_id=2) for n in (1, 2)])
+    Loader(dbt.warehouse, "users").load(DAYS[2], [user(1, "One"), user(2, "Two")])
+    dbt.build()
+    assert dbt.rows(posts) == [(1, "One", 0), (2, "Two", 2)]
+    assert dbt.rows(authors) == [(1, "One", "C", 0), (2, "Two", "C", 2)]
+
+
+def test_what_does_not_fit_another_source_is_told_but_stops_nothing(dbt: Dbt) -> None:
+    Loader(dbt.warehouse).load(DAYS[0], [post(1, author=1), post(2, author=2)])
+    Loader(dbt.warehouse, "comments").load(DAYS[0], [comment(1, post_id=1), comment(2, post_id=9)])
+    Loader(dbt.warehouse, "users").load(DAYS[0], [user(2)])
+    result = dbt.invoke("build")
+    assert result.success
+    warned = {r.node.name: r.failures for r in result.result.results if r.status == "warn"}
+    assert warned == {"authors_are_users": 1, "comments_are_on_posts": 1}
+    dbt.publish()
+
+
+@pytest.mark.parametrize(
+    ("source", "records"),
+    [("comments", [comment(1, 1), comment(2, 1)]), ("users", [user(1), user(2)])],
+)
+def test_each_source_is_held_against_its_ledger(dbt: Dbt, source: str, records: list[Post]) -> None:
+    load_id = Loader(dbt.warehouse, source).load(DAYS[0], records)
+    with psycopg.connect(dbt.warehouse.loader) as connection:
+        connection.execute(
+            sql.SQL("delete from raw.{} where load_id = %s and id = 2").format(
+                sql.Identifier(f"{source}_rows")
+            ),
+            (load_id,),
+        )
+    assert failures(dbt.invoke("build")) == [f"{source}_agree_with_the_ledger"]
+
+
+def test_an_unusual_volume_is_told_but_stops_nothing(dbt: Dbt, loader: Loader) -> None:
+    for day in DAYS[:3]:
+        loader.load(day, [post(n) for n in range(50)])
+    loader.load(DAYS[3], [post(n) for n in range(10)])
+    result = dbt.invoke("build")
+    assert result.success
+    warned = [r for r in result.result.results if r.status == "warn"]
+    assert [(r.node.name, r.failures) for r in warned] == [("volume_is_usual", 1)]
+    dbt.publish()
+    again = dbt.invoke("build").result.results
+    assert not [r for r in again if r.status == "warn"]  # told once, not for ever
+
+
+@pytest.mark.usefixtures("loader")
+def test_a_count_below_zero_is_caught(dbt: Dbt) -> None:
+    with psycopg.connect(dbt.warehouse.loader) as connection:
+        connection.execute(
+            """
+            insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes, sha256,
+                state, received, loaded, rejected, seconds, is_current)
+            values (1, 'other', '2026-01-01', 'k', 'e', now(), 1, 'ab', 'loaded', 1, -1, 2, 1, true)
+            """
+        )
+    assert failures(dbt.invoke("build")) == ["at_least_fct_daily_volume_loaded__0"]
+
+
+def test_a_changed_definition_computes_every_day_anew(
+    dbt: Dbt, loader: Loader, tmp_path: Path
+) -> None:
+    loader.load(DAYS[0], [post(1, "a title")])
+    dbt.run()
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    staged = project / "models" / "staging" / "stg_posts.sql"
+    staged.write_text(staged.read_text().replace("typed.title,", "upper(typed.title) as title,"))
+    Dbt(dbt.warehouse, tmp_path, project).run()
+    assert dbt.rows("select title from build.fct_posts") == [("A TITLE",)]
+
+
+def test_every_column_is_described(dbt: Dbt) -> None:
+    manifest = dbt.invoke("parse").result
+    described = {
+        (node.name, column)
+        for node in manifest.nodes.values()
+        if node.resource_type == "model"
+        for column, facts in node.columns.items()
+        if facts.description
+    }
+    models = [name for name, _ in described]
+    columns = dbt.rows(
+        "select table_name, column_name from information_schema.columns"
+        " where table_schema in ('staging', 'build')"
+    )
+    assert {pair for pair in columns if pair[0] in models} == described
+    assert set(models) == {path.stem for path in (PROJECT / "models").glob("*/*.sql")}
+
+
+def test_failing_rows_are_kept_for_the_alert(dbt: Dbt, loader: Loader) -> None:
+    loader.load(DAYS[0], [post(1), post(7), post(7)])
+    result = dbt.invoke("build")
+    failed = [r for r in result.result.results if r.status == "fail"]
+    assert [(r.node.name, r.failures) for r in failed] == [
+        ("unique_together_stg_posts_post_id__day", 1)
+    ]
+    kept = dbt.rows(
+        sql.SQL("select post_id, day from {}").format(sql.SQL(failed[0].node.relation_name))
+    )
+    assert kept == [(7, DAYS[0])]
+
+
+# --- any order, any repetition -----------------------------------------------------------------
+
+
+Slot = tuple[str, date]  # a source and a day
+
+
+@dataclass(frozen=True)
+class Step:
+    """One load of a day of a source: its final content, or content that a later load replaces."""
+
+    slot: Slot
+    is_stale: bool
+
+
+STALE: dict[str, list[Post]] = {
+    "posts": [post(1, "stale"), post(77, "stale")],
+    "comments": [comment(1, 77)],
+    "users": [],
+}
+
+
+@functools.cache
+def world(seed: int) -> dict[Slot, list[Post]]:
+    """Return days of posts that come, change, go and come back, one day missing, one empty.
+
+    And two days each of what they are joined with.
+    """
+    chance = random.Random(seed)
+    missing, empty = chance.sample(DAYS, 2)
+
+    def some(count: int) -> list[int]:
+        return [n for n in range(count) if chance.random() < 0.7]
+
+    found: dict[Slot, list[Post]] = {}
+    for day in DAYS:
+        if day != missing:
+            found["posts", day] = [
+                post(n, chance.choice("ab"), chance.choice("xy"), author=chance.choice([1, 2]))
+                for n in some(0 if day == empty else 6)
+            ]
+    for day in chance.sample(DAYS, 2):
+        found["comments", day] = [comment(n, chance.choice(range(6))) for n in some(9)]
+    for day in chance.sample(DAYS, 2):
+        found["users", day] = [user(n, chance.choice(["A", "B"])) for n in some(4)]
+    return found
+
+
+def fingerprints(dbt: Dbt) -> dict[str, str]:
+    """Return the sha256 of each mart's rows in order."""
+    found = {}
+    with psycopg.connect(dbt.warehouse.transformer) as connection:
+        for mart in MARTS:
+            digest = hashlib.sha256()
+            query = sql.SQL("copy (select * from {} as m order by m) to stdout")
+            with connection.cursor().copy(query.format(sql.Identifier("build", mart))) as copy:
+                for block in copy:
+                    digest.update(block)
+            found[mart] = digest.hexdigest()
+    return found
+
+
+@pytest.fixture(scope="module")
+def expected(built: Dbt) -> list[dict[str, str]]:
+    """Each world's fingerprints, from its days in order and a full refresh."""
+    prints = []
+    for seed in range(3):
+        _empty(built)
+        for (source, day), records in world(seed).items():
+            Loader(built.warehouse, source).load(day, records)
+        built.run("--full-refresh")
+        prints.append(fingerprints(built))
+    return prints
+
+
+@st.composite
+def histories(draw: st.DrawFn, seed: int) -> list[list[Step]]:
+    """Batches of loads, each followed by a build, that end with every day's final content."""
+    slots = list(world(seed))
+    final = [Step(slot, is_stale=False) for slot in draw(st.permutations(slots))]
+    steps: list[Step] = []
+    for step in final:
+        steps += draw(st.lists(st.builds(Step, st.sampled_from(slots), st.booleans()), max_size=1))
+        steps.append(step)
+    cut = draw(st.integers(1, len(steps)))
+    return [steps[:cut], steps[cut:] + [step for step in final if _last(steps, step.slot) != step]]
+
+
+def _last(steps: Sequence[Step], slot: Slot) -> Step:
+    return [step for step in steps if step.slot == slot][-1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_order_and_repetition_of_days_ends_in_the_same_marts(
+    built: Dbt, expected: list[dict[str, str]], seed: int, data: st.DataObject
+) -> None:
+    first, second = data.draw(histories(seed))
+    is_refreshed = data.draw(st.booleans())
+    _empty(built)
+    stray = next(day for day in DAYS if ("posts", day) not in world(seed))
+    Loader(built.warehouse).load(stray, [post(99, "withdrawn later")])
+    _load(built, seed, first)
+    built.run("--select", "stg_loads", "int_post_changes")  # what remembers
+    _load(built, seed, second)
+    Loader(built.warehouse).withdraw(stray)
+    built.run(*(["--full-refresh"] if is_refreshed else []))
+    assert fingerprints(built) == expected[seed]
+
+
+def _load(dbt: Dbt, seed: int, steps: Sequence[Step]) -> None:
+    for step in steps:
+        source, day = step.slot
+        records = STALE[source] if step.is_stale else world(seed)[step.slot]
+        Loader(dbt.warehouse, source).load(day, records)

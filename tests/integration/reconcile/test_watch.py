@@ -1,0 +1,74 @@
+"""What is late or stuck, from a real bucket and a real ledger."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from scripts.landing.store import Store
+from scripts.reconcile.unknown_objects import claim_unreported
+from scripts.reconcile.watch import PipelineState, watch
+from scripts.settings import RunSettings
+from tests.conftest import Warehouse
+from tests.integration.reconcile.test_pending import _TODAY, _YESTERDAY, _land, _record
+
+pytestmark = pytest.mark.integration
+
+_NOON = datetime.combine(_TODAY, datetime.min.time(), UTC) + timedelta(hours=12)
+
+
+def _watch(warehouse: Warehouse, store: Store) -> PipelineState:
+    return watch(store, warehouse.loader, RunSettings(), _NOON)
+
+
+def test_an_empty_pipeline_is_quiet(warehouse: Warehouse, store: Store) -> None:
+    seen = _watch(warehouse, store)
+    assert not seen.is_work_pending
+    assert (seen.late, seen.parked, seen.foreign, seen.marts_age_seconds) == ([], {}, [], None)
+
+
+def test_what_landed_and_what_is_unpublished_is_pending(warehouse: Warehouse, store: Store) -> None:
+    _land(store, _TODAY)
+    assert _watch(warehouse, store).waiting == [f"posts/{_TODAY}"]
+
+    _record(warehouse, store, _TODAY)
+    seen = _watch(warehouse, store)
+    assert (seen.waiting, seen.unpublished, seen.is_work_pending) == ([], 1, True)
+
+    with psycopg.connect(warehouse.transformer) as connection:
+        connection.execute("update ops.loads set published_at = %s", [_NOON - timedelta(hours=1)])
+    seen = _watch(warehouse, store)
+    assert (seen.is_work_pending, seen.marts_age_seconds) == (False, 3600)
+
+
+def test_a_day_that_should_be_there_is_late(warehouse: Warehouse, store: Store) -> None:
+    _land(store, _YESTERDAY)
+    assert _watch(warehouse, store).late == [f"posts/{_TODAY}"]
+
+
+def test_a_parked_object_is_told_until_it_changes(warehouse: Warehouse, store: Store) -> None:
+    _land(store, _TODAY)
+    _record(warehouse, store, _TODAY, state="parked", reason="truncated", is_current=False)
+    seen = _watch(warehouse, store)
+    assert seen.parked == {f"posts/{_TODAY}": "truncated"}
+    assert not seen.is_work_pending
+
+    _land(store, _TODAY, b"[ ]")
+    _record(warehouse, store, _TODAY)
+    assert _watch(warehouse, store).parked == {}
+
+
+def test_a_foreign_key_is_told_and_left_alone(warehouse: Warehouse, store: Store) -> None:
+    _land(store, _TODAY)
+    _record(warehouse, store, _TODAY, published_at="now")
+    for key in ("raw/posts/notes.txt", "raw/post/2026-01-01.json", "raw/readme"):
+        store.client.put_object(Bucket=store.bucket, Key=key, Body=b"hello")
+    seen = _watch(warehouse, store)
+    assert seen.foreign == ["raw/posts/notes.txt", "raw/post/", "raw/readme"]
+    assert not seen.is_work_pending
+
+
+def test_a_foreign_key_is_told_once(warehouse: Warehouse) -> None:
+    assert claim_unreported(warehouse.loader, []) == []
+    assert claim_unreported(warehouse.loader, ["raw/b", "raw/a"]) == ["raw/a", "raw/b"]
+    assert claim_unreported(warehouse.loader, ["raw/b", "raw/c"]) == ["raw/c"]

@@ -1,0 +1,34 @@
+"""Who imports dbt before it forks tasks, and who does not pay for it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+_SETTINGS = Path(__file__).parents[3] / "deploy" / "airflow" / "airflow_local_settings.py"
+
+
+@pytest.mark.parametrize(
+    ("command", "is_warm"),
+    [
+        ("scheduler", True),
+        ("celery worker", True),
+        ("dag-processor", False),
+        ("celery flower", False),
+    ],
+)
+def test_what_forks_tasks_is_warmed_up(command: str, is_warm: bool) -> None:
+    program = (
+        "import runpy, sys\n"
+        f"sys.argv = ['airflow', *{command!r}.split()]\n"
+        f"runpy.run_path({str(_SETTINGS)!r})\n"
+        "print('dbt.adapters.postgres' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1:] == [str(is_warm)], done.stdout + done.stderr

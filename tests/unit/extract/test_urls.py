@@ -1,0 +1,74 @@
+"""URLs are followed within their origin only, and shown without what opens them."""
+
+import pytest
+
+from scripts.errors import ConfigurationError, RefusedError
+from scripts.extract.urls import followed, list_url, shown
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "url"),
+    [
+        ("https://h", "/posts", "https://h/posts"),
+        ("https://h/", "/posts", "https://h/posts"),
+        ("https://h/v1/", "/posts", "https://h/v1/posts"),
+        ("https://h/v1/posts", "/posts", "https://h/v1/posts"),
+        ("https://h/posts/", "/posts?_page=1", "https://h/posts?_page=1"),
+        ("https://h/reposts", "/posts", "https://h/reposts/posts"),
+        ("http://h:81/v1?key=k", "/posts?_limit=2", "http://h:81/v1/posts?_limit=2&key=k"),
+        (" https://h\n", "/posts", "https://h/posts"),
+    ],
+)
+def test_a_list_stands_below_the_base_or_is_the_base(base: str, path: str, url: str) -> None:
+    assert list_url(base, path) == (url, None)
+
+
+def test_a_login_in_the_base_is_taken_out_of_it() -> None:
+    expected = ("https://h:8443/posts", ("me", "p@ss"))
+    assert list_url("https://me:p%40ss@h:8443", "/posts") == expected
+
+
+@pytest.mark.parametrize("base", ["h/posts", "ftp://h", "https://", "http://h:port", "//h", ""])
+def test_what_is_no_base_url_is_refused_without_repeating_it(base: str) -> None:
+    with pytest.raises(ConfigurationError, match="https://host/path"):
+        list_url(base, "/posts")
+
+
+@pytest.mark.parametrize(
+    ("reference", "target"),
+    [
+        ("?_page=2", "https://h/v1/posts?_page=2"),
+        ("/other", "https://h/other"),
+        ("https://h:443/x#part", "https://h:443/x"),
+        ("//h/x", "https://h/x"),
+        ("HTTPS://H/x", "HTTPS://H/x"),
+    ],
+)
+def test_a_reference_within_the_origin_is_followed(reference: str, target: str) -> None:
+    assert followed("https://h/v1/posts?_page=1", reference).lower() == target.lower()
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "http://h/x",
+        "https://h:444/x",
+        "https://h.evil/x",
+        "//evil/x",
+        "file:///etc/passwd",
+        "https://h@evil/x",
+        "https://me:pw@h/x",
+        "https://h:port/x",
+        "https://[::1/x",
+    ],
+)
+def test_a_reference_out_of_the_origin_is_refused(reference: str) -> None:
+    with pytest.raises(RefusedError, match="credentials must not go"):
+        followed("https://h/v1/posts", reference)
+
+
+def test_what_is_shown_keeps_pages_and_hides_secrets() -> None:
+    url = "https://me:pw@h:81/v1/posts?_page=2&api_key=s3cr3t&cursor=abc&_limit=5"
+    assert shown(url) == "https://h:81/v1/posts?_page=2&api_key=***&cursor=***&_limit=5"

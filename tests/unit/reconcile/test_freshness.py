@@ -1,0 +1,36 @@
+"""Which days are late, as a pure function of a clock and of what has landed."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+
+from scripts.reconcile.freshness import late_days
+from scripts.settings import RunSettings
+
+pytestmark = pytest.mark.unit
+
+_SETTINGS = RunSettings(late_days=3, landing_deadline_hours=6)
+_LANDED = {("posts", date(2026, 1, day)) for day in (1, 8)}
+
+
+def _late(now: datetime) -> list[int]:
+    return [day.day for _, day in late_days(_LANDED, _SETTINGS, now)]
+
+
+@pytest.mark.parametrize(
+    ("now", "late"),
+    [
+        (datetime(2026, 1, 9, 5, 59, tzinfo=UTC), [6, 7]),
+        (datetime(2026, 1, 9, 6, 0, tzinfo=UTC), [7, 9]),
+        (datetime(2026, 1, 9, 0, 30, tzinfo=timezone(timedelta(hours=-8))), [7, 9]),
+    ],
+)
+def test_a_day_is_late_from_its_deadline_on_wherever_the_clock_hangs(
+    now: datetime, late: list[int]
+) -> None:
+    assert _late(now) == late
+
+
+def test_nothing_is_owed_before_the_first_landing() -> None:
+    assert _late(datetime(2026, 1, 3, 12, tzinfo=UTC)) == [2, 3]
+    assert late_days(set(), _SETTINGS, datetime(2026, 1, 3, tzinfo=UTC)) == []
