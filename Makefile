@@ -15,7 +15,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
 .PHONY: help setup run up down status env test test-e2e test-alerts test-fault soak test-cloud test-celery \
-	lint lint-types lint-style format lock manifest docs pictures dbt-duckdb mutants bench bench-pipeline \
+	lint lint-types lint-style format lock manifest docs pictures mutants bench bench-pipeline \
 	bench-health clean
 
 help: ## List the targets
@@ -44,16 +44,12 @@ $(MANIFEST): $(INSTALLED) $(shell find dbt -name '*.sql' -not -path '*/target/*'
 	@cd dbt && dbt --quiet parse --profiles-dir .
 	@touch $@
 
-docs: setup ## Write dbt's documentation (dbt/target/static_index.html) and docs/lineage.svg
+docs: setup ## Write dbt's documentation and lineage (dbt/target/static_index.html)
 	@cd dbt && dbt --quiet docs generate --static --empty-catalog --no-compile --profiles-dir .
-	@python -m local.lineage
 	@echo "open dbt/target/static_index.html"
 
 pictures: setup ## Draw the pictures of README.md and docs/ with a real browser (needs Chromium)
 	@python -m tests.pictures
-
-dbt-duckdb: setup ## Build and test the models on DuckDB, from what the local stack has landed
-	@python -m local.duck
 
 run: setup ## Run the main job on the local stack (API=https://... | POSTS=137 SEED=7 | DAY=2026-01-31)
 	@python -m local run $(if $(DAY),--day $(DAY)) $(if $(API),--api $(API)) \

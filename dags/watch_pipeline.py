@@ -13,7 +13,7 @@ which foreign keys it has told of.
 **Triage**: ``python -m scripts.alerts list`` shows what is open, docs/runbook.md what to do about
 it. The XCom ``seen`` of the task lists days that are late, waiting, unpublished or parked, and the
 age of the marts. A key that belongs to no declared source is left alone, and named once in the log,
-in ``seen`` and in ``ops.foreign_keys``. Red means that alerting itself failed: its log says why.
+in ``seen`` and in ``ops.unknown_objects``. Red means that alerting itself failed: its log says why.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def is_fresh(stack: Stack, key: str) -> bool:
     row = _ledger_row(stack, key)
     if found is None or row is None:
         return False
-    return row["sha256"] == found[1] and row["published_at"] is not None
+    return row["sha256"] == found.sha256 and row["published_at"] is not None
 
 
 def landing(stack: Stack) -> Store:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.status import Status
 
-from scripts.errors import ConfigurationError, PipelineError
+from scripts.errors import InvalidInputError, PipelineError
 from sources import SOURCES, Source
 
 _QUIET_SECONDS = 2.0
@@ -52,9 +52,9 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 
 def source_named(name: str) -> Source:
-    """Return the declared source of that name; raises ConfigurationError that lists the names."""
+    """Return the declared source of that name; raises InvalidInputError that lists the names."""
     try:
         return SOURCES[name]
     except KeyError:
         known = ", ".join(sorted(SOURCES))
-        raise ConfigurationError(f"no source is called {name!r}; declared: {known}") from None
+        raise InvalidInputError(f"no source is called {name!r}; declared: {known}") from None

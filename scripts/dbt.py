@@ -15,7 +15,7 @@ import typer
 from psycopg import sql
 
 from scripts.cli import run_cli
-from scripts.errors import RefusedError
+from scripts.errors import BuildFailedError
 from scripts.settings import (
     dbt_environment,
     enter_dbt_environment,
@@ -41,7 +41,7 @@ def build_and_publish(dsn: str) -> None:
         dsn: the warehouse, as role transformer.
 
     Raises:
-        RefusedError: dbt failed, and the marts stay as they were; its message names what failed.
+        BuildFailedError: dbt failed. The marts stay as they were; the message names the node.
     """
     child = subprocess.run(
         [sys.executable, "-m", "scripts.dbt", "--full-refresh"],
@@ -54,14 +54,14 @@ def build_and_publish(dsn: str) -> None:
     )
     if child.returncode:
         said = child.stderr.strip() or f"dbt ended with status {child.returncode}"
-        raise RefusedError(f"the marts stay as they were: {said.removeprefix('error: ')}")
+        raise BuildFailedError(f"the marts stay as they were: {said.removeprefix('error: ')}")
 
 
 def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
     """Run ``dbt build`` and the publish in this process, whose environment leads to `dsn`.
 
     Raises:
-        RefusedError: a model or a test failed, or the publish refused.
+        BuildFailedError: a model or a test failed, or the publish refused.
     """
     from dbt.cli.main import dbtRunner
 
@@ -70,14 +70,14 @@ def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
             drop_build_tables(connection)
         parsed = dbtRunner().invoke([*_GLOBAL, "parse", *_PLACE])
         if not parsed.success:
-            raise RefusedError(f"dbt parse: {_line(str(parsed.exception))}")
+            raise BuildFailedError(f"dbt parse: {_line(str(parsed.exception))}")
         manifest = cast("Manifest", parsed.result)
         refresh = ["--full-refresh"] if is_full_refresh else []
         for command in ([*_BUILD, *refresh], ["run-operation", "publish"]):
             said: list[str] = []
             runner = dbtRunner(manifest, [_Errors(said)])
             if not runner.invoke([*_GLOBAL, *command, *_PLACE]).success:
-                raise RefusedError(f"dbt {command[0]}: {'; '.join(said)}")
+                raise BuildFailedError(f"dbt {command[0]}: {'; '.join(said)}")
 
 
 def drop_build_tables(connection: psycopg.Connection[Any]) -> None:

@@ -1,28 +1,40 @@
-"""Errors named by what the caller can do about them; a message says what, where, what next."""
+"""Errors named by what the caller can do; a message says what happened, where, and what next."""
 
 from collections.abc import Sequence
 from datetime import date
 
 
 class PipelineError(Exception):
-    """Base of every error this project raises on purpose; its text is one line, free of secrets."""
-
-
-class ConfigurationError(PipelineError):
-    """A setting or connection is missing or wrong: mend it; retrying changes nothing."""
-
-
-class RefusedError(PipelineError):
-    """The data breaks its contract: the same input is refused again, so look at its source."""
-
-
-class NotLandedError(RefusedError):
-    """A day was named of which nothing has landed: ingest it, or wait for it; `days` has them."""
-
-    def __init__(self, days: Sequence[date]) -> None:
-        self.days = days
-        super().__init__(f"nothing has landed for {', '.join(map(str, days))}")
+    """Base of every error that this project raises on purpose: one line, free of secrets."""
 
 
 class UnavailableError(PipelineError):
-    """The other side did not answer as it should right now: the same call may succeed later."""
+    """Another system did not answer as expected. Retry: the same call may succeed later."""
+
+
+class PermanentError(PipelineError):
+    """The same call fails again. Never retry it: the subclass says what must change first."""
+
+
+class ConfigurationError(PermanentError):
+    """A setting, a connection or a migration is missing or wrong. Fix it, then run again."""
+
+
+class InvalidInputError(PermanentError):
+    """A parameter or an argument of a command is wrong. Correct it."""
+
+
+class InvalidDataError(PermanentError):
+    """Data breaks its contract or its format. Fix it at its source, or change the contract."""
+
+
+class BuildFailedError(PermanentError):
+    """A model, a test or the publish failed. Fix the data or the model, then build again."""
+
+
+class NotLandedError(InvalidInputError):
+    """Nothing has landed for the `days` that were named. Ingest them, or wait for them."""
+
+    def __init__(self, days: Sequence[date]) -> None:
+        self.days = days
+        super().__init__(f"nothing has landed for {', '.join(map(str, days))}: ingest it first")

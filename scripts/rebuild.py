@@ -7,15 +7,15 @@ are cleaned up by the next transform.
 """
 
 from collections.abc import Callable, Iterator
-from datetime import date
 
 import boto3
 import typer
 
 from scripts.cli import progress, run_cli
 from scripts.dbt import build_and_publish
-from scripts.errors import RefusedError
+from scripts.errors import InvalidDataError
 from scripts.killpoints import reach
+from scripts.landing.keys import FIRST_DAY
 from scripts.landing.store import Store
 from scripts.load.attempt import LoadResult
 from scripts.load.load import load_work, summary
@@ -31,8 +31,6 @@ from scripts.settings import (
     transformer_dsn_from_env,
     warehouse_dsn_from_env,
 )
-
-FIRST_DAY = date(1, 1, 2)  # before it there is no day that a listing could begin after
 
 
 def rebuild(
@@ -51,7 +49,7 @@ def rebuild(
         objects by outcome, and records received, loaded and rejected.
 
     Raises:
-        RefusedError: a gate of dbt failed: the marts stay as they were.
+        InvalidDataError: a gate of dbt failed: the marts stay as they were.
         UnavailableError: the bucket or the warehouse failed; run it again.
     """
     landed = survey_landing(store, dsn, FIRST_DAY).landed
@@ -92,7 +90,7 @@ def main() -> None:
         f"{counts['received']} records loaded, {counts['rejected']} rejected; marts published"
     )
     if refused:
-        raise RefusedError(f"{refused} objects are parked, and their days are not made again")
+        raise InvalidDataError(f"{refused} objects are parked, and their days are not made again")
 
 
 if __name__ == "__main__":

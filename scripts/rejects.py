@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.cli import run_app, source_named
-from scripts.errors import RefusedError
+from scripts.errors import InvalidDataError, InvalidInputError
 from scripts.landing.keys import parse_day
 from scripts.landing.store import Store
 from scripts.load.attempt import LoadResult
@@ -62,12 +62,12 @@ def read_reject(dsn: str, load_id: int, position: int) -> dict[str, Any]:
     """Return one reject with its record as text; bytes that are no text are shown as escapes.
 
     Raises:
-        RefusedError: no such reject is kept.
+        InvalidInputError: no such reject is kept.
     """
     with connect(dsn, row_factory=dict_row) as connection, plain_errors():
         row = connection.execute(_SHOW, (load_id, position)).fetchone()
     if row is None:
-        raise RefusedError(f"load {load_id} keeps no reject at position {position}")
+        raise InvalidInputError(f"load {load_id} keeps no reject at position {position}")
     return {**row, "record": bytes(row["record"]).decode(errors="backslashreplace")}
 
 
@@ -112,7 +112,7 @@ def replay_day(
     settings = run_settings_from_env()
     result = replay(source_named(source), parse_day(day), store, dsn, settings)
     if result.outcome in ("absent", "parked"):
-        raise RefusedError(result.line())
+        raise InvalidDataError(result.line())
     typer.echo(result.line())
 
 

@@ -133,13 +133,13 @@ def incidents(now: datetime) -> list[Incident]:
     yesterday = now.astimezone(UTC).date() - timedelta(days=1)
     run = "http://localhost:8080/dags/transform_posts/runs/manual"
     return [
-        Incident(
+        Incident.new(
             Kind.DBT_TEST_FAILED,
             "transform_posts",
             facts={"Test 1": "unique_posts found 3: post_id=7", "Error": "configured to fail"},
             links={"Log": f"{run}/tasks/dbt.fct_posts?try_number=1", "Run": run},
         ),
-        Incident(Kind.MANY_REJECTS, "comments", yesterday, {"Rejected": "40 of 500 (8.0%)"}),
+        Incident.new(Kind.MANY_REJECTS, "comments", yesterday, {"Rejected": "40 of 500 (8.0%)"}),
     ]
 
 

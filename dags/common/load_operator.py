@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralTimeout
 
-from scripts.errors import NotLandedError, RefusedError, UnavailableError
+from scripts.errors import InvalidInputError, NotLandedError, UnavailableError
 
 if TYPE_CHECKING:
     from scripts.landing.store import Store
@@ -89,7 +89,7 @@ class LoadPending(BaseOperator):
         except TaskDeferralTimeout:
             days = ", ".join(context["params"]["days"])
             minutes = run_settings().landing_wait_minutes
-            raise RefusedError(
+            raise InvalidInputError(
                 f"waited {minutes:g} minutes, and not all of {days} has landed: ingest it, "
                 "or name other days"
             ) from None

@@ -42,9 +42,9 @@ DAG_DEFAULTS: dict[str, Any] = {
         "retry_policy": ExceptionRetryPolicy(
             rules=[
                 RetryRule(
-                    exception=["scripts.errors.RefusedError", "scripts.errors.ConfigurationError"],
+                    exception="scripts.errors.PermanentError",
                     action=RetryAction.FAIL,
-                    reason="the same input is refused again",
+                    reason="the same call would fail again",
                 )
             ]
         ),

@@ -23,7 +23,7 @@
         ) -%}
     {%- endfor -%}
     {%- if outcomes -%}
-        {%- set is_pinned = elt.exists(target.schema ~ ".stg_loads") -%}
+        {%- set is_pinned = elt.exists(target.schema ~ ".pinned_loads") -%}
         begin;
         select pg_advisory_xact_lock(hashtext('elt.outcomes'));
         create table if not exists {{ target.schema }}.outcomes (
@@ -62,7 +62,7 @@
 {% macro snapshot() -%}
     (
         select md5(coalesce(string_agg(cast(load_id as text), ',' order by load_id), ''))
-        from {{ target.schema }}.stg_loads
+        from {{ target.schema }}.pinned_loads
     )
 {%- endmacro %}
 
@@ -82,6 +82,15 @@
         {%- do outcomes.update({row["node"]: row}) -%}
     {%- endfor -%}
     {%- set reasons = [] -%}
+    {%- for row in run_query(
+        "select relname from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace"
+        ~ " where nspname = 'raw' and obj_description(pg_class.oid, 'pg_class') = 'rebuilding'"
+    ).rows -%}
+        {%- do reasons.append(
+            "raw." ~ row[0] ~ " is not complete: run python -m scripts.rebuild --source "
+            ~ row[0].removesuffix("_rows")
+        ) -%}
+    {%- endfor -%}
     {%- for node in graph.nodes.values() if elt.is_gate(node) -%}
         {%- set outcome = outcomes.get(node.unique_id) -%}
         {%- set is_of_now = outcome is not none

@@ -1,8 +1,8 @@
 {#
-    Bring the tables of schema marts to what schema build holds: every model of the folder marts,
-    in one transaction, as deleted and inserted rows. Readers never wait for it, and one with an
-    open snapshot keeps its rows; a table that were truncated, renamed or made anew would look
-    empty to that reader. Refuses a build that is not whole.
+    Write-audit-publish, last step. Merges every model of the folder marts from schema build into
+    schema marts, in one transaction or not at all. Readers never wait for it, and a reader with an
+    open snapshot keeps its rows: a table that is truncated, renamed or created again would look
+    empty to that reader. Refuses a build that is not complete and tested.
 #}
 {% macro publish() -%}
     {%- set models = elt.marts_models() -%}
@@ -20,7 +20,7 @@
     {%- endfor -%}
     {%- set loads = elt.affected_rows(
         "update ops.loads set published_at = now() where published_at is null"
-        ~ " and load_id in (select load_id from " ~ target.schema ~ ".stg_loads)"
+        ~ " and load_id in (select load_id from " ~ target.schema ~ ".pinned_loads)"
     ) -%}
     {%- do run_query("commit") -%}
     {{ log("published " ~ loads ~ " loads", info=true) }}
@@ -28,7 +28,7 @@
 
 {#
     Publish at the end of an invocation with PIPELINE_DBT_PUBLISH=true in its environment, unless
-    something failed: in the same process, and so without starting and parsing once more.
+    something failed. In the same process, so dbt does not start and parse once more.
 #}
 {% macro publish_if_asked(results) -%}
     {%- if execute and env_var("PIPELINE_DBT_PUBLISH", "false") == "true"
@@ -48,9 +48,9 @@
     {{ return(models) }}
 {%- endmacro %}
 
-{# Keep another dbt from replacing a table between the check and the copy. #}
+{# Prevent another dbt from replacing a table between the check and the merge. #}
 {% macro hold_build(models) -%}
-    {%- set tables = [target.schema ~ ".stg_loads", target.schema ~ ".outcomes"] -%}
+    {%- set tables = [target.schema ~ ".pinned_loads", target.schema ~ ".outcomes"] -%}
     {%- for model in models -%}
         {%- do tables.append(model.schema ~ "." ~ model.alias) -%}
     {%- endfor -%}
@@ -62,43 +62,61 @@
     {%- do run_query("lock table " ~ tables | join(", ") ~ " in share mode") -%}
 {%- endmacro %}
 
-{# Apply the difference between a model's table in build and its table in marts. #}
+{# Merge a model's table in build into its table in marts. #}
 {% macro publish_model(model) -%}
-    {%- set source = model.schema ~ "." ~ model.alias -%}
-    {%- set mart = "marts." ~ model.alias -%}
-    {%- set changed = elt.align_columns(source, mart) -%}
-    {%- set columns = elt.columns_of(source).keys() | list -%}
-    {%- set keys = elt.key_of(source) -%}
-    {%- if not keys -%}
+    {%- set build = api.Relation.create(schema=model.schema, identifier=model.alias) -%}
+    {%- set mart = api.Relation.create(schema="marts", identifier=model.alias) -%}
+    {%- set key = elt.primary_key(build) -%}
+    {%- if not key -%}
         {{ exceptions.raise_compiler_error(model.name ~ " has no primary key: add the constraint") }}
     {%- endif -%}
-    {%- set same_key -%}
-        ({{ elt.prefixed("old", keys) }}) = ({{ elt.prefixed("new", keys) }})
-    {%- endset -%}
-    {%- set deleted = elt.affected_rows(
-        "delete from " ~ mart ~ " as old where not exists (select from " ~ source
-        ~ " as new where " ~ same_key ~ " and (" ~ elt.prefixed("old", columns)
-        ~ ") is not distinct from (" ~ elt.prefixed("new", columns) ~ "))"
-    ) -%}
-    {%- set inserted = elt.affected_rows(
-        "insert into " ~ mart ~ " (" ~ columns | join(", ") ~ ") select "
-        ~ columns | join(", ") ~ " from " ~ source ~ " as new where not exists (select from "
-        ~ mart ~ " as old where " ~ same_key ~ ")"
-    ) -%}
-    {%- if changed -%}
-        {%- do elt.align_constraints(source, mart, keys) -%}
+    {%- if not elt.exists(mart) -%}
+        {%- do run_query("create table " ~ mart ~ " (like " ~ build ~ ")") -%}
     {%- endif -%}
-    {{ log(mart ~ ": " ~ deleted ~ " deleted, " ~ inserted ~ " inserted", info=true) }}
+    {%- set changes = elt.column_changes(build, mart) -%}
+    {%- if changes -%}
+        {#- The only moment that locks readers out: give up rather than let them queue. -#}
+        {%- do run_query("set local lock_timeout = '1s'") -%}
+        {%- do run_query("alter table " ~ mart ~ " " ~ changes | join(", ")) -%}
+    {%- endif -%}
+    {%- set written = elt.affected_rows(elt.merge_statement(build, mart, key)) -%}
+    {%- if elt.primary_key(mart) != key -%}
+        {%- do run_query(
+            "alter table " ~ mart ~ " drop constraint if exists " ~ model.alias ~ "_pkey, "
+            ~ "add constraint " ~ model.alias ~ "_pkey primary key (" ~ key ~ ")"
+        ) -%}
+    {%- endif -%}
+    {%- if changes -%}
+        {%- do run_query("alter table " ~ mart ~ " " ~ elt.nullability(build)) -%}
+    {%- endif -%}
+    {{ log(mart.render() ~ ": " ~ written ~ " rows written", info=true) }}
 {%- endmacro %}
 
-{# Give the mart the columns that the build has; returns whether anything differed. #}
-{% macro align_columns(source, mart) -%}
-    {%- if not elt.exists(mart) -%}
-        {%- do run_query("create table " ~ mart ~ " (like " ~ source ~ ")") -%}
-        {{ return(true) }}
-    {%- endif -%}
-    {%- set wanted = elt.columns_of(source) -%}
-    {%- set present = elt.columns_of(mart) -%}
+{# The difference only: a row that did not change is not written. #}
+{% macro merge_statement(build, mart, key) -%}
+    {%- set columns = adapter.get_columns_in_relation(build) | map(attribute="quoted") | list -%}
+    {%- set keys = key.split(", ") -%}
+    merge into {{ mart }} as mart using {{ build }} as build
+    on ({{ elt.prefixed("mart", keys) }}) = ({{ elt.prefixed("build", keys) }})
+    when matched
+        and ({{ elt.prefixed("mart", columns) }})
+            is distinct from ({{ elt.prefixed("build", columns) }})
+        then update set ({{ columns | join(", ") }}) = row({{ elt.prefixed("build", columns) }})
+    when not matched by target
+        then insert ({{ columns | join(", ") }}) values ({{ elt.prefixed("build", columns) }})
+    when not matched by source
+        then delete
+{%- endmacro %}
+
+{# What gives the mart the columns of the build; a column of another type is added again. #}
+{% macro column_changes(build, mart) -%}
+    {%- set wanted, present = {}, {} -%}
+    {%- for column in adapter.get_columns_in_relation(build) -%}
+        {%- do wanted.update({column.quoted: column.data_type}) -%}
+    {%- endfor -%}
+    {%- for column in adapter.get_columns_in_relation(mart) -%}
+        {%- do present.update({column.quoted: column.data_type}) -%}
+    {%- endfor -%}
     {%- set changes = [] -%}
     {%- for column, type in present.items() if wanted.get(column) != type -%}
         {%- do changes.append("drop column " ~ column) -%}
@@ -106,69 +124,25 @@
     {%- for column, type in wanted.items() if present.get(column) != type -%}
         {%- do changes.append("add column " ~ column ~ " " ~ type) -%}
     {%- endfor -%}
-    {%- if changes -%}
-        {#- The only moment that locks readers out: give up rather than make them queue. -#}
-        {%- do run_query("set local lock_timeout = '1s'") -%}
-        {%- do run_query("alter table " ~ mart ~ " " ~ changes | join(", ")) -%}
-    {%- endif -%}
-    {{ return(changes | length > 0) }}
+    {{ return(changes) }}
 {%- endmacro %}
 
-{# Not null and primary key of the build, once the rows fit them. #}
-{% macro align_constraints(source, mart, keys) -%}
-    {%- set nullable = run_query(
-        "select quote_ident(attname) from pg_attribute where attrelid = '" ~ source ~ "'::regclass"
-        ~ " and attnum > 0 and not attisdropped and not attnotnull"
-    ) -%}
-    {%- set optional = nullable.columns[0].values() -%}
-    {%- set changes = [] -%}
-    {%- set present_keys = elt.key_of(mart) -%}
-    {%- if present_keys and present_keys != keys -%}
-        {%- do run_query("alter table " ~ mart ~ " drop constraint " ~ elt.key_name(mart)) -%}
-    {%- endif -%}
-    {%- for column in elt.columns_of(source) -%}
-        {%- set verb = "drop" if column in optional else "set" -%}
-        {%- do changes.append("alter column " ~ column ~ " " ~ verb ~ " not null") -%}
-    {%- endfor -%}
-    {%- if present_keys != keys -%}
-        {%- do changes.append("add primary key (" ~ keys | join(", ") ~ ")") -%}
-    {%- endif -%}
-    {%- do run_query("alter table " ~ mart ~ " " ~ changes | join(", ")) -%}
-{%- endmacro %}
-
-{# Column names and types of a table, in its order. #}
-{% macro columns_of(table) -%}
-    {%- set found = run_query(
-        "select quote_ident(attname), format_type(atttypid, atttypmod) from pg_attribute"
-        ~ " where attrelid = '" ~ table ~ "'::regclass and attnum > 0 and not attisdropped"
-        ~ " order by attnum"
-    ) -%}
-    {%- set columns = {} -%}
-    {%- for row in found.rows -%}
-        {%- do columns.update({row[0]: row[1]}) -%}
-    {%- endfor -%}
-    {{ return(columns) }}
-{%- endmacro %}
-
-{# The primary key's columns. #}
-{% macro key_of(table) -%}
-    {%- set found = run_query(
-        "select quote_ident(attname) from pg_index inner join pg_attribute"
-        ~ " on attrelid = indrelid and attnum = any(indkey)"
-        ~ " where indisprimary and indrelid = '" ~ table ~ "'::regclass order by attnum"
-    ) -%}
-    {%- set keys = [] -%}
-    {%- for row in found.rows -%}
-        {%- do keys.append(row[0]) -%}
-    {%- endfor -%}
-    {{ return(keys) }}
-{%- endmacro %}
-
-{# The name of the primary key constraint. #}
-{% macro key_name(table) -%}
+{# The primary key's columns as one text, or none. #}
+{% macro primary_key(relation) -%}
     {{ return(run_query(
-        "select conname from pg_constraint where contype = 'p'"
-        ~ " and conrelid = '" ~ table ~ "'::regclass"
+        "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_index"
+        ~ " inner join pg_attribute on attrelid = indrelid and attnum = any(indkey)"
+        ~ " where indisprimary and indrelid = '" ~ relation ~ "'::regclass"
+    ).rows[0][0]) }}
+{%- endmacro %}
+
+{# What makes each column of the mart as nullable as in the build, once the rows fit. #}
+{% macro nullability(build) -%}
+    {{ return(run_query(
+        "select string_agg('alter column ' || quote_ident(attname)"
+        ~ " || case when attnotnull then ' set' else ' drop' end || ' not null', ', ')"
+        ~ " from pg_attribute where attrelid = '" ~ build ~ "'::regclass"
+        ~ " and attnum > 0 and not attisdropped"
     ).rows[0][0]) }}
 {%- endmacro %}
 

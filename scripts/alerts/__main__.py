@@ -16,10 +16,10 @@ from rich.table import Table
 from scripts.alerts import incident_table
 from scripts.alerts.catalog import CATALOG
 from scripts.alerts.channels import Channel, channels_from_env
-from scripts.alerts.incident import Incident, Kind
-from scripts.alerts.messages import IncidentRecord, notice_of
+from scripts.alerts.incident import Incident, IncidentRecord, Kind
+from scripts.alerts.messages import notice_of
 from scripts.cli import run_app
-from scripts.errors import ConfigurationError, PipelineError, RefusedError
+from scripts.errors import ConfigurationError, InvalidInputError, PipelineError, UnavailableError
 from scripts.settings import deployment, warehouse_dsn_from_env
 
 app = typer.Typer(
@@ -74,7 +74,7 @@ def silence(
 ) -> None:
     """Tell nobody of one cause for some hours; a ticket says why, and 0 hours ends a silence."""
     if urlsplit(ticket).scheme not in {"http", "https"} or not urlsplit(ticket).hostname:
-        raise RefusedError(f"expected the URL of a ticket, got {ticket[:80]!r}")
+        raise InvalidInputError(f"expected the URL of a ticket, got {ticket[:80]!r}")
     until = datetime.now(UTC) + timedelta(hours=hours)
     with incident_table.connected(warehouse_dsn_from_env()) as connection:
         incident_table.silence(connection, fingerprint, until, ticket)
@@ -99,7 +99,7 @@ def test() -> None:
         if (error := _sent(channel, kind))
     ]
     if failed:
-        raise RefusedError(f"not taken: {'; '.join(failed)}")
+        raise UnavailableError(f"not taken: {'; '.join(failed)}")
 
 
 def _configured() -> list[Channel]:
@@ -115,7 +115,7 @@ def _configured() -> list[Channel]:
 def _sent(channel: Channel, kind: Kind) -> str:
     """Send a test of one class; return what went wrong, or nothing."""
     facts = {"Note": "this is a test: nothing is wrong"}
-    incident = Incident(kind, "alerts-test", date(2000, 1, 1), facts)
+    incident = Incident.new(kind, "alerts-test", date(2000, 1, 1), facts)
     try:
         channel.send(notice_of(IncidentRecord(incident), deployment(), None))
     except PipelineError as error:

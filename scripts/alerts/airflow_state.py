@@ -9,8 +9,7 @@ import msgspec
 
 from scripts.alerts.airflow_api import AirflowApi
 from scripts.alerts.failed_runs import Run, day_of_run, failed_run
-from scripts.alerts.incident import FAILURES, Incident, Kind
-from scripts.alerts.messages import IncidentRecord
+from scripts.alerts.incident import FAILURES, Incident, IncidentRecord, Kind
 
 SEEN_IN_AIRFLOW = frozenset({*FAILURES, Kind.DAG_IMPORT_ERROR, Kind.NO_HEARTBEAT})
 _LOOKBACK = timedelta(days=1)
@@ -114,7 +113,7 @@ def _import_errors(api: AirflowApi) -> Iterator[Incident]:
     for error in api.pages("/importErrors", "import_errors", {}):
         lines = str(error["stack_trace"]).strip().splitlines()
         facts = {"Error": lines[-1] if lines else "", "Bundle": str(error.get("bundle_name") or "")}
-        yield Incident(Kind.DAG_IMPORT_ERROR, str(error["filename"]), facts=facts)
+        yield Incident.new(Kind.DAG_IMPORT_ERROR, str(error["filename"]), facts=facts)
 
 
 def _silent_parts(api: AirflowApi, now: datetime) -> Iterator[Incident]:
@@ -123,7 +122,7 @@ def _silent_parts(api: AirflowApi, now: datetime) -> Iterator[Incident]:
     for part, name in _PARTS.items():
         latest = (health.get(part) or {}).get(f"latest_{part}_heartbeat")
         if latest and (now - datetime.fromisoformat(latest)).total_seconds() > _SILENT_SECONDS:
-            yield Incident(Kind.NO_HEARTBEAT, name, facts={"Latest": latest})
+            yield Incident.new(Kind.NO_HEARTBEAT, name, facts={"Latest": latest})
 
 
 def _day(run: dict[str, Any]) -> Any:
@@ -132,7 +131,7 @@ def _day(run: dict[str, Any]) -> Any:
 
 
 def _fingerprint(run: dict[str, Any]) -> str:
-    return Incident(Kind.RUN_FAILED, run["dag_id"], _day(run)).fingerprint
+    return Incident.new(Kind.RUN_FAILED, run["dag_id"], _day(run)).fingerprint
 
 
 def _ended(run: dict[str, Any]) -> datetime:

@@ -7,8 +7,7 @@ grow stale, and nobody needs to be told three times.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from scripts.alerts.incident import FAILURES, Incident, Kind
-from scripts.alerts.messages import IncidentRecord
+from scripts.alerts.incident import FAILURES, Incident, IncidentRecord, Kind
 
 _STALE_BECAUSE = FAILURES | {
     Kind.NO_ANSWER,

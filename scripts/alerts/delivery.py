@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from scripts.alerts.channels import Channel, DeliveryError
-from scripts.alerts.incident import Incident
-from scripts.alerts.incident_table import Connection, marts_as_of, read_incidents
-from scripts.alerts.messages import IncidentRecord, Notice, digest_of, notice_of
+from scripts.alerts.incident import Incident, IncidentRecord
+from scripts.alerts.incident_table import Connection, read_incidents
+from scripts.alerts.messages import Notice, digest_of, notice_of
 from scripts.killpoints import reach
 from scripts.settings import Deployment
+from scripts.warehouse.ledger import last_published_at
 
 STORM = 5  # more messages than this at once, or in a minute, are one
 _FIRST_DELAY = 5
@@ -100,7 +101,7 @@ def _send_next(
         found = read_incidents(connection, numbers=told)
         if phase == "opened":  # what is over by now is told first as it began
             found = [replace(one, closed_at=None) for one in found]
-        as_of = marts_as_of(connection)
+        as_of = last_published_at(connection)
         many = len(found) > 1
         notice = digest_of(found, place, as_of) if many else notice_of(found[0], place, as_of)
         try:

@@ -74,7 +74,7 @@ def failed_run(
         kind = Kind.DBT_TEST_FAILED
         facts |= {f"Test {n}": test.line() for n, test in enumerate(tests[:_TESTS], 1)}
     facts["Error"] = error or "unknown: the process left no error"
-    return Incident(kind, run.dag_id, run.day, facts, run.links(airflow_url))
+    return Incident.new(kind, run.dag_id, run.day, facts, run.links(airflow_url))
 
 
 def named_tests(text: str) -> list[FailedTest]:

@@ -5,9 +5,12 @@ and its day where it has one. The three ways in which a run fails share a class 
 task that fails and the run that ends with it are one cause.
 """
 
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, Self
 from urllib.parse import quote
 
 import msgspec
@@ -57,13 +60,22 @@ class Incident(msgspec.Struct, frozen=True):
     facts: dict[str, str] = {}
     links: dict[str, str] = {}
 
-    def __post_init__(self) -> None:
-        """Redact and shorten every text; whoever makes an incident cannot forget it."""
-        force = msgspec.structs.force_setattr
-        force(self, "subject", clean(self.subject, _MOST_SUBJECT))
-        force(self, "facts", {label: clean(text) for label, text in self.facts.items()})
-        urls = {label: quote(clean(url, _MOST_URL), safe=_URL) for label, url in self.links.items()}
-        force(self, "links", urls)
+    @classmethod
+    def new(
+        cls,
+        kind: Kind,
+        subject: str,
+        day: date | None = None,
+        facts: Mapping[str, str] = MappingProxyType({}),
+        links: Mapping[str, str] = MappingProxyType({}),
+    ) -> Self:
+        """Create an incident from texts of any origin: each one is redacted and shortened, once.
+
+        What reads a stored incident back calls the constructor, which changes nothing.
+        """
+        urls = {label: quote(clean(url, _MOST_URL), safe=_URL) for label, url in links.items()}
+        cleaned = {label: clean(text) for label, text in facts.items()}
+        return cls(kind, clean(subject, _MOST_SUBJECT), day, cleaned, urls)
 
     @property
     def fingerprint(self) -> str:
@@ -71,6 +83,24 @@ class Incident(msgspec.Struct, frozen=True):
         cause = Kind.RUN_FAILED if self.kind in FAILURES else self.kind
         parts = [self.subject, cause, *([self.day.isoformat()] if self.day else [])]
         return "/".join(parts)
+
+
+@dataclass(frozen=True)
+class IncidentRecord:
+    """An incident with its life; without the warehouse it has no number."""
+
+    incident: Incident
+    incident_id: int | None = None
+    opened_at: datetime | None = None
+    closed_at: datetime | None = None
+    seen: int = 1
+
+    @property
+    def lasted(self) -> timedelta:
+        """How long it lasted, in whole seconds."""
+        if not (self.opened_at and self.closed_at):
+            return timedelta(0)
+        return timedelta(seconds=round((self.closed_at - self.opened_at).total_seconds()))
 
 
 class FailedTest(msgspec.Struct, frozen=True):
@@ -96,4 +126,4 @@ class FailedTest(msgspec.Struct, frozen=True):
 
 def no_answer(part: str, error: Exception) -> Incident:
     """Return the incident of a part that does not answer: the warehouse, the landing zone, ..."""
-    return Incident(Kind.NO_ANSWER, part, facts={"Error": f"{type(error).__name__}: {error}"})
+    return Incident.new(Kind.NO_ANSWER, part, facts={"Error": f"{type(error).__name__}: {error}"})

@@ -13,8 +13,7 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from scripts.alerts.incident import Incident, Kind
-from scripts.alerts.messages import IncidentRecord
+from scripts.alerts.incident import Incident, IncidentRecord, Kind
 from scripts.errors import UnavailableError
 from scripts.warehouse.connection import connect
 
@@ -164,12 +163,6 @@ def silence(connection: Connection, fingerprint: str, until: datetime, ticket: s
         """,
         [fingerprint, until, ticket],
     )
-
-
-def marts_as_of(connection: Connection) -> datetime | None:
-    """Return when the marts were last published."""
-    row = connection.execute("select max(published_at) from ops.loads").fetchone()
-    return row[0] if row else None
 
 
 def _recorded(row: dict[str, Any]) -> IncidentRecord:

@@ -10,6 +10,7 @@ from scripts.landing.keys import raw_key
 from scripts.reconcile.freshness import has_many_rejects, is_stale, overdue_before
 from scripts.reconcile.watch import PipelineState
 from scripts.settings import RunSettings
+from scripts.warehouse.ledger import last_published_at
 
 SEEN_BY_WATCH = frozenset({Kind.DAY_LATE, Kind.OBJECT_PARKED})
 SEEN_IN_LEDGER = frozenset(
@@ -24,11 +25,11 @@ def watched_incidents(seen: PipelineState, settings: RunSettings) -> Iterator[In
             "Object": raw_key(source, day),
             "Due": f"{settings.landing_deadline_hours:g} hours after midnight UTC of the day",
         }
-        yield Incident(Kind.DAY_LATE, source, day, facts)
+        yield Incident.new(Kind.DAY_LATE, source, day, facts)
     for name, reason in seen.parked.items():
         source, day = _parsed(name)
         facts = {"Object": raw_key(source, day), "Reason": reason}
-        yield Incident(Kind.OBJECT_PARKED, source, day, facts)
+        yield Incident.new(Kind.OBJECT_PARKED, source, day, facts)
 
 
 def ledger_incidents(
@@ -54,15 +55,15 @@ def _unpublished(
     for count, first, last, since in rows:
         if count:
             facts = {"Days": f"{count}, from {first} to {last}", "Since": f"{since:%F %H:%M} UTC"}
-            yield Incident(Kind.LOAD_UNPUBLISHED, "loads", facts=facts)
+            yield Incident.new(Kind.LOAD_UNPUBLISHED, "loads", facts=facts)
 
 
 def _stale(connection: Connection, settings: RunSettings, now: datetime) -> Iterator[Incident]:
-    for (latest,) in connection.execute("select max(published_at) from ops.loads"):
-        if latest and is_stale(latest, settings, now):
-            hours = (now - latest).total_seconds() / 3600
-            facts = {"Age": f"over {settings.marts_stale_hours:g} hours ({hours:.0f})"}
-            yield Incident(Kind.MARTS_STALE, "marts", facts=facts)
+    latest = last_published_at(connection)
+    if latest and is_stale(latest, settings, now):
+        hours = (now - latest).total_seconds() / 3600
+        facts = {"Age": f"over {settings.marts_stale_hours:g} hours ({hours:.0f})"}
+        yield Incident.new(Kind.MARTS_STALE, "marts", facts=facts)
 
 
 def _rejects(connection: Connection, settings: RunSettings) -> Iterator[Incident]:
@@ -80,17 +81,17 @@ def _rejects(connection: Connection, settings: RunSettings) -> Iterator[Incident
             "Rejected": f"{rejected} of {received} ({rejected / received:.1%})",
             "Load": str(load_id),
         }
-        yield Incident(Kind.MANY_REJECTS, source, day, facts)
+        yield Incident.new(Kind.MANY_REJECTS, source, day, facts)
 
 
 def _unusual(connection: Connection, settings: RunSettings, now: datetime) -> Iterator[Incident]:
     """Compare with the weeks before, as the dbt test ``volume_is_usual`` does."""
-    known = connection.execute("select to_regclass('build.fct_daily_volume')").fetchone()
+    known = connection.execute("select to_regclass('build.fct_daily_loads')").fetchone()
     if known is None or known[0] is None:
         return
     rows: Any = connection.execute(
         """
-        select source, day, loaded, z_score from build.fct_daily_volume
+        select source, day, loaded, z_score from build.fct_daily_loads
         where day > %s and abs(z_score) > %s
         order by source, day
         """,
@@ -98,7 +99,7 @@ def _unusual(connection: Connection, settings: RunSettings, now: datetime) -> It
     )
     for source, day, loaded, z_score in rows:
         facts = {"Rows": str(loaded), "Deviation": f"{z_score:+.1f} standard deviations"}
-        yield Incident(Kind.VOLUME_UNUSUAL, source, day, facts)
+        yield Incident.new(Kind.VOLUME_UNUSUAL, source, day, facts)
 
 
 def _parsed(name: str) -> tuple[str, date]:

@@ -9,38 +9,20 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from scripts.alerts.catalog import CATALOG
-from scripts.alerts.incident import Incident, Kind
+from scripts.alerts.incident import IncidentRecord, Kind
 from scripts.settings import Deployment
 
 SECTION_CHARACTERS = 3000
 HEADER_CHARACTERS = 150
 _LISTED = 10
 _ICONS = {"error": "🔴", "warning": "🟠", "over": "🟢"}
-
-
-@dataclass(frozen=True)
-class IncidentRecord:
-    """An incident with its life; without the warehouse it has no number."""
-
-    incident: Incident
-    incident_id: int | None = None
-    opened_at: datetime | None = None
-    closed_at: datetime | None = None
-    seen: int = 1
-
-    @property
-    def lasted(self) -> timedelta:
-        """How long it lasted, in whole seconds."""
-        if not (self.opened_at and self.closed_at):
-            return timedelta(0)
-        return timedelta(seconds=round((self.closed_at - self.opened_at).total_seconds()))
 
 
 @dataclass(frozen=True)

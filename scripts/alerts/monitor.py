@@ -179,4 +179,4 @@ def _untabled(
 
 
 def _delivery_failed(channel: str, error: str) -> Incident:
-    return Incident(Kind.DELIVERY_FAILED, channel, facts={"Error": error})
+    return Incident.new(Kind.DELIVERY_FAILED, channel, facts={"Error": error})

@@ -10,7 +10,7 @@ from scripts.cli import progress, run_cli, source_named
 from scripts.dbt import build_and_publish
 from scripts.erase.erase import erase_day, erase_record
 from scripts.erase.from_landing import RecordKey
-from scripts.errors import ConfigurationError, RefusedError
+from scripts.errors import InvalidDataError, InvalidInputError
 from scripts.landing.keys import parse_day
 from scripts.landing.store import Store
 from scripts.settings import (
@@ -38,7 +38,7 @@ def main(
     declared, ids = source_named(source), tuple(record_id or ())
     if bool(ids) == bool(day) or (ids and len(ids) != len(declared.key)):
         wants = " ".join(f"--id <{name}>" for name in declared.key)
-        raise ConfigurationError(f"to erase from {source}, give {wants}, or else --day YYYY-MM-DD")
+        raise InvalidInputError(f"to erase from {source}, give {wants}, or else --day YYYY-MM-DD")
     on = parse_day(day) if day else None
     store = Store.of_session(boto3.Session(), deployment().bucket())
     dsn, dbt_dsn = warehouse_dsn_from_env(), transformer_dsn_from_env()
@@ -55,9 +55,9 @@ def main(
         build_and_publish(dbt_dsn)
     typer.echo("erased: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
     if unreadable:
-        raise RefusedError(
-            f"{', '.join(unreadable)}: no JSON array, and may hold the record: land it again, or "
-            "erase its day, and run this again"
+        raise InvalidDataError(
+            f"{', '.join(unreadable)}: a version is not a JSON array, so it could not be searched. "
+            "Delete that version, or erase the day with --day, then run this again"
         )
 
 

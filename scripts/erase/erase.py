@@ -23,11 +23,10 @@ from datetime import date
 from scripts.erase.from_landing import RecordKey, Removal, remove_record, versions_of
 from scripts.erase.from_warehouse import delete_day, delete_record, marked_days
 from scripts.killpoints import reach
-from scripts.landing.keys import parse_raw_key, raw_key, raw_prefix
+from scripts.landing.keys import FIRST_DAY, parse_raw_key, raw_key, raw_prefix
 from scripts.landing.store import Store
 from scripts.load.attempt import LoadResult
 from scripts.load.load import load, load_work, summary
-from scripts.rebuild import FIRST_DAY
 from scripts.reconcile.pending import Work, survey_landing
 from scripts.settings import (
     RunSettings,

@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from scripts.errors import RefusedError, UnavailableError
+from scripts.errors import InvalidDataError, UnavailableError
 from scripts.killpoints import reach
 from scripts.landing.json_array import MalformedRecord, read_records
 from scripts.landing.store import BLOCK_BYTES, ChangedError, ObjectVersion, OpenObject, Store
@@ -43,7 +43,7 @@ class RecordKey:
             _spelled(fields.get(name)) for name in self.source.key
         )
 
-    def may_be_in(self, text: bytes | mmap.mmap) -> bool:
+    def may_be_in(self, text: bytes) -> bool:
         """Return whether each key field stands in a text with its value."""
         return all(pattern.search(text) for pattern in self._patterns)
 
@@ -87,7 +87,7 @@ def remove_record(store: Store, key: str, wanted: RecordKey, max_record_bytes: i
     records = versions = 0
     for _ in range(_TRIES):
         try:
-            removed = _take_out(store, key, wanted, max_record_bytes)
+            removed = _remove_once(store, key, wanted, max_record_bytes)
         except ChangedError:
             continue
         records, versions = records + removed.records, versions + removed.versions
@@ -101,28 +101,31 @@ def versions_of(store: Store, key: str) -> list[ObjectVersion]:
     return [version for version in store.versions(key) if version.key == key]
 
 
-def _take_out(store: Store, key: str, wanted: RecordKey, max_record_bytes: int) -> Removal:
-    """Look at every version once, and remove what is found."""
+def _remove_once(store: Store, key: str, wanted: RecordKey, max_record_bytes: int) -> Removal:
+    """Look at every version once, and remove the record from those that hold it.
+
+    A version that is not a JSON array cannot be searched. It is deleted together with the others
+    where the record was found. Otherwise the key is reported as unreadable.
+    """
     versions = versions_of(store, key)
     latest = next((v for v in versions if v.is_latest and not v.is_marker), None)
     opened = store.open(key, latest.version_id) if latest else None
-    doomed = [v for v in versions if v != latest]
     is_unreadable = False
-    if opened and latest:
+    if opened:
         try:
             removed, put = _rewrite(store, opened, wanted, max_record_bytes)
-        except RefusedError:
-            removed, put = 0, None
-            is_unreadable = _holds(store, latest, wanted, max_record_bytes)
+        except InvalidDataError:
+            removed, put, is_unreadable = 0, None, True
         if removed:
             reach("erase.after_put")
-            gone = [v for v in versions if v.version_id != put]
-            store.delete_versions(gone)
+            store.delete_versions([v for v in versions if v.version_id != put])
             return Removal(removed, len(versions))
-    if not any(_holds(store, version, wanted, max_record_bytes) for version in doomed):
-        return Removal(is_unreadable=is_unreadable)
-    store.delete_versions(doomed)
-    return Removal(0, len(doomed), is_unreadable)
+    replaced = [v for v in versions if v != latest]
+    found = [_holds(store, version, wanted, max_record_bytes) for version in replaced]
+    if True not in found:
+        return Removal(is_unreadable=is_unreadable or None in found)
+    store.delete_versions(replaced)
+    return Removal(0, len(replaced), is_unreadable)
 
 
 def _rewrite(
@@ -157,16 +160,18 @@ def _copy_others(records: Iterable[bytes], wanted: RecordKey, into: IO[bytes]) -
     return left, removed
 
 
-def _holds(store: Store, version: ObjectVersion, wanted: RecordKey, max_record_bytes: int) -> bool:
-    """Return whether a version holds the record; of one that is no JSON array, whether it may."""
+def _holds(
+    store: Store, version: ObjectVersion, wanted: RecordKey, max_record_bytes: int
+) -> bool | None:
+    """Return whether a version holds the record, or None if it is not a JSON array."""
     opened = None if version.is_marker else store.open(version.key, version.version_id)
     if opened is None:
         return False
     with _spooled(opened) as content:
         try:
             return any(map(wanted.is_in, _records(content, max_record_bytes)))
-        except RefusedError:
-            return wanted.may_be_in(content)
+        except InvalidDataError:
+            return None
 
 
 def _records(content: mmap.mmap, max_record_bytes: int) -> Iterator[bytes]:

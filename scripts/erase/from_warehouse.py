@@ -7,7 +7,6 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from scripts.compact_rows import hold_rows
 from scripts.erase.from_landing import RecordKey
 from scripts.load.binary_copy import rows_table
 from scripts.warehouse.ledger import lock_day
@@ -68,7 +67,6 @@ def delete_record(connection: psycopg.Connection, wanted: RecordKey) -> tuple[in
             loads=sql.Literal([load_id for load_id, _ in doomed]),
             positions=sql.Literal([position for _, position in doomed]),
         )
-        hold_rows(connection, wanted.source)
         counts = connection.execute(statement).fetchall()
     return sum(rows for rows, _ in counts), sum(rejects for _, rejects in counts)
 
@@ -89,7 +87,6 @@ def delete_day(connection: psycopg.Connection, source: Source, day: date) -> tup
     loads = "(select load_id from ops.loads where source = %s and day = %s)"
     with connection.transaction():
         lock_day(connection, source.name, day)
-        hold_rows(connection, source)
         rows = connection.execute(
             sql.SQL("delete from {} where load_id in {}").format(
                 rows_table(source), sql.SQL(loads)

@@ -32,7 +32,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util.retry import Retry
 
-from scripts.errors import RefusedError, UnavailableError
+from scripts.errors import ConfigurationError, InvalidDataError, UnavailableError
 from scripts.extract.urls import followed
 from scripts.settings import RunSettings
 
@@ -43,7 +43,7 @@ _PASSING = {408, 425, 429}  # and every 5xx
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "elt-pipeline"}
 
 
-class PassingError(UnavailableError):
+class TransientError(UnavailableError):
     """Trouble that another try may not meet; `pause` is how long the server asks us to wait."""
 
     def __init__(self, message: str, pause: float | None = None) -> None:
@@ -99,7 +99,7 @@ class Client:
     def retrying(self) -> Retrying:
         """Return the policy of tries: Retry-After, else backoff, never past the deadline."""
         return Retrying(
-            retry=retry_if_exception_type(PassingError),
+            retry=retry_if_exception_type(TransientError),
             wait=self._pause,
             stop=lambda state: (
                 state.attempt_number > self.settings.http_retries
@@ -118,7 +118,7 @@ class Client:
                     yield url, response
                     return
                 url = followed(url, response.headers["Location"])
-        raise RefusedError(f"expected at most {_MAX_REDIRECTS} redirects")
+        raise InvalidDataError(f"expected at most {_MAX_REDIRECTS} redirects")
 
     def read(self, response: requests.Response, position: int) -> bytes:
         """Return the next decoded bytes at `position`, empty at the end of the body."""
@@ -129,7 +129,7 @@ class Client:
             raise self._broken(error, f" at byte {position}") from None
         self._check_deadline(f" at byte {position}")
         if self.received + position + len(block) > self.settings.max_bytes:
-            raise RefusedError(
+            raise InvalidDataError(
                 f"expected at most {self.settings.max_bytes} bytes over all pages, "
                 f"there are more at byte {position + len(block)} of this one"
             )
@@ -155,14 +155,14 @@ class Client:
             limit = self.settings.total_timeout
             raise UnavailableError(f"expected all of it within {limit:g} s, it did not end{where}")
 
-    def _broken(self, error: Exception, where: str) -> PassingError:
+    def _broken(self, error: Exception, where: str) -> TransientError:
         """Return passing trouble in our words: the library's repeat the URL with its query."""
         self._check_deadline(where)
-        return PassingError(_reason(error, self.settings) + where)
+        return TransientError(_reason(error, self.settings) + where)
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, PassingError) and error.pause is not None:
+        if isinstance(error, TransientError) and error.pause is not None:
             return error.pause
         return float(
             min(self.settings.http_backoff * 2 ** (state.attempt_number - 1), _MAX_BACKOFF)
@@ -176,10 +176,10 @@ def _check_status(response: requests.Response) -> None:
         with suppress(InvalidHeader, KeyError):
             pause = Retry().parse_retry_after(response.headers["Retry-After"])
         asked = "" if pause is None else f", which asks for {pause:g} s of patience"
-        raise PassingError(f"expected status 200, got {status}{asked}", pause)
+        raise TransientError(f"expected status 200, got {status}{asked}", pause)
     if status != 200:
         hint = ": check the API's credentials" if status in {401, 403} else ""
-        raise RefusedError(f"expected status 200, got {status}{hint}")
+        raise InvalidDataError(f"expected status 200, got {status}{hint}")
 
 
 def _reason(error: BaseException | None, settings: RunSettings) -> str:
@@ -221,9 +221,9 @@ def guarded(connection_class: type[Any]) -> type[Any]:
             address = sock.getpeername()[0]
             if not is_public(address):
                 sock.close()
-                raise RefusedError(
-                    f"its host is {address}, which is no public address; if that is meant, set "
-                    "PIPELINE_ALLOW_PRIVATE_API=true in the environment"
+                raise ConfigurationError(
+                    f"its host is {address}, which is not a public address. If that is intended, "
+                    "set PIPELINE_ALLOW_PRIVATE_API=true in the environment"
                 )
             return sock
 

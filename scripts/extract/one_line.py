@@ -5,8 +5,11 @@ parse; JSON that it cannot (a lone surrogate's escape, very deep nesting) goes t
 """
 
 import re
+from collections.abc import Sequence
 
 import msgspec
+
+from scripts.landing.json_array import Batch
 
 _TOKEN = re.compile(
     rb'[ \t\r\n]*+(?:(?P<text>"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+")'
@@ -24,14 +27,23 @@ _AFTER = {  # what is expected, and what each token then leads to
     "nothing": {},
 }
 _CLOSES = {"}": "{", "]": "["}
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def compact(record: bytes | msgspec.Raw) -> bytes:
-    """Return one JSON value without insignificant whitespace; raises ValueError if it is none."""
+def on_one_line(record: bytes | msgspec.Raw) -> bytes:
+    """Return a JSON value without insignificant whitespace; raises ValueError if it is not one."""
     try:
         return msgspec.json.format(bytes(record), indent=-1)
     except (msgspec.MsgspecError, RecursionError):
         return b"".join(_tokens(bytes(record)))
+
+
+def on_one_line_each(batch: Batch) -> Sequence[bytes | msgspec.Raw]:
+    """Return each record of a batch as `on_one_line` does, in one pass over the whole batch."""
+    try:
+        return _RAWS.decode(msgspec.json.format(batch.text, indent=-1))
+    except (msgspec.MsgspecError, RecursionError):
+        return [on_one_line(record) for record in batch.records]
 
 
 def _tokens(record: bytes) -> list[bytes]:

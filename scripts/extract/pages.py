@@ -1,19 +1,19 @@
-"""The door to the HTTP API. Invariant: a page is read to its announced end, or an error says why.
+"""The pages of a list. Invariant: a page is read to its announced end, or an error says why.
 
-One loop tries a page again from its request on, whatever passing trouble broke it. It is not
-urllib3's `Retry`, which sees neither a body that breaks off nor the deadline over all pages; the
-two together would multiply their tries.
+One loop retries a whole page, from its request on, after any transient fault. It is not urllib3's
+`Retry`, which sees neither a body that breaks off nor the deadline over all pages. The two together
+would multiply their retries.
 """
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import requests
 from requests.utils import parse_header_links
+from tenacity import AttemptManager
 
-from scripts.errors import RefusedError, UnavailableError
-from scripts.extract.http_client import Client, PassingError
+from scripts.errors import InvalidDataError, PermanentError, UnavailableError
+from scripts.extract.http_client import Client, TransientError
 from scripts.extract.urls import followed, list_url, shown
 from scripts.settings import Endpoint, RunSettings
 from sources import Source
@@ -21,7 +21,7 @@ from sources import Source
 
 @dataclass
 class Page:
-    """One page of a list: `read` it to its end, and `next_url` tells whether another follows."""
+    """One page of a list. Once it is read, `next_url` says whether another page follows."""
 
     url: str
     client: Client
@@ -33,32 +33,26 @@ class Page:
         """The URL for messages, without secrets."""
         return shown(self.url)
 
-    def read(self, consume: Callable[[Iterator[bytes]], None]) -> None:
-        """Give the page's decoded blocks to `consume`, however many tries it takes.
-
-        Args:
-            consume: reads the blocks to their end; it is called anew, from byte 0, for each try.
+    def attempts(self) -> Iterator[AttemptManager]:
+        """Yield a context for each try, until one succeeds. Read `blocks` to the end inside it.
 
         Raises:
-            RefusedError: an answer that would be the same again, or what `consume` refuses.
-            UnavailableError: no whole answer after all tries, or within the total deadline.
+            PermanentError: the answer would be the same again, or the reader refused it.
+            UnavailableError: no whole answer after all retries, or within the total deadline.
         """
-        tries = self.client.retrying()
+        retrying = self.client.retrying()
         try:
-            tries(self._try, consume)
-        except RefusedError as error:
-            raise RefusedError(f"{self.shown_url}: {error}") from None
+            yield from retrying
+        except PermanentError as error:
+            raise type(error)(f"{self.shown_url}: {error}") from None
         except UnavailableError as error:
-            count = tries.statistics["attempt_number"]
-            tail = f" (tries: {count})" if isinstance(error, PassingError) else ""
+            count = retrying.statistics["attempt_number"]
+            tail = f" (tries: {count})" if isinstance(error, TransientError) else ""
             raise UnavailableError(f"{self.shown_url}: {error}{tail}") from None
         self.client.received += self.position
 
-    def _try(self, consume: Callable[[Iterator[bytes]], None]) -> None:
-        with closing(self._blocks()) as blocks:
-            consume(blocks)
-
-    def _blocks(self) -> Generator[bytes]:
+    def blocks(self) -> Generator[bytes]:
+        """Request the page and yield its decoded body in blocks, from the first byte."""
         self.position = 0
         with self.client.open(self.url) as (url, response):
             self.next_url = _next_url(url, response)
@@ -71,21 +65,21 @@ def fetch_pages(endpoint: Endpoint, source: Source, settings: RunSettings) -> Ge
     """Yield the pages of a source's list, following ``Link: rel="next"``; read each one in turn.
 
     Raises:
-        RefusedError: pages that form a loop, leave the host, or are more than `max_pages`.
-        ConfigurationError: the endpoint's URL is none.
+        InvalidDataError: the pages form a loop, leave the host, or are more than `max_pages`.
+        ConfigurationError: the endpoint's URL is not an http(s) URL.
     """
     first, login = list_url(endpoint.url, source.path)
     login = endpoint.login or login
     client = Client(settings, endpoint.headers, login, endpoint.is_private_allowed)
     url: str | None = first
-    seen: set[str] = set()
+    visited: set[str] = set()
     with client.running():
         while url:
-            if url in seen:
-                raise RefusedError(f"{shown(url)}: the pages form a loop, this one came before")
-            if len(seen) == settings.max_pages:
-                raise RefusedError(f"{shown(url)}: expected at most {len(seen)} pages")
-            seen.add(url)
+            if url in visited:
+                raise InvalidDataError(f"{shown(url)}: the pages form a loop, this one came before")
+            if len(visited) == settings.max_pages:
+                raise InvalidDataError(f"{shown(url)}: expected at most {len(visited)} pages")
+            visited.add(url)
             page = Page(url, client)
             yield page
             url = page.next_url

@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qsl, unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
-from scripts.errors import ConfigurationError, RefusedError
+from scripts.errors import ConfigurationError, InvalidDataError
 
 _PORTS = {"http": 80, "https": 443}
 _HARMLESS = {"_page", "_limit", "_start", "_end", "page", "per_page", "limit", "offset"}
@@ -31,14 +31,14 @@ def list_url(base: str, path: str) -> tuple[str, tuple[str, str] | None]:
 
 
 def followed(url: str, reference: str) -> str:
-    """Return the URL that a link or redirect at `url` leads to; raises RefusedError elsewhere."""
+    """Return where a link or redirect at `url` leads; raises InvalidDataError for another host."""
     try:
         target = urldefrag(urljoin(url, reference)).url
         is_same = _origin(target) == _origin(url) and "@" not in urlsplit(target).netloc
     except ValueError:
         is_same = False
     if not is_same:
-        raise RefusedError(
+        raise InvalidDataError(
             "it leads to another scheme, host or port, where our credentials must not go; "
             "if it moved, set the API's base URL to its new place"
         )

@@ -18,8 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from scripts.alerts.catalog import CATALOG
-from scripts.alerts.incident import Incident, Kind
-from scripts.alerts.messages import IncidentRecord
+from scripts.alerts.incident import Incident, IncidentRecord, Kind
 from scripts.errors import UnavailableError
 from scripts.warehouse.connection import connect, plain_errors
 

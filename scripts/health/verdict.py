@@ -108,7 +108,7 @@ def _needs(seen: HealthData, settings: RunSettings, now: datetime) -> list[Need]
     present = [*_derived(seen, settings, now)]
     causes = plan(present, [one.recorded for one in seen.incidents], observed=()).see
     runs = {
-        Incident(Kind.OBJECT_PARKED, one.source, one.day).fingerprint: one.run_id
+        Incident.new(Kind.OBJECT_PARKED, one.source, one.day).fingerprint: one.run_id
         for one in seen.parked
     }
     needs = [_need(one.recorded.incident, one, runs) for one in seen.incidents]
@@ -143,21 +143,21 @@ def _derived(seen: HealthData, settings: RunSettings, now: datetime) -> Iterator
     landed = {(load.source, load.day) for load in seen.loads}
     landed |= {(source.source, source.first_day) for source in seen.sources}
     for name, day in late_days(landed, settings, now):
-        yield Incident(Kind.DAY_LATE, name, day)
+        yield Incident.new(Kind.DAY_LATE, name, day)
     for parked in seen.parked:
-        yield Incident(Kind.OBJECT_PARKED, parked.source, parked.day, {"Reason": parked.reason})
+        yield Incident.new(Kind.OBJECT_PARKED, parked.source, parked.day, {"Reason": parked.reason})
     for load in seen.loads:
         if load.is_current and has_many_rejects(load.received, load.rejected, settings):
             share = load.rejected / load.received
             facts = {"Rejected": f"{load.rejected} of {load.received} ({share:.1%})"}
-            yield Incident(Kind.MANY_REJECTS, load.source, load.day, facts)
+            yield Incident.new(Kind.MANY_REJECTS, load.source, load.day, facts)
     late = [source for source in seen.sources if _is_overdue(source, settings, now)]
     if late:
         facts = {source.source: f"{source.waiting} days, {_span(source)}" for source in late}
-        yield Incident(Kind.LOAD_UNPUBLISHED, "loads", facts=facts)
+        yield Incident.new(Kind.LOAD_UNPUBLISHED, "loads", facts=facts)
     published = [source.published_at for source in seen.sources if source.published_at]
     if published and is_stale(max(published), settings, now):
-        yield Incident(Kind.MARTS_STALE, "marts")
+        yield Incident.new(Kind.MARTS_STALE, "marts")
 
 
 def _waiting(seen: HealthData, settings: RunSettings, now: datetime) -> Iterator[str]:

@@ -19,7 +19,7 @@ from operator import add
 
 import msgspec
 
-from scripts.errors import RefusedError
+from scripts.errors import InvalidDataError
 from scripts.landing.json_scanner import Scan, utf8
 
 HEAD_BYTES = 64 * 1024  # what is kept of a record that breaks the rules
@@ -113,7 +113,7 @@ def read_records(
         max_record_bytes: a larger record is skipped and yielded as `MalformedRecord`.
 
     Raises:
-        RefusedError: the input as a whole is no JSON array in UTF-8; names the byte position.
+        InvalidDataError: the input as a whole is no JSON array in UTF-8; names the byte position.
     """
     return _Splitter(utf8(blocks), max_record_bytes).run()
 
@@ -244,7 +244,7 @@ class _Splitter:
         return batch
 
     def _scan_one(self) -> Batch | MalformedRecord:
-        """Cut the next record by its brackets; raises RefusedError when there is none."""
+        """Cut the next record by its brackets; raises InvalidDataError when there is none."""
         byte = self._next_byte()
         if byte in (b",", b"]"):
             raise self._refused(f"expected a record after the comma, got {byte!r}")
@@ -306,11 +306,11 @@ class _Splitter:
         position, self.position = self.position, self.position + 1
         return MalformedRecord(position, start, end, record[:HEAD_BYTES], digest, reason)
 
-    def _refused(self, problem: str) -> RefusedError:
-        return RefusedError(f"{problem} at byte {self.offset + self.at}")
+    def _refused(self, problem: str) -> InvalidDataError:
+        return InvalidDataError(f"{problem} at byte {self.offset + self.at}")
 
-    def _truncated(self, start: int) -> RefusedError:
-        return RefusedError(
+    def _truncated(self, start: int) -> InvalidDataError:
+        return InvalidDataError(
             f"the input ends at byte {self.offset + len(self.buffer)}, "
             f"inside record {self.position}, which began at byte {start}"
         )

@@ -7,7 +7,7 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 
-from scripts.errors import RefusedError
+from scripts.errors import InvalidDataError
 
 _REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _MARKS = re.compile(rb'"|[\[{]++|[\]}]++')  # runs, so that deep nesting is cheap
@@ -71,7 +71,7 @@ def depth(record: bytes) -> int:
 
 
 def utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the blocks unchanged; raises RefusedError at the first byte that is not UTF-8."""
+    """Yield the blocks unchanged; raises InvalidDataError at the first byte that is not UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset = 0
     for block in blocks:
@@ -89,7 +89,7 @@ def _decode(
     try:
         decoder.decode(block, final)
     except UnicodeDecodeError as error:
-        raise RefusedError(
+        raise InvalidDataError(
             f"byte {offset + error.start} is not UTF-8 ({error.reason}): "
             "the whole input must be UTF-8"
         ) from None

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
 
-from scripts.errors import RefusedError
+from scripts.errors import InvalidInputError
 
 RAW = "raw/"
+FIRST_DAY = date.min  # of a sweep over everything that has landed
 _RAW_KEY = re.compile(r"raw/(?P<source>[a-z][a-z0-9_]*)/(?P<day>\d{4}-\d{2}-\d{2})\.json")
 
 
@@ -33,11 +34,11 @@ def parse_raw_key(key: str) -> tuple[str, date] | None:
 
 
 def parse_day(text: str) -> date:
-    """Read a day written as YYYY-MM-DD; raises RefusedError that shows what came instead."""
+    """Read a day written as YYYY-MM-DD; raises InvalidInputError that shows what came instead."""
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         with suppress(ValueError):
             return date.fromisoformat(text)
-    raise RefusedError(f"expected a day as YYYY-MM-DD, got {text[:40]!r}")
+    raise InvalidInputError(f"expected a day as YYYY-MM-DD, got {text[:40]!r}")
 
 
 def today(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> date:

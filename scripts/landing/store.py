@@ -38,12 +38,18 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True)
-class OpenObject:
-    """One version of an object, opened for reading; `sha256` is what its writer promised."""
+class ObjectHead:
+    """One version of an object; `sha256` is what its writer recorded in the metadata, if it did."""
 
-    listed: ObjectInfo
+    info: ObjectInfo
     version_id: str | None
     sha256: str | None
+
+
+@dataclass(frozen=True)
+class OpenObject(ObjectHead):
+    """One version of an object, opened for reading."""
+
     body: Any
 
     def blocks(self, size: int = BLOCK_BYTES) -> Iterator[bytes]:
@@ -52,7 +58,7 @@ class OpenObject:
             while block := self.body.read(size):
                 yield block
         except (BotoCoreError, OSError) as error:
-            raise UnavailableError(f"reading {self.listed.key} broke off: {error}") from error
+            raise UnavailableError(f"reading {self.info.key} broke off: {error}") from error
         finally:
             self.body.close()
 
@@ -107,13 +113,8 @@ class Store:
         except (BotoCoreError, ClientError) as error:
             raise self._unavailable("list", prefix, error) from error
 
-    def sha256(self, key: str) -> str | None:
-        """Return the sha256 that the object's writer recorded, or None (no object, or none)."""
-        found = self.head(key)
-        return found[1] if found else None
-
-    def head(self, key: str) -> tuple[ObjectInfo, str | None, str | None] | None:
-        """Return (listing row, recorded sha256, version id) of an object, or None if absent."""
+    def head(self, key: str) -> ObjectHead | None:
+        """Return what S3 knows of an object without its body, or None if it is absent."""
         try:
             head = self.client.head_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
@@ -122,8 +123,8 @@ class Store:
             raise self._unavailable("head", key, error) from error
         except BotoCoreError as error:
             raise self._unavailable("head", key, error) from error
-        listed = ObjectInfo(key, head["ETag"], head["ContentLength"], head["LastModified"])
-        return listed, head["Metadata"].get(_SHA256), head.get("VersionId")
+        info = ObjectInfo(key, head["ETag"], head["ContentLength"], head["LastModified"])
+        return ObjectHead(info, head.get("VersionId"), head["Metadata"].get(_SHA256))
 
     def open(self, key: str, version_id: str | None = None) -> OpenObject | None:
         """Open an object (or one version of it) for reading, or return None if it is absent.
@@ -142,8 +143,8 @@ class Store:
             raise self._unavailable("get", key, error) from error
         except BotoCoreError as error:
             raise self._unavailable("get", key, error) from error
-        listed = ObjectInfo(key, got["ETag"], got["ContentLength"], got["LastModified"])
-        return OpenObject(listed, got.get("VersionId"), got["Metadata"].get(_SHA256), got["Body"])
+        info = ObjectInfo(key, got["ETag"], got["ContentLength"], got["LastModified"])
+        return OpenObject(info, got.get("VersionId"), got["Metadata"].get(_SHA256), got["Body"])
 
     def put(self, key: str, body: IO[bytes], sha256: str) -> str | None:
         """Upload `body` (multipart when large) with its sha256; return the new version id."""
@@ -157,7 +158,7 @@ class Store:
         except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error) as error:
             raise self._unavailable("put", key, error) from error
         found = self.head(key)
-        return found[2] if found else None
+        return found.version_id if found else None
 
     def replace(self, opened: OpenObject, body: IO[bytes], sha256: str) -> str | None:
         """Put `body` in the place of the version that was opened; return the new version id.
@@ -165,13 +166,13 @@ class Store:
         Raises:
             ChangedError: that version is no longer the object's latest; nothing was put.
         """
-        key = opened.listed.key
+        key = opened.info.key
         try:
             put = self.client.put_object(
                 Bucket=self.bucket,
                 Key=key,
                 Body=body,
-                IfMatch=opened.listed.etag,
+                IfMatch=opened.info.etag,
                 Metadata={_SHA256: sha256},
                 ContentType="application/json",
             )

@@ -7,7 +7,7 @@ import boto3
 import typer
 
 from scripts.cli import run_cli, source_named
-from scripts.errors import RefusedError
+from scripts.errors import InvalidDataError
 from scripts.landing.keys import parse_day
 from scripts.landing.store import Store
 from scripts.load.load import load_work
@@ -38,7 +38,7 @@ def main(
         else:
             typer.echo(result.line())
     if refused:
-        raise RefusedError("; ".join(refused))
+        raise InvalidDataError("; ".join(refused))
     if not mine.objects:
         typer.echo("nothing is pending")
 

@@ -14,11 +14,11 @@ from typing import Literal
 
 import psycopg
 
-from scripts.errors import PipelineError, RefusedError
+from scripts.errors import InvalidDataError, PipelineError
 from scripts.killpoints import reach
 from scripts.landing.json_array import Batch, MalformedRecord, read_records
 from scripts.landing.keys import raw_key
-from scripts.landing.store import ObjectInfo, OpenObject, Store
+from scripts.landing.store import ObjectHead, OpenObject, Store
 from scripts.load.binary_copy import HEADER, TRAILER, RowCopy, count_duplicates, delete_duplicates
 from scripts.load.contract import Contract, Violation
 from scripts.load.quarantine import Quarantine
@@ -97,7 +97,7 @@ class Attempt:
         try:
             with plain_errors():
                 return self._confirm() if known and opened.sha256 == known else self._replace(known)
-        except RefusedError as error:
+        except InvalidDataError as error:
             with plain_errors():
                 return self._park(str(error))
 
@@ -113,9 +113,9 @@ class Attempt:
         with self.connection.transaction():
             self.load_id = ledger.next_load_id(self.connection)
             self._copy()
+            self._check_promise()
             if self.digest == known:
                 raise psycopg.Rollback
-            self._check_promise()
             self._check_thresholds(self.quarantine.count)
             self._claim()
             ledger.make_current(self.connection, self._entry(), self.seen)
@@ -144,7 +144,7 @@ class Attempt:
                     copy.write(rows.pack(item, checked))
                     reach("load.in_copy")
                 if self.quarantine.count > limit:
-                    raise RefusedError(self._too_many(self.quarantine.count))
+                    raise InvalidDataError(self._too_many(self.quarantine.count))
             copy.write(TRAILER)
         self.loaded, self.new_fields = rows.copied, contract.new_fields
         reach("load.after_copy")
@@ -159,8 +159,8 @@ class Attempt:
         self._check_thresholds(self.quarantine.count + surplus)
         deleted = delete_duplicates(self.connection, self.source, self.load_id)
         self.loaded -= len(deleted)
-        opened = self.store.open(self.opened.listed.key)
-        if opened is None or not self._is_same(opened.listed, opened.version_id):
+        opened = self.store.open(self.opened.info.key)
+        if opened is None or not self._is_same(opened):
             raise OutdatedError
         for item in self._records(opened.blocks(_BLOCK_BYTES)):
             self.connection.execute("select")  # the server ends a transaction that idles
@@ -180,17 +180,17 @@ class Attempt:
     def _check_promise(self) -> None:
         promised = self.opened.sha256
         if promised not in (None, self.digest):
-            raise RefusedError(
+            raise InvalidDataError(
                 f"the object's metadata promises the sha256 {promised}, its content has "
                 f"{self.digest}: it was damaged on its way, or written by halves"
             )
 
     def _check_thresholds(self, rejected: int) -> None:
         if not self.received and not self.source.allows_empty:
-            raise RefusedError(f"the list is empty, and {self.source.name} allows no empty day")
+            raise InvalidDataError(f"the list is empty, and {self.source.name} allows no empty day")
         share = rejected / max(self.received, 1)
         if share > self.settings.max_reject_share or rejected > self.settings.max_reject_count:
-            raise RefusedError(self._too_many(rejected))
+            raise InvalidDataError(self._too_many(rejected))
 
     def _too_many(self, rejected: int) -> str:
         first = f"; the first: {self.quarantine.first}" if self.quarantine.first else ""
@@ -206,12 +206,12 @@ class Attempt:
         now = ledger.current_load(self.connection, self.source.name, self.day)
         if (now and now.load_id) != (self.seen and self.seen.load_id):
             raise OutdatedError
-        head = self.store.head(self.opened.listed.key)
-        if head is None or not self._is_same(head[0], head[2]):
+        head = self.store.head(self.opened.info.key)
+        if head is None or not self._is_same(head):
             raise OutdatedError
 
-    def _is_same(self, listed: ObjectInfo, version_id: str | None) -> bool:
-        return (listed, version_id) == (self.opened.listed, self.opened.version_id)
+    def _is_same(self, head: ObjectHead) -> bool:
+        return (head.info, head.version_id) == (self.opened.info, self.opened.version_id)
 
     def _unchanged(self) -> LoadResult:
         """Note the new listing of content that is loaded already."""
@@ -220,7 +220,7 @@ class Attempt:
         with self.connection.transaction():
             self._claim()
             ledger.refresh_listing(
-                self.connection, self.seen.load_id, self.opened.listed, self.opened.version_id
+                self.connection, self.seen.load_id, self.opened.info, self.opened.version_id
             )
         return self._result("unchanged", self.seen)
 
@@ -243,7 +243,7 @@ class Attempt:
             load_id=self.load_id,
             source=self.source.name,
             day=self.day,
-            listed=self.opened.listed,
+            info=self.opened.info,
             version_id=self.opened.version_id,
             sha256=self.digest,
             received=self.received,
@@ -263,7 +263,7 @@ class Attempt:
         return LoadResult(
             source=self.source.name,
             day=self.day,
-            key=self.opened.listed.key,
+            key=self.opened.info.key,
             outcome=outcome,
             load_id=counts.load_id,
             received=counts.received,

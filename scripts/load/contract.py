@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import inspect
 
-from scripts.errors import ConfigurationError, RefusedError
+from scripts.errors import ConfigurationError, InvalidDataError
 from scripts.landing.json_array import Batch
 from scripts.landing.json_scanner import depth
 from sources import Source
@@ -93,7 +93,7 @@ class Contract:
         """Return the keys of the records that pass and why each of the others does not.
 
         Raises:
-            RefusedError: a new field, and the source's contract is frozen.
+            InvalidDataError: a new field, and the source's contract is frozen.
         """
         suspects = sorted(self._suspects(batch))
         if not suspects and isinstance(keys := self._decode(batch.text), list):
@@ -193,7 +193,7 @@ class Contract:
         if not new:
             return
         if self.source.on_new_field == "freeze":
-            raise RefusedError(
+            raise InvalidDataError(
                 f"record {position} has the field {new[0]!r}, which the frozen contract of "
                 f"{self.source.name} does not declare"
             )

@@ -1,6 +1,6 @@
 """Delete what no reader needs any more. Invariant: rows of a current or a pinned load stay.
 
-A load is pinned while ``build.stg_loads`` names it: dbt notes there, when a build begins, which
+A load is pinned while ``build.pinned_loads`` names it: dbt notes there, when a build begins, which
 loads that build reads. So no build may begin meanwhile: `clean_up_all` keeps those by hand away,
 and is called in the one run that builds.
 """
@@ -11,7 +11,6 @@ from functools import partial
 import psycopg
 from psycopg import sql
 
-from scripts.compact_rows import compact_rows
 from scripts.load.binary_copy import rows_table
 from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect, plain_errors
@@ -38,7 +37,6 @@ def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
         _in_batches(lambda: connection.execute(_OLD_REJECTS, values).rowcount)
         old_loads = sql.SQL(_OLD_LOADS).format(rows=rows_table(source))
         _in_batches(lambda: connection.execute(old_loads, values).rowcount)
-        compact_rows(connection, source, deleted)
     return deleted
 
 
@@ -98,11 +96,11 @@ def _replaced(connection: psycopg.Connection, source: Source) -> list[int]:
 
 def _pinned(connection: psycopg.Connection) -> list[int]:
     """Return the loads that dbt's build reads, or last read."""
-    row = connection.execute("select to_regclass('build.stg_loads')").fetchone()
+    row = connection.execute("select to_regclass('build.pinned_loads')").fetchone()
     if row is None or row[0] is None:
         return []
     return [
-        int(load_id) for (load_id,) in connection.execute("select load_id from build.stg_loads")
+        int(load_id) for (load_id,) in connection.execute("select load_id from build.pinned_loads")
     ]
 
 

@@ -14,15 +14,15 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from scripts.errors import NotLandedError
-from scripts.landing.keys import parse_day, parse_raw_key, raw_key, raw_prefix, today
+from scripts.landing.keys import FIRST_DAY, parse_day, parse_raw_key, raw_key, raw_prefix, today
 from scripts.landing.store import ObjectInfo, Store
 from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect
+from scripts.warehouse.ledger import last_published_at
 from sources import SOURCES, Source
 
 # A listing has no version ids: these three are all that a listing tells of an object's content.
 _Listing = tuple[str, object, int]
-_FIRST_DAY = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ def plan_work(
     Raises:
         UnavailableError: the bucket or the warehouse does not answer.
         NotLandedError: nothing has landed for a named day.
-        RefusedError: a named day is no day.
+        InvalidInputError: a named day is no day.
     """
     if days:
         return Work(_named(store, sorted({parse_day(day) for day in days})), is_reload=True)
     lookback = today() - timedelta(days=settings.lookback_days)
-    survey = survey_landing(store, dsn, _FIRST_DAY if is_full_sweep else lookback)
+    survey = survey_landing(store, dsn, FIRST_DAY if is_full_sweep else lookback)
     return Work(survey.waiting[: settings.batch_objects], survey.unpublished)
 
 
@@ -128,16 +128,21 @@ def survey_landing(store: Store, dsn: str, since: date) -> LandingSurvey:
 
 def last_published(dsn: str) -> dict[str, Any]:
     """Return what the latest publication brought: days, rows, rejects, seconds since it loaded."""
-    with connect(dsn, row_factory=dict_row) as connection:
-        row = connection.execute(
-            """
+    with connect(dsn) as connection:
+        row = (
+            connection.cursor(row_factory=dict_row)
+            .execute(
+                """
             select array_agg(distinct day::text order by day::text) as days,
                 sum(loaded)::bigint as rows, sum(rejected)::bigint as rejects,
                 extract(epoch from max(published_at) - min(loaded_at))::float8 as seconds
             from ops.loads
-            where published_at = (select max(published_at) from ops.loads)
-            """
-        ).fetchone()
+            where published_at = %s
+            """,
+                [last_published_at(connection)],
+            )
+            .fetchone()
+        )
     return row or {}
 
 
@@ -155,7 +160,8 @@ def _named(store: Store, days: Sequence[date]) -> list[tuple[str, date]]:
 
 
 def _before(source: Source, since: date) -> str:
-    return raw_key(source.name, since - timedelta(days=1))
+    """Return the key after which a listing begins with `since`."""
+    return "" if since == FIRST_DAY else raw_key(source.name, since - timedelta(days=1))
 
 
 def _ledger(dsn: str, since: date) -> tuple[dict[str, set[_Listing]], int]:

@@ -22,7 +22,7 @@ def claim_unreported(dsn: str, keys: Iterable[str]) -> list[str]:
     with connect(dsn) as connection, plain_errors():
         rows = connection.execute(
             """
-            insert into ops.foreign_keys (key) select unnest(%s::text[])
+            insert into ops.unknown_objects (key) select unnest(%s::text[])
             on conflict do nothing returning key
             """,
             [list(keys)],

@@ -13,6 +13,7 @@ from scripts.reconcile.pending import survey_landing
 from scripts.reconcile.unknown_objects import find_undeclared
 from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect, plain_errors
+from scripts.warehouse.ledger import last_published_at
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,7 @@ def _ledger(dsn: str) -> tuple[list[tuple[str, date, str]], datetime | None]:
         parked = connection.execute(
             "select source, day, reason from ops.v_health_parked order by source, day"
         ).fetchall()
-        latest = connection.execute("select max(published_at) from ops.loads").fetchone()
-    return parked, latest[0] if latest else None
+        return parked, last_published_at(connection)
 
 
 def _name(source: str, day: date) -> str:

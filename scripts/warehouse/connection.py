@@ -1,4 +1,4 @@
-"""The door to the warehouse. Invariant: an error that leaves here never carries a password."""
+"""Connections to the warehouse. Invariant: an error raised here never contains a password."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from scripts.errors import ConfigurationError, RefusedError, UnavailableError
+from scripts.errors import ConfigurationError, InvalidDataError, UnavailableError
 
 
 @contextmanager
@@ -23,24 +23,31 @@ def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+# SQLSTATE classes by recovery; PostgreSQL's documentation, appendix A, lists them.
+_DATA = {"22", "23", "54"}  # a value, a constraint, a limit of the server
+_TRANSIENT = {"08", "25", "40", "53", "55", "57", "58"}  # connection, failover, deadlock, no space
+_OUR_PROTOCOL = "08P01"  # bytes of ours that do not fit the table: the same again on every try
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn errors of PostgreSQL into ours, in one line that names no value of any row.
+    """Turn errors of PostgreSQL into ours, in one line that contains no value of any row.
 
     Raises:
-        RefusedError: a row holds what its column cannot.
-        ConfigurationError: a table or a right is missing.
-        UnavailableError: anything else; whether a commit took place may then be unknown.
+        InvalidDataError: a row has a value that its column does not accept.
+        ConfigurationError: a table, a column or a right is missing or differs.
+        UnavailableError: the warehouse is away, and whether a commit took place may be unknown.
     """
     try:
         yield
-    except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
-        raise RefusedError(f"PostgreSQL refuses a row: {_line(error)}") from error
-    except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
-        raise ConfigurationError(
-            f"warehouse: {_line(error)}; bring it up to date with `python -m scripts.migrate`"
-        ) from error
     except psycopg.Error as error:
+        state = error.sqlstate or ""
+        if state[:2] in _DATA:
+            raise InvalidDataError(f"PostgreSQL refuses a row: {_line(error)}") from error
+        if state == _OUR_PROTOCOL or (state and state[:2] not in _TRANSIENT):
+            raise ConfigurationError(
+                f"warehouse: {_line(error)}. Bring it up to date: `python -m scripts.migrate`"
+            ) from error
         raise UnavailableError(f"warehouse: {_line(error)}") from error
 
 

@@ -1,6 +1,7 @@
 """``ops.loads``: which load of a day is current. Invariant: at most one, changed under its lock."""
 
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
 import msgspec
 import psycopg
@@ -15,7 +16,7 @@ class LedgerEntry(msgspec.Struct, frozen=True):
     load_id: int
     source: str
     day: date
-    listed: ObjectInfo
+    info: ObjectInfo
     version_id: str | None
     sha256: str | None
     received: int
@@ -54,6 +55,12 @@ def current_load(connection: psycopg.Connection, source: str, day: date) -> Curr
     ).fetchone()
 
 
+def last_published_at(connection: psycopg.Connection[Any]) -> datetime | None:
+    """Return when the marts were last published, or None before the first time."""
+    row = connection.execute("select max(published_at) from ops.loads").fetchone()
+    return row[0] if row else None
+
+
 def lock_day(connection: psycopg.Connection, source: str, day: date) -> None:
     """Wait for, and hold until the transaction ends, the right to change a day of a source."""
     connection.execute(
@@ -73,7 +80,7 @@ def make_current(
 
 
 def refresh_listing(
-    connection: psycopg.Connection, load_id: int, listed: ObjectInfo, version_id: str | None
+    connection: psycopg.Connection, load_id: int, info: ObjectInfo, version_id: str | None
 ) -> None:
     """Note that the object behind a load is listed anew with the same content."""
     connection.execute(
@@ -81,7 +88,7 @@ def refresh_listing(
         update ops.loads set etag = %s, last_modified = %s, bytes = %s, version_id = %s
         where load_id = %s
         """,
-        (listed.etag, listed.last_modified, listed.size, version_id, load_id),
+        (info.etag, info.last_modified, info.size, version_id, load_id),
     )
 
 
@@ -96,11 +103,11 @@ def find_parked(connection: psycopg.Connection, entry: LedgerEntry, reason: str)
             and bytes = %s and version_id is not distinct from %s
         """,
         (
-            entry.listed.key,
+            entry.info.key,
             reason,
-            entry.listed.etag,
-            entry.listed.last_modified,
-            entry.listed.size,
+            entry.info.etag,
+            entry.info.last_modified,
+            entry.info.size,
             entry.version_id,
         ),
     ).fetchone()
@@ -128,8 +135,8 @@ def _insert(
         """,
         {
             **msgspec.structs.asdict(entry),
-            **{n: getattr(entry.listed, n) for n in ("key", "etag", "last_modified", "size")},
-            "listed": None,
+            **{n: getattr(entry.info, n) for n in ("key", "etag", "last_modified", "size")},
+            "info": None,
             "state": state,
             "reason": reason,
         },

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from scripts.alerts.incident import Incident, Kind
-from scripts.alerts.messages import IncidentRecord, Notice, notice_of
+from scripts.alerts.incident import Incident, IncidentRecord, Kind
+from scripts.alerts.messages import Notice, notice_of
 from tests.chromium import overflow
 from tests.unit.alerts.samples import GOLDEN, PLACE, notices
 
@@ -53,7 +53,7 @@ def test_a_mail_shows_every_fact_and_fits(page: Page, name: str) -> None:
 def test_hostile_data_neither_widens_a_mail_nor_runs(page: Page, hostile: str) -> None:
     facts = {"Error": hostile, hostile[:60]: "a fact with a long name"}
     notice = notice_of(
-        IncidentRecord(Incident(Kind.RUN_FAILED, hostile, None, facts), 1), PLACE, None
+        IncidentRecord(Incident.new(Kind.RUN_FAILED, hostile, None, facts), 1), PLACE, None
     )
     page.set_content(notice.html())
     assert_shows(page, notice)

@@ -21,6 +21,6 @@ def test_another_day_of_another_api_reaches_the_marts(stack: LocalStack) -> None
     assert back.returncode == 0, back.stdout[-3000:]
     assert "12 received = 12 loaded + 0 rejected" in done.stdout
     loaded = stack.marts(
-        "select loaded from marts.fct_daily_volume where day = '2025-10-20' and source = 'posts'"
+        "select loaded from marts.fct_daily_loads where day = '2025-10-20' and source = 'posts'"
     )
     assert loaded == [(12,)]

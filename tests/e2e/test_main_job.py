@@ -154,7 +154,7 @@ def test_a_failing_dbt_test_publishes_nothing_is_told_and_heals(stack: LocalStac
         assert marts == marts_before
         _wait_for_alerts(stack, *(count + 1 for count in told))
         blocks = str(slack_messages(stack.folder / "inbox")[-1]["body"]["blocks"])
-        assert "posts_agree_with_the_ledger found 1" in blocks
+        assert "posts_match_the_ledger found 1" in blocks
         assert f"day={_DAY}" in blocks
 
     stack.airflow.clear("transform_posts", run_id)

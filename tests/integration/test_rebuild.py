@@ -78,7 +78,7 @@ def test_a_dropped_warehouse_comes_back_with_identical_marts(
         connection.execute("delete from raw.posts_rows where id = 9")
     refused = run(store, warehouse, "dbt", "--full-refresh", **place)
     assert refused.returncode == 2
-    assert "posts_agree_with_the_ledger" in refused.stderr
+    assert "posts_match_the_ledger" in refused.stderr
     assert marts(warehouse) == before
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from local.ministack import MiniStack
 from local.postgres import PostgresServer
-from scripts.errors import RefusedError
+from scripts.errors import InvalidInputError
 from scripts.landing.store import Store
 from scripts.load.load import load
 from scripts.rejects import find_rejects, read_reject, replay
@@ -106,7 +106,7 @@ def test_a_record_that_is_no_text_is_shown_with_escapes(store: Store, warehouse:
     assert shown["record"].startswith('{"a": "éé')
     assert shown["record"].endswith("é\\xc3")  # 64 KB end inside a character
     assert shown["record_bytes"] == len(large)
-    with pytest.raises(RefusedError, match="load 1 keeps no reject at position 0"):
+    with pytest.raises(InvalidInputError, match="load 1 keeps no reject at position 0"):
         read_reject(warehouse.loader, 1, 0)
 
 

@@ -8,8 +8,8 @@
     on_schema_change="sync_all_columns",
 ) }}
 
-with stg_loads as (
-    select * from {{ ref("stg_loads") }}
+with pinned_loads as (
+    select * from {{ ref("pinned_loads") }}
 ),
 
 stg_posts as (
@@ -27,7 +27,7 @@ days as (
         load_id,
         previous_load_id,
         '{{ logic_checksum() }}' as logic
-    from stg_loads
+    from pinned_loads
     where source = 'posts'
 ),
 

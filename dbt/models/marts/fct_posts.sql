@@ -3,8 +3,8 @@ with int_post_changes as (
     where post_id is not null
 ),
 
-stg_loads as (
-    select * from {{ ref("stg_loads") }}
+pinned_loads as (
+    select * from {{ ref("pinned_loads") }}
 ),
 
 stg_comments as (
@@ -19,7 +19,7 @@ last_loaded as (
     select
         max(case when source = 'posts' then day end) as day,
         max(case when source = 'comments' then day end) as comments_day
-    from stg_loads
+    from pinned_loads
 ),
 
 comments as (
@@ -50,7 +50,7 @@ final as (
         latest.body,
         histories.first_seen_day,
         case
-            when latest.change = 'deleted' then stg_loads.previous_day
+            when latest.change = 'deleted' then pinned_loads.previous_day
             else last_loaded.day
         end as last_seen_day,
         histories.revisions,
@@ -68,8 +68,8 @@ final as (
         on
             histories.post_id = latest.post_id
             and histories.last_change_day = latest.day
-    inner join stg_loads
-        on latest.day = stg_loads.day and stg_loads.source = 'posts'
+    inner join pinned_loads
+        on latest.day = pinned_loads.day and pinned_loads.source = 'posts'
     cross join last_loaded
     left join comments on histories.post_id = comments.post_id
     left join stg_users

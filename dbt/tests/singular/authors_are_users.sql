@@ -6,8 +6,8 @@ with dim_authors as (
     select * from {{ ref("dim_authors") }}
 ),
 
-stg_loads as (
-    select * from {{ ref("stg_loads") }}
+pinned_loads as (
+    select * from {{ ref("pinned_loads") }}
 ),
 
 final as (
@@ -17,8 +17,8 @@ final as (
         posts > 0
         and author_name is null
         and exists (
-            select 1 from stg_loads
-            where stg_loads.source = 'users'
+            select 1 from pinned_loads
+            where pinned_loads.source = 'users'
         )
 )
 

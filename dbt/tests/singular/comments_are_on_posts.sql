@@ -10,8 +10,8 @@ fct_posts as (
     select * from {{ ref("fct_posts") }}
 ),
 
-stg_loads as (
-    select * from {{ ref("stg_loads") }}
+pinned_loads as (
+    select * from {{ ref("pinned_loads") }}
 ),
 
 final as (
@@ -24,8 +24,8 @@ final as (
         stg_comments.is_latest
         and fct_posts.post_id is null
         and exists (
-            select 1 from stg_loads
-            where stg_loads.source = 'posts'
+            select 1 from pinned_loads
+            where pinned_loads.source = 'posts'
         )
 )
 

@@ -2,26 +2,26 @@
 -- only tells: a day may be unusual and right.
 {{ config(severity="warn") }}
 
-with stg_loads as (
-    select * from {{ ref("stg_loads") }}
+with pinned_loads as (
+    select * from {{ ref("pinned_loads") }}
 ),
 
-fct_daily_volume as (
-    select * from {{ ref("fct_daily_volume") }}
+fct_daily_loads as (
+    select * from {{ ref("fct_daily_loads") }}
 ),
 
 final as (
     select
-        fct_daily_volume.source,
-        fct_daily_volume.day,
-        fct_daily_volume.loaded,
-        fct_daily_volume.z_score
-    from fct_daily_volume
-    inner join stg_loads
+        fct_daily_loads.source,
+        fct_daily_loads.day,
+        fct_daily_loads.loaded,
+        fct_daily_loads.z_score
+    from fct_daily_loads
+    inner join pinned_loads
         on
-            fct_daily_volume.source = stg_loads.source
-            and fct_daily_volume.day = stg_loads.day
-    where not stg_loads.is_published and abs(fct_daily_volume.z_score) > 3
+            fct_daily_loads.source = pinned_loads.source
+            and fct_daily_loads.day = pinned_loads.day
+    where not pinned_loads.is_published and abs(fct_daily_loads.z_score) > {{ env_var("PIPELINE_VOLUME_Z_SCORE", "3") | float }}
 )
 
 select * from final

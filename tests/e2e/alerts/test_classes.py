@@ -83,7 +83,7 @@ def _is_published(desk: Desk, day: date) -> None:
 def _dbt_held_up(desk: Desk) -> Iterator[None]:
     """Let dbt wait for a table that somebody else has locked."""
     with psycopg.connect(Stack(desk.stack.folder).dsn("transformer")) as holder:
-        holder.execute("lock table build.stg_loads in access exclusive mode")
+        holder.execute("lock table build.pinned_loads in access exclusive mode")
         yield
         holder.rollback()
 

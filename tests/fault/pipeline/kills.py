@@ -46,7 +46,7 @@ for _verb, _places, _kill in (("ingest", _INGEST, _kill_ingest), ("load", _LOAD,
 
 @fault("dbt killed while it builds", seen=_RETRIED, is_first=True)
 def _(rig: Rig) -> None:
-    with rig.dbt_held_at("build.stg_loads") as process:
+    with rig.dbt_held_at("build.pinned_loads") as process:
         process.kill()
         rig.mark()
 

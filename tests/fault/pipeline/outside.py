@@ -38,7 +38,7 @@ def _(rig: Rig) -> None:
 
 @fault("Postgres stopped at once during dbt", seen=_DOWN, told=Told.MAYBE, is_warehouse_down=True)
 def _(rig: Rig) -> None:
-    with rig.dbt_held_at("build.stg_loads"):
+    with rig.dbt_held_at("build.pinned_loads"):
         rig.inside.postgres.stop("immediate")
         rig.mark()
 

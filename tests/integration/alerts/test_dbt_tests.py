@@ -55,7 +55,7 @@ def test_a_failed_test_is_told_by_name_count_and_first_keys(dbt: Dbt) -> None:
     [found] = _found(dbt, since, first=2)
 
     assert found == FailedTest(
-        "unique_together_stg_posts_post_id__day",
+        "unique_combination_of_columns_stg_posts_post_id__day",
         5,
         ("post_id=2, day=2026-01-01", "post_id=3, day=2026-01-01"),
         "error",
@@ -67,7 +67,7 @@ def test_the_keys_of_whole_rows_leave_out_their_content(dbt: Dbt) -> None:
     load_id = Loader(dbt.warehouse).load(DAY, [{"userId": 3, "id": 7, "title": SECRET}])
     assert not dbt.invoke("build").success
 
-    [found] = [f for f in _found(dbt, since) if f.name.startswith("never_null_stg_posts")]
+    [found] = [f for f in _found(dbt, since) if f.name.startswith("not_null_columns_stg_posts")]
 
     assert found.keys == (f"post_id=7, author_id=3, day=2026-01-01, load_id={load_id}",)
 
@@ -154,4 +154,4 @@ def test_a_connection_that_breaks_in_the_middle_is_tried_again(dbt: Dbt) -> None
             " where pg_terminate_backend(pg_backend_pid())"
         )
         connection.execute("grant select on ops.loads to transformer")
-    assert _decision(dbt.invoke("run", "--select", "stg_loads")) is RetryAction.RETRY
+    assert _decision(dbt.invoke("run", "--select", "pinned_loads")) is RetryAction.RETRY

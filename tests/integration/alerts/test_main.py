@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from scripts.alerts import __main__ as alerts
 from scripts.alerts.immediate import report_failure, report_recovery
 from scripts.alerts.incident import Incident, Kind
-from scripts.errors import ConfigurationError, RefusedError
+from scripts.errors import ConfigurationError, InvalidInputError, UnavailableError
 from tests.documents import ROOT, run_readme
 from tests.inbox import PLACE, SECRET, Inbox
 
@@ -43,7 +43,7 @@ def test_what_is_open_is_listed_and_what_is_over_when_asked(inbox: Inbox) -> Non
 
 
 def test_a_silence_needs_a_ticket_and_ends(inbox: Inbox) -> None:
-    with pytest.raises(RefusedError, match="ticket"):
+    with pytest.raises(InvalidInputError, match="ticket"):
         _run("silence", "marts/marts-stale", "--hours", "1", "--ticket", "later")
     ticket = ("--ticket", "https://tickets.example/7")
     said = _run("silence", "marts/marts-stale", "--hours", "1", *ticket)
@@ -67,7 +67,7 @@ def test_a_test_sends_one_of_each_class_to_each_channel_and_says_so(inbox: Inbox
 
 def test_a_test_says_what_did_not_arrive_and_why(inbox: Inbox) -> None:
     inbox.switch(status=403)
-    with pytest.raises(RefusedError, match="slack: slack answers 403"):
+    with pytest.raises(UnavailableError, match="slack: slack answers 403"):
         _run("test")
     assert inbox.counts() == (0, len(Kind))
     with pytest.raises(ConfigurationError, match="403"):

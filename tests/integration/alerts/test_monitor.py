@@ -190,7 +190,7 @@ def test_an_unusual_volume_is_told(inbox: Inbox) -> None:
 
     with psycopg.connect(inbox.warehouse.transformer) as connection:
         connection.execute(
-            "create table build.fct_daily_volume as select 'posts'::text as source,"
+            "create table build.fct_daily_loads as select 'posts'::text as source,"
             " current_date as day, 3 as loaded, -4.2::float8 as z_score"
         )
     _watch(inbox)

@@ -9,7 +9,7 @@ import pytest
 from callbacks import alert_recovery, alert_run_failure, alert_task_failure
 from local.processes import free_port
 from local.sinks import mails
-from scripts.errors import RefusedError
+from scripts.errors import InvalidDataError
 from tests.inbox import SECRET, Inbox
 
 pytestmark = pytest.mark.integration
@@ -24,7 +24,7 @@ _RUN = {
 _TASK = {
     **_RUN,
     "task_instance": SimpleNamespace(task_id="land", try_number=1),
-    "exception": RefusedError("the answer is HTML"),
+    "exception": InvalidDataError("the answer is HTML"),
 }
 
 
@@ -35,7 +35,7 @@ def test_a_failed_task_and_its_run_are_one_message_a_channel(inbox: Inbox) -> No
     subject = "[local] ingest_posts failed (2026-01-02)"
     assert (inbox.slack(), inbox.mail()) == ([f"🔴 {subject}"], [subject])
     text = mails(inbox.folder)[0]["text"]
-    assert "Error: RefusedError: the answer is HTML" in text
+    assert "Error: InvalidDataError: the answer is HTML" in text
     assert "/dags/ingest_posts/runs/r1/tasks/land?try_number=1" in text
 
 

@@ -104,7 +104,7 @@ def test_history_of_days_that_come_one_by_one(dbt: Dbt, loader: Loader) -> None:
         (2, "b", DAYS[0], DAYS[0], True),
         (3, "c", DAYS[2], DAYS[2], False),
     ]
-    volumes = "select created, edited, deleted, loaded from build.fct_daily_volume order by day"
+    volumes = "select created, edited, deleted, loaded from build.fct_daily_loads order by day"
     assert dbt.rows(volumes) == [(2, 0, 0, 2), (0, 0, 2, 0), (2, 0, 0, 2)]
 
 
@@ -147,7 +147,7 @@ def test_each_source_is_held_against_its_ledger(dbt: Dbt, source: str, records: 
             ),
             (load_id,),
         )
-    assert failures(dbt.invoke("build")) == [f"{source}_agree_with_the_ledger"]
+    assert failures(dbt.invoke("build")) == [f"{source}_match_the_ledger"]
 
 
 def test_an_unusual_volume_is_told_but_stops_nothing(dbt: Dbt, loader: Loader) -> None:
@@ -173,7 +173,7 @@ def test_a_count_below_zero_is_caught(dbt: Dbt) -> None:
             values (1, 'other', '2026-01-01', 'k', 'e', now(), 1, 'ab', 'loaded', 1, -1, 2, 1, true)
             """
         )
-    assert failures(dbt.invoke("build")) == ["at_least_fct_daily_volume_loaded__0"]
+    assert failures(dbt.invoke("build")) == ["accepted_range_fct_daily_loads_loaded__0"]
 
 
 def test_a_changed_definition_computes_every_day_anew(
@@ -184,7 +184,11 @@ def test_a_changed_definition_computes_every_day_anew(
     project = tmp_path / "project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     staged = project / "models" / "staging" / "stg_posts.sql"
-    staged.write_text(staged.read_text().replace("typed.title,", "upper(typed.title) as title,"))
+    text = staged.read_text()
+    staged.write_text(text.replace('json_text("payload", "title")', "upper_title()"))
+    assert staged.read_text() != text
+    macro = "{% macro upper_title() %}upper({{ json_text('payload', 'title') }}){% endmacro %}"
+    (project / "macros" / "upper_title.sql").write_text(macro)
     Dbt(dbt.warehouse, tmp_path, project).run()
     assert dbt.rows("select title from build.fct_posts") == [("A TITLE",)]
 
@@ -212,7 +216,7 @@ def test_failing_rows_are_kept_for_the_alert(dbt: Dbt, loader: Loader) -> None:
     result = dbt.invoke("build")
     failed = [r for r in result.result.results if r.status == "fail"]
     assert [(r.node.name, r.failures) for r in failed] == [
-        ("unique_together_stg_posts_post_id__day", 1)
+        ("unique_combination_of_columns_stg_posts_post_id__day", 1)
     ]
     kept = dbt.rows(
         sql.SQL("select post_id, day from {}").format(sql.SQL(failed[0].node.relation_name))
@@ -325,7 +329,7 @@ def test_any_order_and_repetition_of_days_ends_in_the_same_marts(
     stray = next(day for day in DAYS if ("posts", day) not in world(seed))
     Loader(built.warehouse).load(stray, [post(99, "withdrawn later")])
     _load(built, seed, first)
-    built.run("--select", "stg_loads", "int_post_changes")  # what remembers
+    built.run("--select", "pinned_loads", "int_post_changes")  # what remembers
     _load(built, seed, second)
     Loader(built.warehouse).withdraw(stray)
     built.run(*(["--full-refresh"] if is_refreshed else []))

@@ -14,8 +14,8 @@ from tests.integration.dbt.support import PROJECT, Baseline, Dbt, Loader, days, 
 pytestmark = pytest.mark.integration
 
 FIRST, SECOND, THIRD = days(3)
-_UPSTREAM = ["stg_loads", "stg_comments", "stg_users", "stg_posts", "int_post_changes"]
-MODELS = [*_UPSTREAM, "fct_post_changes", "fct_posts", "dim_authors", "fct_daily_volume"]
+_UPSTREAM = ["pinned_loads", "stg_comments", "stg_users", "stg_posts", "int_post_changes"]
+MODELS = [*_UPSTREAM, "fct_post_changes", "fct_posts", "dim_authors", "fct_daily_loads"]
 POSTS = "select post_id, title from marts.fct_posts order by 1"
 
 
@@ -125,14 +125,14 @@ def test_a_load_that_lands_during_the_build_waits_for_the_next(dbt: Dbt, loader:
 
 def test_models_read_the_pinned_loads_although_they_were_replaced(dbt: Dbt, loader: Loader) -> None:
     late = loader.load(FIRST, [post(9, "late")])
-    dbt.build("--exclude", "stg_loads")
+    dbt.build("--exclude", "pinned_loads")
     dbt.publish()
     assert unpublished(dbt) == [late]
     assert dbt.rows(POSTS) == [(1, "one"), (2, "two")]
 
 
 def test_the_loader_sees_which_loads_are_pinned(dbt: Dbt) -> None:
-    pinned = dbt.rows("select load_id from build.stg_loads", "loader")
+    pinned = dbt.rows("select load_id from build.pinned_loads", "loader")
     assert pinned == dbt.rows("select load_id from ops.loads")
 
 
@@ -167,8 +167,8 @@ def test_a_failed_test_publishes_nothing_until_it_passes(dbt: Dbt, loader: Loade
     before = marts_by_version(dbt)
     loader.load(FIRST, [{"userId": 1, "id": 1, "body": "without a title"}])
     result = dbt.invoke("build")
-    assert [name for name in failures(result) if name.startswith("never_null_stg_posts")]
-    assert "never_null_stg_posts" in dbt.publish_problem()
+    assert [name for name in failures(result) if name.startswith("not_null_columns_stg_posts")]
+    assert "not_null_columns_stg_posts" in dbt.publish_problem()
     assert marts_by_version(dbt) == before
     repaired = loader.load(FIRST, [post(1, "repaired")])
     dbt.build()
@@ -188,7 +188,7 @@ def test_a_build_publishes_at_its_end_if_asked_and_nothing_failed(dbt: Dbt, load
     refused = loader.load(FIRST, [{"userId": 1, "id": 1, "body": "without a title"}])
     failed = failures(dbt.invoke("build", env=asked))
     assert failed
-    assert all(name.startswith("never_null_") for name in failed)  # not: nothing published
+    assert all(name.startswith("not_null_columns_") for name in failed)  # not: nothing published
     assert marts_by_version(dbt) == before
 
     loader.load(FIRST, [post(1, "repaired")])
@@ -214,8 +214,8 @@ def test_a_ledger_that_miscounts_is_caught(dbt: Dbt, loader: Loader) -> None:
     load_id = loader.load(SECOND, [post(1), post(2)])
     with psycopg.connect(dbt.warehouse.loader) as connection:
         connection.execute("delete from raw.posts_rows where load_id = %s and id = 2", (load_id,))
-    assert "posts_agree_with_the_ledger" in failures(dbt.invoke("build"))
-    assert "posts_agree_with_the_ledger failed" in dbt.publish_problem()
+    assert "posts_match_the_ledger" in failures(dbt.invoke("build"))
+    assert "posts_match_the_ledger failed" in dbt.publish_problem()
 
 
 def test_a_failed_test_of_a_source_stops_what_was_built_beside_it(dbt: Dbt, loader: Loader) -> None:
@@ -236,8 +236,11 @@ def test_a_failed_test_of_a_source_stops_what_was_built_beside_it(dbt: Dbt, load
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
-        ("run", "unique_together_stg_posts_post_id__day is older than its parent stg_posts"),
-        ("build --select stg_loads", "fct_posts has not run on this snapshot"),
+        (
+            "run",
+            "unique_combination_of_columns_stg_posts_post_id__day is older than its parent stg_posts",
+        ),
+        ("build --select pinned_loads", "fct_posts has not run on this snapshot"),
         ("build --select int_post_changes", "fct_post_changes is older than its parent"),
         ("build --exclude volume_is_usual unique_fct_posts_post_id", "unique_fct_posts_post_id"),
         ("build --empty", "stg_posts failed"),

@@ -25,7 +25,7 @@ _FEWEST = 20
 _MARTS = (
     "select count(*), array_agg(distinct title) from marts.fct_posts where not is_deleted",
     "select count(*), array_agg(distinct title) from marts.fct_post_changes",
-    "select sum(loaded)::bigint, null from marts.fct_daily_volume",
+    "select sum(loaded)::bigint, null from marts.fct_daily_loads",
     "select sum(posts)::bigint, null from marts.dim_authors",
 )
 
@@ -91,7 +91,7 @@ def test_readers_see_only_whole_and_tested_states(warehouse: Warehouse, tmp_path
         readers = [pool.submit(_read, warehouse, 3) for _ in range(2)]
         loader.load(DAY, [*_posts(1), {"userId": 1, "id": 99, "body": "without a title"}])
         assert not dbt.invoke("build").success
-        assert "never_null_stg_posts" in dbt.publish_problem()
+        assert "not_null_columns_stg_posts" in dbt.publish_problem()
         loader.load(DAY, _posts(2))
         _kill_at(warehouse, state, "build.fct_posts", "access share")
         _kill_at(warehouse, state, "marts.fct_posts", "share")  # the last to be changed

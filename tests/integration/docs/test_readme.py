@@ -73,13 +73,10 @@ def _taken(tree: Path) -> dict[str, str]:
     return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
 
 
-def test_docs_describe_every_column_and_draw_the_lineage_that_is_shown(tree: Path) -> None:
-    (tree / "docs" / "lineage.svg").unlink()
+def test_docs_describe_every_column(tree: Path) -> None:
     done = run_readme("make docs", tree)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "fct_posts" in (tree / "dbt" / "target" / "static_index.html").read_text()
-    drawn, shown = (folder / "docs" / "lineage.svg" for folder in (tree, ROOT))
-    assert drawn.read_text() == shown.read_text()
 
 
 def test_the_figures_are_those_of_the_benchmark() -> None:

@@ -108,7 +108,7 @@ def test_the_guide_leads_from_a_declaration_to_a_tested_table(
         outcomes = connection.execute(
             "select passed from build.outcomes where node like 'test.elt.todos_agree%'"
         ).fetchall()
-        published = connection.execute("select loaded from marts.fct_daily_volume").fetchall()
+        published = connection.execute("select loaded from marts.fct_daily_loads").fetchall()
     assert rows == [(1, 1, False), (2, 1, True), (3, 1, False)]
     assert outcomes == [(True,)]
     assert published == [(3,)]

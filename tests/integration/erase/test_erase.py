@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import date, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -11,10 +12,9 @@ from local.ministack import MiniStack
 from local.postgres import PostgresServer
 from scripts.erase.erase import erase_day, erase_record
 from scripts.erase.from_landing import RecordKey
-from scripts.landing.keys import raw_key
+from scripts.landing.keys import FIRST_DAY, raw_key
 from scripts.landing.store import Store
 from scripts.load.load import load
-from scripts.rebuild import FIRST_DAY
 from scripts.reconcile.pending import plan_work, survey_landing
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
@@ -163,7 +163,7 @@ def test_a_rewritten_object_is_what_would_have_landed_without_the_record(
     assert _body(store) == body
     assert len(list(store.versions(KEY))) == 1
     assert ledger(warehouse, "is_current, received, loaded, rejected, sha256")[-1] == (
-        (True, 3, 2, 1, store.sha256(KEY))
+        (True, 3, 2, 1, sha256(body).hexdigest())
     )
     assert _is_settled(store, warehouse)
 
@@ -250,9 +250,15 @@ def test_an_object_that_cannot_be_cut_into_records_is_named(
     warehouse: Warehouse, store: Store
 ) -> None:
     put(store, b'[{"id": 7, "title": ')
-    put(store, b'[{"id": 70, "title": ', key=raw_key("posts", NEXT))
+    other = raw_key("posts", NEXT)
+    put(store, b'[{"id": 70, "title": ', key=other)
+    put(store, array([post(8)]), key=other)  # the version before it cannot be searched either
     _, unreadable = erase_record(SEVEN, store, warehouse.loader, SETTINGS, lambda _text: None)
-    assert unreadable == [KEY]
+    assert unreadable == [KEY, other]
+
+    put(store, array([post(7), post(8)]), key=other)
+    _, unreadable = erase_record(SEVEN, store, warehouse.loader, SETTINGS, lambda _text: None)
+    assert unreadable == [KEY], "what stood beside the record was deleted with it"
 
 
 class _Rival(Store):

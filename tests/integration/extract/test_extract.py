@@ -19,10 +19,10 @@ from local.ministack import MiniStack
 from local.processes import free_port
 from local.stand_in_api import ApiSwitches, stand_in
 from local.switchable import SwitchableServer, running
-from scripts.errors import RefusedError, UnavailableError
+from scripts.errors import InvalidDataError, UnavailableError
 from scripts.extract.extract import ExtractResult, extract
 from scripts.landing.keys import raw_key
-from scripts.landing.store import Store
+from scripts.landing.store import ObjectHead, Store
 from scripts.settings import Endpoint, RunSettings
 from sources import Source
 from sources.jsonplaceholder import POSTS
@@ -65,9 +65,11 @@ def test_the_whole_answer_lands_with_its_counts_and_its_hash(api: Api, store: St
     assert json.loads(content) == answer.json()
     assert content.count(b"\n") == 25 + 2
     assert "🚀".encode() in content
-    assert landed.sha256 == sha256(content).hexdigest() == store.sha256(landed.key)
+    assert landed.sha256 == sha256(content).hexdigest()
     assert (landed.rows, landed.bytes, landed.is_new) == (25, len(content), True)
-    assert store.head(landed.key) == (next(store.list("raw/")), landed.sha256, landed.version_id)
+    assert store.head(landed.key) == ObjectHead(
+        next(store.list("raw/")), landed.version_id, landed.sha256
+    )
     assert json.loads(json.dumps(landed.facts())) == landed.facts()
     assert landed.facts()["day"] == "2026-01-01"
 
@@ -112,7 +114,7 @@ def test_numbers_escapes_and_text_stay_as_they_were_sent(api: Api, store: Store)
 
 def test_an_empty_list_lands_only_where_it_is_an_answer(api: Api, store: Store) -> None:
     api.switches = ApiSwitches(posts=0)
-    with pytest.raises(RefusedError, match=f"{api.url}/posts: expected records, got an empty"):
+    with pytest.raises(InvalidDataError, match=f"{api.url}/posts: expected records, got an empty"):
         land(api, store)
     assert not list(store.list(""))
 
@@ -127,7 +129,7 @@ def test_an_answer_cut_at_any_byte_lands_nothing(api: Api, store: Store) -> None
     for cut in range(size):
         # Without a length nothing but the JSON itself tells that the rest is missing.
         api.switches = ApiSwitches(posts=1, cut=cut, framing="close")
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(InvalidDataError) as caught:
             land(api, store)
         assert cut - 3 <= int(str(caught.value).split(" byte ")[1].split()[0].rstrip(",:")) <= cut
     assert len(api.requests) == size + 1
@@ -137,7 +139,7 @@ def test_an_answer_cut_at_any_byte_lands_nothing(api: Api, store: Store) -> None
 def test_an_answer_that_lies_about_its_length_lands_nothing(api: Api, store: Store) -> None:
     size = len(requests.get(f"{api.url}/posts", timeout=5).content)
     api.switches = ApiSwitches(content_length=size - 5)
-    with pytest.raises(RefusedError, match=f"byte {size - 5}"):
+    with pytest.raises(InvalidDataError, match=f"byte {size - 5}"):
         land(api, store)
     api.switches = ApiSwitches(content_length=size + 5, cut=size)
     with pytest.raises(UnavailableError, match=f"broke off at byte {size}"):

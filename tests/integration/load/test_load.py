@@ -102,7 +102,7 @@ def test_the_same_content_again_only_refreshes_the_listing(
     assert ledger(warehouse) == [("loaded", True, 1)]
     head = store.head(KEY)
     assert head is not None
-    assert ledger(warehouse, "version_id") == [(head[2],)]
+    assert ledger(warehouse, "version_id") == [(head.version_id,)]
     assert ledger(warehouse, "version_id, xmin::text") != first
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.postgres import PostgresServer
-from scripts.landing.store import ObjectInfo, OpenObject
+from scripts.landing.store import ObjectHead, ObjectInfo, OpenObject
 from scripts.load.attempt import LoadResult
 from scripts.load.load import load
 from scripts.settings import RunSettings
@@ -63,8 +63,8 @@ class Chunks:
     def open(self, key: str) -> OpenObject:
         return OpenObject(self._listed(key), None, None, self)
 
-    def head(self, key: str) -> tuple[ObjectInfo, None, None]:
-        return self._listed(key), None, None
+    def head(self, key: str) -> ObjectHead:
+        return ObjectHead(self._listed(key), None, None)
 
     def _listed(self, key: str) -> ObjectInfo:
         self.chunks = (self.body[i : i + self.size] for i in range(0, len(self.body), self.size))

@@ -105,13 +105,13 @@ def test_rows_of_replaced_loads_go_and_the_history_stays(
 def test_what_a_build_has_pinned_stays(store: Store, warehouse: Warehouse) -> None:
     reload(store, warehouse, 3)
     with psycopg.connect(warehouse.transformer) as connection:
-        connection.execute("create table build.stg_loads as select 1::bigint as load_id")
+        connection.execute("create table build.pinned_loads as select 1::bigint as load_id")
     try:
         assert clean_up(warehouse.loader, POSTS, SETTINGS) == 30
         assert rows_by_load(warehouse) == {1: 30, 3: 30}
     finally:
         with psycopg.connect(warehouse.transformer) as connection:
-            connection.execute("drop table build.stg_loads")
+            connection.execute("drop table build.pinned_loads")
     assert clean_up(warehouse.loader, POSTS, SETTINGS) == 30
 
 

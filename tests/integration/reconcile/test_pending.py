@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from scripts.errors import RefusedError
+from scripts.errors import InvalidInputError
 from scripts.landing.keys import raw_key, today
 from scripts.landing.store import Store
 from scripts.reconcile.pending import Work, last_published, plan_work
@@ -29,7 +29,7 @@ def _record(warehouse: Warehouse, store: Store, day: date, **row: Any) -> None:
     """Write the ledger's row for what lies in the bucket now."""
     found = store.head(raw_key("posts", day))
     assert found
-    listed = found[0]
+    listed = found.info
     columns = {
         "source": "posts",
         "day": day,
@@ -143,7 +143,7 @@ def test_named_days_are_work_even_where_nothing_changed(warehouse: Warehouse, st
 def test_a_named_day_that_never_landed_is_refused_by_name(
     warehouse: Warehouse, store: Store
 ) -> None:
-    with pytest.raises(RefusedError, match="nothing has landed for 2020-02-29"):
+    with pytest.raises(InvalidInputError, match="nothing has landed for 2020-02-29"):
         plan_work(store, warehouse.loader, RunSettings(), ["2020-02-29"])
 
 

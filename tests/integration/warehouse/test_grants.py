@@ -52,7 +52,7 @@ _ACTS = [
     (
         "reader",
         "select count(*) from ops.v_health_deliveries",
-        "select count(*) from ops.foreign_keys",
+        "select count(*) from ops.unknown_objects",
     ),
     ("reader", "select 1 from ops.v_health_loads", "delete from ops.v_health_loads"),
     ("reader", "select 1 from ops.v_health_loads", "update ops.v_health_loads set state = 'x'"),

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from scripts.alerts.failed_runs import Run, failed_run, named_tests
-from scripts.alerts.incident import Incident, Kind, no_answer
-from scripts.alerts.messages import IncidentRecord, Notice, digest_of, notice_of
+from scripts.alerts.incident import Incident, IncidentRecord, Kind, no_answer
+from scripts.alerts.messages import Notice, digest_of, notice_of
 from scripts.settings import Deployment
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -33,14 +33,14 @@ def incidents() -> dict[Kind, Incident]:
     ingest = Run("ingest_posts", "scheduled__2026-01-02T00:00:00+00:00", DAY, "land", 3)
     transform = Run("transform_posts", "asset_triggered__1", None, "dbt.fct_posts", 1)
     return {
-        Kind.RUN_FAILED: failed_run(ingest, AIRFLOW, "RefusedError: the answer is HTML"),
+        Kind.RUN_FAILED: failed_run(ingest, AIRFLOW, "InvalidDataError: the answer is HTML"),
         Kind.RUN_TIMED_OUT: failed_run(
             Run("transform_posts", "manual__1", None), AIRFLOW, "timed_out", is_timed_out=True
         ),
         Kind.DBT_TEST_FAILED: failed_run(transform, AIRFLOW, _TESTS, named_tests(_TESTS)),
         Kind.NO_ANSWER: no_answer("warehouse", ConnectionError("refused")),
         **{
-            kind: Incident(kind, subject, day, facts)
+            kind: Incident.new(kind, subject, day, facts)
             for kind, subject, day, facts in (
                 (Kind.DAY_LATE, "posts", DAY, {"Object": "raw/posts/2026-01-02.json"}),
                 (
@@ -68,7 +68,7 @@ def notices() -> dict[str, Notice]:
     closed = OPENED + timedelta(minutes=12, seconds=5)
     over = IncidentRecord(found[Kind.RUN_FAILED], 7, OPENED, closed, 3)
     storm = [
-        IncidentRecord(Incident(Kind.DAY_LATE, "posts", DAY + timedelta(n)), n)
+        IncidentRecord(Incident.new(Kind.DAY_LATE, "posts", DAY + timedelta(n)), n)
         for n in range(1, 13)
     ]
     return {

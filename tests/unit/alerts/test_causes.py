@@ -5,8 +5,7 @@ from datetime import date
 import pytest
 
 from scripts.alerts.causes import plan
-from scripts.alerts.incident import Incident, Kind
-from scripts.alerts.messages import IncidentRecord
+from scripts.alerts.incident import Incident, IncidentRecord, Kind
 
 pytestmark = pytest.mark.unit
 

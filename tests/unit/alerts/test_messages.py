@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from scripts.alerts.catalog import CATALOG
-from scripts.alerts.incident import Incident, Kind
-from scripts.alerts.messages import IncidentRecord, Notice, digest_of, notice_of
+from scripts.alerts.incident import Incident, IncidentRecord, Kind
+from scripts.alerts.messages import Notice, digest_of, notice_of
 from scripts.settings import Deployment
 from tests.unit.alerts.samples import GOLDEN, PLACE, dressed, incidents, notices
 
@@ -118,7 +118,7 @@ def test_a_mail_fits_a_narrow_screen(name: str) -> None:
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_data_is_shown_and_never_interpreted(hostile: str) -> None:
     facts = {"Error": hostile, **{f"Fact {n}": hostile for n in range(20)}}
-    incident = Incident(Kind.RUN_FAILED, hostile, None, facts, {"Log": f"http://a/{hostile}"})
+    incident = Incident.new(Kind.RUN_FAILED, hostile, None, facts, {"Log": f"http://a/{hostile}"})
     recorded = IncidentRecord(incident, 1, datetime(2026, 1, 2, tzinfo=UTC))
     for notice in (notice_of(recorded, PLACE, None), digest_of([recorded] * 60, PLACE, None)):
         _assert_harmless(notice)
@@ -159,7 +159,7 @@ def test_a_run_book_that_is_no_url_is_named_and_not_linked() -> None:
 
 
 def test_the_smallest_incident_is_enough() -> None:
-    notice = notice_of(IncidentRecord(Incident(Kind.RUN_FAILED, "?")), Deployment(), None)
+    notice = notice_of(IncidentRecord(Incident.new(Kind.RUN_FAILED, "?")), Deployment(), None)
     assert block_texts(notice.slack())
     assert "never published" in notice.text()
     assert replace(notice, details=[]).html()

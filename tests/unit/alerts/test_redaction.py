@@ -36,7 +36,7 @@ def test_what_the_environment_holds_is_masked_in_any_text(
 
     for told in (value, f"before {_PLANTED} after" if _PLANTED in secrets else value):
         facts, links = {"Error": told}, {"Log": f"http://a/{told}"}
-        incident = Incident(Kind.RUN_FAILED, told, None, facts, links)
+        incident = Incident.new(Kind.RUN_FAILED, told, None, facts, links)
         assert _PLANTED not in str(incident) + incident.fingerprint
         assert "***" in incident.facts["Error"]
 

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.objects import DAY, Objects, key, store
 from scripts.landing.json_array import Batch, MalformedRecord, read_records
+from scripts.landing.store import ObjectHead
 from scripts.load.binary_copy import HEADER, TRAILER
 from scripts.load.contract import Contract
 from sources.jsonplaceholder import POSTS
@@ -52,6 +53,6 @@ def test_the_local_store_answers_as_s3_does(tmp_path: Path) -> None:
     opened, head = found.open(key(DAY)), found.head(key(DAY))
     assert opened is not None
     body = b"".join(opened.blocks())
-    assert head == (opened.listed, sha256(body).hexdigest(), None)
-    assert opened.listed.size == len(body)
+    assert head == ObjectHead(opened.info, None, sha256(body).hexdigest())
+    assert opened.info.size == len(body)
     assert store(tmp_path / "empty").open(key()) is None

@@ -8,7 +8,7 @@ import pytest
 
 from local.stand_in_api import ApiSwitches, stand_in
 from local.switchable import SwitchableServer, running
-from scripts.errors import RefusedError
+from scripts.errors import ConfigurationError
 from scripts.extract.http_client import is_public
 from scripts.extract.pages import fetch_pages
 from scripts.settings import Endpoint, RunSettings
@@ -27,13 +27,15 @@ def api() -> Iterator[Api]:
 def fetch(url: str, *, is_private_allowed: bool) -> None:
     endpoint = Endpoint(url, is_private_allowed=is_private_allowed)
     for page in fetch_pages(endpoint, POSTS, RunSettings(http_retries=1, http_backoff=0.01)):
-        page.read(lambda blocks: list(blocks).clear())
+        for attempt in page.attempts():
+            with attempt:
+                list(page.blocks())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433"])
 def test_a_private_address_is_refused_at_once_under_every_name(api: Api, host: str) -> None:
     url = api.url.replace("127.0.0.1", host)
-    with pytest.raises(RefusedError, match=r"127\.0\.0\.1.*PIPELINE_ALLOW_PRIVATE_API"):
+    with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1.*PIPELINE_ALLOW_PRIVATE_API"):
         fetch(url, is_private_allowed=False)
     assert not api.requests
 
@@ -54,7 +56,7 @@ def test_a_name_that_changes_its_address_does_not_slip_through(
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     socket.getaddrinfo("rebinding.example", port)  # the look that a check before would take
-    with pytest.raises(RefusedError, match="no public address"):
+    with pytest.raises(ConfigurationError, match="not a public address"):
         fetch(f"http://rebinding.example:{port}", is_private_allowed=False)
     assert not api.requests
 

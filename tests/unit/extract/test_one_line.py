@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.extract.one_line import _tokens, compact
+from scripts.extract.one_line import _tokens, on_one_line
 
 pytestmark = pytest.mark.unit
 
@@ -67,12 +67,12 @@ def _spaced(tokens: list[bytes], data: st.DataObject) -> bytes:
 @given(_values(_scalar | _string), st.data())
 def test_only_whitespace_between_tokens_goes(tokens: list[bytes], data: st.DataObject) -> None:
     text = _spaced(tokens, data)
-    assert compact(text) == b"".join(_tokens(text)) == b"".join(tokens)
+    assert on_one_line(text) == b"".join(_tokens(text)) == b"".join(tokens)
 
 
 @given(_values(_scalar | _string | _surrogate), st.data())
 def test_a_lone_surrogate_stays_as_it_was_written(tokens: list[bytes], data: st.DataObject) -> None:
-    assert compact(_spaced(tokens, data)) == b"".join(tokens)
+    assert on_one_line(_spaced(tokens, data)) == b"".join(tokens)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_lone_surrogate_stays_as_it_was_written(tokens: list[bytes], data: st.
     ids=["digits and double keys", "escapes", "deep array", "deep object", "long", "unicode"],
 )
 def test_what_is_hard_for_parsers_is_kept(text: bytes, expected: bytes) -> None:
-    assert compact(text) == expected
+    assert on_one_line(text) == expected
 
 
 def _no_constant(name: str) -> Any:
@@ -107,7 +107,7 @@ def _is_json(text: str) -> bool:
 @pytest.mark.parametrize("wrap", ["%s", '{"a":%s}', '["%s"]', '{"a":1,%s}'])
 def test_it_takes_what_is_json_and_nothing_else(wrap: str, text: str) -> None:
     text = wrap.replace("%s", text)
-    for way in (compact, _tokens):
+    for way in (on_one_line, _tokens):
         try:
             way(text.encode(errors="surrogatepass"))
             is_taken = True
@@ -147,4 +147,4 @@ def test_it_takes_what_is_json_and_nothing_else(wrap: str, text: str) -> None:
 )
 def test_what_is_no_json_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"token|value"):
-        compact(text)
+        on_one_line(text)

@@ -12,7 +12,7 @@ import pytest
 from local.processes import free_port
 from local.stand_in_api import ApiSwitches, stand_in
 from local.switchable import SwitchableServer, running
-from scripts.errors import ConfigurationError, PipelineError, RefusedError, UnavailableError
+from scripts.errors import ConfigurationError, InvalidDataError, PipelineError, UnavailableError
 from scripts.extract.pages import Page, fetch_pages
 from scripts.settings import Endpoint, RunSettings
 from sources import Source
@@ -38,7 +38,7 @@ def with_settings(**changes: Any) -> RunSettings:
 def fetch(
     url: str | Endpoint, source: Source = POSTS, settings: RunSettings = SETTINGS
 ) -> list[bytes]:
-    """Return the pages' bodies as the door hands them on."""
+    """Return the bodies of all pages."""
     endpoint = url if isinstance(url, Endpoint) else Endpoint(url)
     with closing(fetch_pages(endpoint, source, settings)) as pages:
         return [read(page) for page in pages]
@@ -46,9 +46,11 @@ def fetch(
 
 def read(page: Page) -> bytes:
     """Return a page's body, as its last try brought it."""
-    tries: list[bytes] = []
-    page.read(lambda blocks: tries.append(b"".join(blocks)))
-    return tries[-1]
+    body = b""
+    for attempt in page.attempts():
+        with attempt:
+            body = b"".join(page.blocks())
+    return body
 
 
 def whole(api: Api) -> bytes:
@@ -122,7 +124,9 @@ def test_where_it_broke_off_is_named(api: Api, framing: Any) -> None:
 @pytest.mark.parametrize(("status", "says"), [(401, "credentials"), (404, "404"), (204, "204")])
 def test_a_refusal_is_not_tried_again(api: Api, status: int, says: str) -> None:
     api.switches = ApiSwitches(status=status)
-    raises(RefusedError, rf"{api.url}/posts: expected status 200.*{says}", lambda: fetch(api.url))
+    raises(
+        InvalidDataError, rf"{api.url}/posts: expected status 200.*{says}", lambda: fetch(api.url)
+    )
     assert len(api.requests) == 1
 
 
@@ -181,7 +185,7 @@ def test_an_endless_answer_ends_at_the_byte_limit(api: Api) -> None:
     api.switches = ApiSwitches(endless=True)
     settings = with_settings(max_bytes=1_000_000)
     caught = raises(
-        RefusedError, "at most 1000000 bytes", lambda: fetch(api.url, settings=settings)
+        InvalidDataError, "at most 1000000 bytes", lambda: fetch(api.url, settings=settings)
     )
     assert int(str(caught.value).split("at byte ")[1].split()[0]) > 1_000_000
 
@@ -190,7 +194,7 @@ def test_the_byte_limit_is_over_all_pages(api: Api) -> None:
     size = sum(map(len, fetch(api.url, PAGED)))
     fetch(api.url, PAGED, with_settings(max_bytes=size))
     raises(
-        RefusedError,
+        InvalidDataError,
         "_page=3.*bytes over all pages",
         lambda: fetch(api.url, PAGED, with_settings(max_bytes=size - 1)),
     )
@@ -203,20 +207,22 @@ def test_a_compressed_answer_is_read_and_its_limit_counts_what_it_holds(api: Api
 
     api.switches = ApiSwitches(gzip=True, body=" " * 30_000_000)  # 30 kB on the wire
     settings = with_settings(max_bytes=100_000)
-    caught = raises(RefusedError, "at most 100000", lambda: fetch(api.url, settings=settings))
+    caught = raises(InvalidDataError, "at most 100000", lambda: fetch(api.url, settings=settings))
     assert int(str(caught.value).split("at byte ")[1].split()[0]) < 200_000
 
 
 def test_pages_that_lead_in_a_circle_are_refused(api: Api) -> None:
     api.switches = ApiSwitches(skip=1, headers={"Link": '</posts?_page=1&_limit=10>; rel="next"'})
-    raises(RefusedError, "_page=1.*form a loop", lambda: fetch(api.url, PAGED))
+    raises(InvalidDataError, "_page=1.*form a loop", lambda: fetch(api.url, PAGED))
     assert len(api.requests) == 2
 
 
 def test_more_pages_than_the_limit_are_refused(api: Api) -> None:
     fetch(api.url, PAGED, with_settings(max_pages=3))
     raises(
-        RefusedError, "at most 2 pages", lambda: fetch(api.url, PAGED, with_settings(max_pages=2))
+        InvalidDataError,
+        "at most 2 pages",
+        lambda: fetch(api.url, PAGED, with_settings(max_pages=2)),
     )
 
 
@@ -225,7 +231,7 @@ def test_a_redirect_within_the_host_is_followed_but_not_for_ever(api: Api) -> No
     assert fetch(api.url)[0].count(b'"id"') == 3
 
     api.switches = ApiSwitches(status=301, headers={"Location": "/posts"})
-    raises(RefusedError, "at most 5 redirects", lambda: fetch(api.url))
+    raises(InvalidDataError, "at most 5 redirects", lambda: fetch(api.url))
 
 
 @pytest.mark.parametrize("how", ["redirect", "link"])
@@ -237,7 +243,7 @@ def test_another_host_is_never_asked(api: Api, how: str) -> None:
             else ApiSwitches(headers={"Link": f'<{other.url}/posts>; rel="next"'})
         )
         endpoint = Endpoint(api.url, {"X-Key": SECRET}, ("me", SECRET))
-        raises(RefusedError, "another scheme, host or port", lambda: fetch(endpoint))
+        raises(InvalidDataError, "another scheme, host or port", lambda: fetch(endpoint))
         assert not other.requests
     assert api.requests[0].headers["x-key"] == SECRET
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.errors import ConfigurationError, RefusedError
+from scripts.errors import ConfigurationError, InvalidDataError
 from scripts.extract.urls import followed, list_url, shown
 
 pytestmark = pytest.mark.unit
@@ -65,7 +65,7 @@ def test_a_reference_within_the_origin_is_followed(reference: str, target: str) 
     ],
 )
 def test_a_reference_out_of_the_origin_is_refused(reference: str) -> None:
-    with pytest.raises(RefusedError, match="credentials must not go"):
+    with pytest.raises(InvalidDataError, match="credentials must not go"):
         followed("https://h/v1/posts", reference)
 
 

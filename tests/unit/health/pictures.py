@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from scripts.alerts.incident import Incident
-from scripts.alerts.messages import IncidentRecord
+from scripts.alerts.incident import Incident, IncidentRecord
 from scripts.health.facts import Health, Tile
 from scripts.health.queries import HealthData, Load, OpenIncident, SourceState
 from scripts.health.verdict import compose

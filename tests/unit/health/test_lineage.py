@@ -24,10 +24,12 @@ def _model(name: str, folder: str, *reads: str, columns: tuple[str, ...] = ()) -
 def test_a_mart_has_the_sources_that_it_reaches(tmp_path: Path) -> None:
     nodes = {
         "model.elt.stg_posts": _model("stg_posts", "staging", "source.elt.raw.posts"),
-        "model.elt.stg_loads": _model("stg_loads", "staging", "source.elt.ops.loads"),
-        "model.elt.fct": _model("fct", "marts", "model.elt.stg_posts", "model.elt.stg_loads"),
+        "model.elt.pinned_loads": _model("pinned_loads", "staging", "source.elt.ops.loads"),
+        "model.elt.fct": _model("fct", "marts", "model.elt.stg_posts", "model.elt.pinned_loads"),
         "model.elt.dim": _model("dim", "marts", "model.elt.fct", "source.elt.raw.users"),
-        "model.elt.volume": _model("volume", "marts", "model.elt.stg_loads", columns=("source",)),
+        "model.elt.volume": _model(
+            "volume", "marts", "model.elt.pinned_loads", columns=("source",)
+        ),
         "test.elt.t": {"name": "t", "resource_type": "test", "fqn": ["elt", "marts", "t"]},
     }
     manifest = tmp_path / "manifest.json"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.errors import RefusedError
+from scripts.errors import InvalidDataError
 from scripts.landing.json_array import HEAD_BYTES, Batch, MalformedRecord, read_records
 
 pytestmark = pytest.mark.unit
@@ -193,7 +193,7 @@ def test_a_record_over_the_limit_is_skipped_and_described() -> None:
 def test_an_input_that_is_no_json_array_is_refused_at_its_byte(
     data: bytes, message: str, size: int
 ) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidDataError) as refused:
         cut(data, size)
     assert message in str(refused.value)
 
@@ -207,7 +207,7 @@ def test_damage_at_the_end_of_a_large_array_is_refused_at_its_byte(damage: str) 
         "comma": (data[:-1] + b",]", len(data)),
         "utf8": (data[:-3] + b"\xff" + data[-3:], len(data) - 3),
     }[damage]
-    with pytest.raises(RefusedError, match=f"byte {at}"):
+    with pytest.raises(InvalidDataError, match=f"byte {at}"):
         cut(damaged)
 
 
@@ -246,7 +246,7 @@ def test_hostile_input_takes_linear_time_and_little_memory(hostile: bytes) -> No
     try:
         for _ in read_records(blocks_of(hostile, 65_536), max_record_bytes=1024**2):
             pass
-    except RefusedError as error:
+    except InvalidDataError as error:
         if "inside record 0" not in str(error):
             raise
     peak = tracemalloc.get_traced_memory()[1]

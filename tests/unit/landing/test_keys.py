@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.errors import RefusedError
+from scripts.errors import InvalidInputError
 from scripts.landing.keys import parse_day, parse_raw_key, raw_key, raw_prefix, today
 
 pytestmark = pytest.mark.unit
@@ -56,7 +56,7 @@ def test_a_day_is_read_as_it_is_written(day: date) -> None:
 
 @pytest.mark.parametrize("text", ["", "today", "20260101", "2026-02-30", "2026-1-1", "2026-01-01 "])
 def test_what_is_no_day_is_refused_and_shown(text: str) -> None:
-    with pytest.raises(RefusedError, match="YYYY-MM-DD") as caught:
+    with pytest.raises(InvalidInputError, match="YYYY-MM-DD") as caught:
         parse_day(text)
     assert repr(text) in str(caught.value)
 

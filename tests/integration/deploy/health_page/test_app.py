@@ -125,7 +125,7 @@ def _attributes(page: str, *names: str) -> list[tuple[str, ...]]:
 def test_what_data_says_is_text(airflow: Airflow) -> None:
     """An incident repeats what APIs and exceptions said: strangers wrote it."""
     hostile = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
-    incident = Incident(
+    incident = Incident.new(
         Kind.RUN_FAILED,
         f"ingest_{hostile}",
         facts={f"Error{hostile}": hostile},

@@ -76,7 +76,7 @@ def test_our_own_steps_are_retried_but_a_refusal_is_not(dags: dict[str, DAG], da
     for task in steps:
         assert task.retries == 3
         assert task.retry_exponential_backoff == 2.0
-        assert "RefusedError" in str(task.retry_policy and task.retry_policy.serialize())
+        assert "PermanentError" in str(task.retry_policy and task.retry_policy.serialize())
 
 
 def test_dbt_is_tried_again_only_when_the_warehouse_was_away(dags: dict[str, DAG]) -> None:
@@ -129,9 +129,9 @@ def test_the_graph_of_transform(dags: dict[str, DAG]) -> None:
         f"{task.task_id} → {below}" for task in dag.tasks for below in task.downstream_task_ids
     }
     assert "load → test_sources" in edges
-    assert "load → dbt.stg_loads_model_build" in edges
+    assert "load → dbt.pinned_loads_model_build" in edges
     assert "test_sources → publish" in edges
-    assert "dbt.stg_loads_model_build → dbt.stg_posts_model_build" in edges
+    assert "dbt.pinned_loads_model_build → dbt.stg_posts_model_build" in edges
     leaves = {task.task_id for task in dag.tasks if not task.downstream_task_ids}
     assert leaves == {"publish"}
 

@@ -1,5 +1,5 @@
 {# Returns each row in which one of the columns is null: one scan for all of them. #}
-{% test never_null(model, columns) %}
+{% test not_null_columns(model, columns) %}
 
 select *
 from {{ model }}

@@ -1,10 +1,11 @@
-"""What is collected is the whole answer in the records' own bytes, or an error; no bucket here."""
+"""The array contains the whole answer in the records' own bytes, or an error is raised."""
 
 import json
 import random
 import tempfile
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from itertools import chain, repeat
 
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.sample_data import Sample
-from scripts.errors import RefusedError
-from scripts.extract.extract import _Array, _ignore
+from scripts.errors import InvalidDataError
+from scripts.extract.record_array import RecordArray
 
 pytestmark = pytest.mark.unit
 
@@ -30,11 +31,16 @@ def blocks(text: bytes, size: int = 64) -> Iterator[bytes]:
     return (text[i : i + size] for i in range(0, len(text), size))
 
 
+def append(array: RecordArray, parts: Iterable[bytes]) -> None:
+    for _ in array.append(parts):
+        pass
+
+
 def collected(*pages: bytes, size: int = 64, max_record_bytes: int = 1 << 20) -> bytes:
     with tempfile.SpooledTemporaryFile(max_size=4096) as spool:
-        array = _Array(spool, max_record_bytes, _ignore)
+        array = RecordArray(spool, max_record_bytes)
         for page in pages:
-            array._write(blocks(page, size), spool.tell(), array.rows)
+            append(array, blocks(page, size))
         array.finish()
         return spool.read()
 
@@ -63,20 +69,23 @@ def test_neither_blocks_nor_formatting_change_what_lands(size: int, indent: int 
 
 def test_an_answer_cut_at_any_byte_is_refused() -> None:
     for cut in range(len(ANSWER)):
-        with pytest.raises(RefusedError, match=rf"byte {cut}\b|nothing at byte 0"):
+        with pytest.raises(InvalidDataError, match=rf"byte {cut}\b|nothing at byte 0"):
             collected(ANSWER[:cut], size=97)
 
 
 def test_another_try_of_a_page_leaves_no_trace() -> None:
     with tempfile.SpooledTemporaryFile(max_size=100) as spool:
-        array = _Array(spool, 1 << 20, _ignore)
-        array._write(blocks(b'[{"a":1}]'), spool.tell(), array.rows)
-        start, rows = spool.tell(), array.rows
-        with pytest.raises(RefusedError):
-            array._write(blocks(ANSWER[:-10]), start, rows)
-        array._write(blocks(b'[{"b":2}]'), start, rows)
-        array.finish()
-        assert (spool.read(), array.rows) == (b'[\n{"a":1},\n{"b":2}\n]\n', 2)
+        array = RecordArray(spool, 1 << 20)
+        append(array, blocks(b'[{"a":1}]'))
+        start = array.mark()
+        for broken in (ANSWER[:-10], ANSWER[:-3]):
+            with pytest.raises(InvalidDataError):
+                append(array, blocks(broken))
+            array.rewind(start)
+        append(array, blocks(b'[{"b":2}]'))
+        digest, expected = array.finish(), b'[\n{"a":1},\n{"b":2}\n]\n'
+        assert (spool.read(), array.rows, array.size) == (expected, 2, len(expected))
+        assert digest == sha256(expected).hexdigest()
 
 
 def test_an_empty_list_is_an_empty_array() -> None:
@@ -127,7 +136,7 @@ def test_a_record_keeps_its_own_bytes(record: bytes) -> None:
     ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else "",
 )
 def test_what_is_no_list_of_objects_is_refused_with_its_place(answer: bytes, says: str) -> None:
-    with pytest.raises(RefusedError, match=says):
+    with pytest.raises(InvalidDataError, match=says):
         collected(answer, max_record_bytes=1000)
 
 
@@ -135,10 +144,10 @@ def test_blocks_may_be_cut_anywhere() -> None:
     chance = random.Random(5)
     answer = json.dumps([{"i": i, "s": "é🚀" * chance.randrange(9)} for i in range(999)]).encode()
     with tempfile.SpooledTemporaryFile() as spool:
-        array = _Array(spool, 1 << 20, _ignore)
+        array = RecordArray(spool, 1 << 20)
         edges = sorted(chance.sample(range(len(answer)), 200))
         parts = (answer[a:b] for a, b in zip([0, *edges], [*edges, len(answer)], strict=True))
-        array._write(parts, spool.tell(), 0)
+        append(array, parts)
         array.finish()
         assert json.loads(spool.read()) == json.loads(answer)
 
@@ -147,9 +156,9 @@ def test_memory_does_not_grow_with_the_answer() -> None:
     record = json.dumps(_sample.record("posts", 1), indent=2).encode()
     block = (b",\n  " + record) * 200
     with tempfile.SpooledTemporaryFile(max_size=1 << 20) as spool:
-        array = _Array(spool, 1 << 20, _ignore)
+        array = RecordArray(spool, 1 << 20)
         tracemalloc.start()
-        array._write(chain([b"[" + record], repeat(block, 500), [b"]"]), spool.tell(), 0)
+        append(array, chain([b"[" + record], repeat(block, 500), [b"]"]))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert array.rows == 100_001

@@ -1,11 +1,11 @@
 {#
-    Loaded of the ledger = rows of raw = rows of staging, per day: returns each load of the source
-    that is not yet published and whose rows, in raw or in the staging model, are not as many.
+    Rows loaded according to the ledger = rows in raw = rows in staging, per day. Returns each
+    unpublished load of the source for which the three counts differ.
 #}
-{% test agrees_with_the_ledger(model, source_name) %}
+{% test row_counts_match_ledger(model, source_name) %}
 
-with stg_loads as (
-    select * from {{ ref("stg_loads") }}
+with pinned_loads as (
+    select * from {{ ref("pinned_loads") }}
 ),
 
 raw_rows as (
@@ -14,7 +14,7 @@ raw_rows as (
 
 new_loads as (
     select *
-    from stg_loads
+    from pinned_loads
     where source = '{{ source_name }}' and not is_published
 ),
 

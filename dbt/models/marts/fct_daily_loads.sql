@@ -1,5 +1,5 @@
-with stg_loads as (
-    select * from {{ ref("stg_loads") }}
+with pinned_loads as (
+    select * from {{ ref("pinned_loads") }}
 ),
 
 int_post_changes as (
@@ -22,7 +22,7 @@ weighed as (
         *,
         avg(loaded) over four_weeks_before as usual,
         stddev_samp(loaded) over four_weeks_before as deviation
-    from stg_loads
+    from pinned_loads
     window
         four_weeks_before as (
             partition by source

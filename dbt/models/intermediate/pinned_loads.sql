@@ -1,9 +1,8 @@
--- A table, not a view: loaders commit while the models are built one by one, and all of them
--- must see the ledger as it was at one instant. Its rows are replaced, not the table: a new table
--- would take the staging views with it.
+-- A table, not a view: loaders commit while the models are built one by one, and all models must
+-- see the ledger as it was at one instant. Its rows are replaced, not the table: dropping the table
+-- would drop the staging views too.
 {{ config(
     materialized="incremental",
-    schema="build",
     pre_hook="{% if is_incremental() %} delete from {{ this }} {% endif %}",
     post_hook="analyze {{ this }}",
     on_schema_change="sync_all_columns",

@@ -1,0 +1,101 @@
+"""The array as it will land, one record a line. Invariant: each record keeps its own bytes.
+
+Only whitespace between tokens is removed, so the same answer always makes the same object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import IO, NamedTuple
+
+from scripts.errors import InvalidDataError
+from scripts.extract.one_line import on_one_line, on_one_line_each
+from scripts.landing.json_array import Batch, MalformedRecord, read_records
+
+
+class Mark(NamedTuple):
+    """A position to which an array can be rewound."""
+
+    size: int
+    rows: int
+    digest: hashlib._Hash
+
+
+class RecordArray:
+    """Collects records in a temporary file, with their number, size in bytes and sha256."""
+
+    def __init__(self, spool: IO[bytes], max_record_bytes: int) -> None:
+        self.size = self.rows = 0
+        self._spool = spool
+        self._max_record_bytes = max_record_bytes
+        self._digest = hashlib.sha256()
+        self._write(b"[\n")
+
+    def mark(self) -> Mark:
+        """Return the present end, to which `rewind` can return."""
+        return Mark(self.size, self.rows, self._digest.copy())
+
+    def rewind(self, mark: Mark) -> None:
+        """Forget everything that was appended after a mark."""
+        self._spool.seek(mark.size)
+        self._spool.truncate()
+        self.size, self.rows, self._digest = mark.size, mark.rows, mark.digest.copy()
+
+    def append(self, blocks: Iterable[bytes]) -> Iterator[None]:
+        """Append the records of a JSON array, and yield after each batch.
+
+        Raises:
+            InvalidDataError: the blocks are not a JSON array of objects.
+        """
+        for found in read_records(blocks, max_record_bytes=self._max_record_bytes):
+            self._write(b",\n" if self.rows else b"")
+            if isinstance(found, MalformedRecord):
+                self._write(self._rescued(found))
+                self.rows += 1
+            else:
+                self._write(_lines(found))
+                self.rows += len(found.records)
+            yield
+
+    def finish(self) -> str:
+        """Close the array, rewind its file to the start, and return the sha256 of its bytes."""
+        self._write(b"\n]\n" if self.rows else b"]\n")
+        self._spool.seek(0)
+        return self._digest.hexdigest()
+
+    def _write(self, data: bytes) -> None:
+        self._spool.write(data)
+        self._digest.update(data)
+        self.size += len(data)
+
+    def _rescued(self, malformed: MalformedRecord) -> bytes:
+        """Return a record that is legal JSON although msgspec cannot parse it, or refuse it."""
+        size = malformed.end - malformed.start
+        is_whole = size == len(malformed.head) and size <= self._max_record_bytes
+        try:
+            line = on_one_line(malformed.head if is_whole else b"")
+        except ValueError:
+            raise InvalidDataError(
+                f"record {malformed.position} at byte {malformed.start}: {malformed.reason}"
+            ) from None
+        if not line.startswith(b"{"):
+            raise _not_an_object(malformed.position, malformed.start, line)
+        return line
+
+
+def _lines(batch: Batch) -> bytes:
+    """Return the records, one a line; raises InvalidDataError if one is not an object."""
+    lines = on_one_line_each(batch)
+    joined = b",\n".join(lines)
+    # A record on one line contains no newline, so each ",\n{" begins a record.
+    if joined[:1] == b"{" and joined.count(b",\n{") == len(lines) - 1:
+        return joined
+    index = next(i for i, line in enumerate(lines) if bytes(line)[:1] != b"{")
+    [(start, _)] = batch.ranges([index])
+    raise _not_an_object(batch.first + index, start, bytes(lines[index]))
+
+
+def _not_an_object(position: int, start: int, line: bytes) -> InvalidDataError:
+    kind = {b"[": "an array", b'"': "a string"}.get(line[:1], "a number, true, false or null")
+    return InvalidDataError(f"record {position} at byte {start}: expected an object, got {kind}")
