@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
-# The pipeline on Airflow's official image. The environment is the locked one, and is built apart:
-# no installer and no compiler is in what runs.
-# Where you build, pin the tag to its digest: apache/airflow@sha256:...
+# The pipeline on Airflow's official image. A separate stage builds the locked environment, so that the
+# final image contains no installer and no compiler.
+# When you build it, pin the tag to its digest: apache/airflow@sha256:...
 FROM apache/airflow:slim-3.3.2-python3.12 AS airflow
 
 FROM airflow AS build
@@ -15,7 +15,7 @@ RUN python -m venv --without-pip venv \
     && /tmp/uv/bin/uv pip sync --no-cache --python venv/bin/python --require-hashes --compile-bytecode \
         requirements/runtime.txt
 COPY --chown=50000:0 . .
-# The graph is drawn from the manifest; a container starts without parsing the project.
+# Cosmos builds the DAG from the manifest, so that a container starts without parsing the project.
 RUN venv/bin/dbt --quiet parse --project-dir dbt --profiles-dir dbt \
     && rm --recursive --force dbt/logs requirements \
     && venv/bin/python -m compileall -q callbacks dags deploy local scripts sources

@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Bytecode is compiled once at install; without it dbt and Airflow start seconds slower.
+# Bytecode is compiled once at install. Without it, dbt and Airflow start seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALLED := $(VENV)/.installed
-# Programs whose requirements clash with ours: each has an environment of its own, made on demand.
+# Programs whose requirements conflict with ours. Each has a separate environment, created on demand.
 TOOLS := checkov cloud
 MANIFEST := dbt/target/manifest.json
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
@@ -38,8 +38,8 @@ $(INSTALLED): requirements/dev.txt requirements/uv.txt
 	@uv pip sync --python .tools/$*/bin/python --require-hashes --compile-bytecode --quiet $<
 	@touch $@
 
-# Cosmos draws the DAG from the manifest; parsing needs no database.
-manifest: $(MANIFEST) ## Build dbt's manifest, from which the DAG is drawn
+# Cosmos builds the DAG from the manifest. Parsing needs no database.
+manifest: $(MANIFEST) ## Build dbt's manifest, from which Cosmos builds the DAG
 $(MANIFEST): $(INSTALLED) $(shell find dbt -name '*.sql' -not -path '*/target/*' -o -name '*.yml' -not -path '*/target/*')
 	@cd dbt && dbt --quiet parse --profiles-dir .
 	@touch $@
@@ -60,49 +60,49 @@ up: setup ## Start the local stack and leave it running (WORKERS=2: Celery)
 	@python -m local up $(if $(API),--api $(API)) $(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(WORKERS),--workers $(WORKERS))
 
-status: $(INSTALLED) ## Show what runs, where it listens, which alerts arrived and if the pipeline is well
+status: $(INSTALLED) ## Show what runs, where it listens, which alerts arrived and if the pipeline is healthy
 	@python -m local status
 
-down: $(INSTALLED) ## Stop the local stack (PURGE=1 deletes its state too)
+down: $(INSTALLED) ## Stop the local stack (PURGE=1 also deletes its state)
 	@python -m local down $(if $(PURGE),--purge)
 
-env: setup ## Write .env for docker compose, with fresh secrets (PROFILES=local,celery)
+env: setup ## Write .env for docker compose, with new secrets (PROFILES=local,celery)
 	@python -m local.dotenv --profiles "$(PROFILES)"
 
-# What starts no stack of its own goes two at a time; stacks go one after the other.
+# Suites that start no stack run two at a time. Stacks run one after the other.
 test: setup ## Run the tests
 	@python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration tests/browser $(PYTEST_ARGS)
 	@python -m pytest tests/fault tests/e2e --ignore tests/fault/pipeline/test_faults.py $(PYTEST_ARGS)
 
-test-e2e: setup ## Rerun, clear, backfill, pause and fail on the real stack
+test-e2e: setup ## Test rerun, clear, backfill, pause and failure on the real stack
 	@python -m pytest tests/e2e -m thorough --ignore tests/e2e/alerts --ignore tests/e2e/test_told.py $(PYTEST_ARGS)
 
-test-alerts: setup ## Cause every class of alert on the real stack, and refuse to take it in every way
+test-alerts: setup ## Cause every class of alert on the real stack, and refuse its delivery in every way
 	@python -m pytest tests/e2e/alerts tests/e2e/test_told.py -m thorough $(PYTEST_ARGS)
 
-test-fault: setup ## Break the real stack in every way, and count every record (FIRST=1: one way of each class)
+test-fault: setup ## Inject every fault into the real stack, and count every record (FIRST=1: one of each class)
 	@python -m pytest $(if $(FIRST),tests/fault/pipeline/test_faults.py,tests/fault tests/integration/erase/test_erase.py -m fault) $(PYTEST_ARGS)
 
-soak: setup ## Live through days of faults and count every record (DAYS=30 SEED=1; WRITE=1 into docs)
+soak: setup ## Run through days of faults and count every record (DAYS=30 SEED=1, WRITE=1 into docs)
 	@python -m tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
 
-test-cloud: setup .tools/cloud/.installed ## Apply terraform/ to a cloud on loopback, try every identity, destroy
+test-cloud: setup .tools/cloud/.installed ## Apply terraform/ to a cloud on loopback, test every identity, destroy
 	@python -m pytest tests/cloud $(PYTEST_ARGS)
 
 test-celery: setup ## Run the main job on two Celery workers, and kill one in the middle of a load
 	@PIPELINE_TEST_WORKERS=2 python -m pytest tests/e2e/test_main_job.py $(PYTEST_ARGS)
 	@PIPELINE_TEST_WORKERS=2 python -m pytest tests/celery $(PYTEST_ARGS)
 
-mutants: setup ## Break the code on purpose: each committed patch must turn its named test red
+mutants: setup ## Break the code on purpose: each committed patch must fail its named test
 	@python -m tests.mutants
 
 bench: setup ## Measure the claims of docs/benchmarks.md and write them there
 	@python -m benchmarks.load --write
 
-bench-pipeline: setup ## Measure landing to marts, and waiting, and write them there (PEERS=1: and others)
+bench-pipeline: setup ## Measure landing to marts, and waiting, and write them there (PEERS=1: also other tools)
 	@python -m benchmarks.pipeline --write $(if $(PEERS),--peers)
 
-bench-health: setup ## Measure a look at the health page with two years of ledger, and write it there
+bench-health: setup ## Measure a request to the health page with two years of ledger, and write it there
 	@python -m benchmarks.health --write
 
 lint: lint-types lint-style ## Run every linter (make -j2 lint: two at a time)
@@ -110,7 +110,7 @@ lint: lint-types lint-style ## Run every linter (make -j2 lint: two at a time)
 lint-types: setup ## Check the types
 	@mypy
 
-lint-style: setup .tools/checkov/.installed ## Check everything but the types
+lint-style: setup .tools/checkov/.installed ## Run every linter except the type checker
 	@ruff format --check --quiet .
 	@ruff check --quiet .
 	@sqlfluff lint --disable-progress-bar --nocolor dbt | tail -n 40
@@ -122,20 +122,20 @@ lint-style: setup .tools/checkov/.installed ## Check everything but the types
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive terraform; \
 		else echo "terraform is not on PATH: its form is not checked"; fi
 	@bandit --quiet --recursive --severity-level medium sources scripts callbacks dags local deploy benchmarks
-	@# pipeline-...: names of Kubernetes secrets, not what is in them.
+	@# pipeline-...: names of Kubernetes secrets, not their values.
 	@git ls-files -- ':!requirements/*.txt' ':!tests' | xargs detect-secrets-hook --exclude-secrets '^pipeline-[a-z]+$$'
 	@zizmor --offline --quiet .github
 
-format: $(INSTALLED) ## Rewrite the sources as the linters want them
+format: $(INSTALLED) ## Format the code and fix what the linters can fix
 	@ruff format .
 	@ruff check --fix .
 
-lock: $(INSTALLED) ## Resolve the requirements anew and lock them with hashes
+lock: $(INSTALLED) ## Resolve the requirements again and lock them with hashes
 	@$(LOCK) requirements/uv.in --output-file requirements/uv.txt
 	@$(LOCK) requirements/dev.in --output-file requirements/dev.txt
 	@for tool in $(TOOLS); do \
 		$(LOCK) requirements/tools/$$tool.in --output-file requirements/tools/$$tool.txt; done
 	@$(LOCK) requirements/runtime.in --constraint requirements/dev.txt --output-file requirements/runtime.txt
 
-clean: ## Delete the virtual environment and what tools left behind (not the stack's state)
+clean: ## Delete the virtual environment, the tools' caches and dbt/target (not the stack's state)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dbt/target

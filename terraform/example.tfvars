@@ -2,7 +2,7 @@
 environment = "staging"
 region      = "eu-central-1"
 
-# Who may act as the pipeline, and who may erase a person's records for good.
+# Principals that may act as the pipeline, and principals that may erase a person's records permanently.
 trusted_arns = {
   pipeline = ["arn:aws:iam::123456789012:role/airflow-host"]
   erase    = ["arn:aws:iam::123456789012:role/data-protection"]

@@ -1,4 +1,4 @@
-# The cloud's part of the pipeline: where data lands, and who may do what with it.
+# Cloud resources of the pipeline: where data lands, and which identity may do what with it.
 
 module "landing" {
   source = "./modules/landing"

@@ -4,18 +4,18 @@ output "bucket" {
 }
 
 output "queue_url" {
-  description = "URL of the queue that is told of arrivals."
+  description = "URL of the queue of bucket notifications."
   value       = module.landing.queue_url
 }
 
 output "role_arns" {
-  description = "ARN of each duty's role: ingest, load and erase."
+  description = "ARN of the role of each duty: ingest, load and erase."
   value       = module.identity.role_arns
 }
 
-# No secret is among them: whoever runs the pipeline assumes the roles.
+# The output contains no secret, because the pipeline assumes the roles.
 output "env" {
-  description = "The lines that .env needs: terraform output -raw env >> .env"
+  description = "Lines for .env: terraform output -raw env >> .env"
   value = join("\n", [
     "LANDING_BUCKET=${module.landing.bucket}",
     "PIPELINE_LANDING_QUEUE_URL=${module.landing.queue_url}",

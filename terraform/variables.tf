@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the pipeline; every resource's name begins with it."
+  description = "Name of the pipeline. The name of every resource begins with it."
   type        = string
   default     = "elt-pipeline"
 
@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "environment" {
-  description = "Which installation this is, such as staging or production; part of every name."
+  description = "Name of the installation, such as staging or production. It is part of every resource name."
   type        = string
 
   validation {
@@ -30,7 +30,7 @@ variable "region" {
 }
 
 variable "kms_key_arn" {
-  description = "KMS key that encrypts the bucket and the queues; null: keys that AWS manages (SSE-S3, SSE-SQS)."
+  description = "KMS key that encrypts the bucket and the queues. null uses keys that AWS manages (SSE-S3, SSE-SQS)."
   type        = string
   default     = null
 
@@ -41,13 +41,13 @@ variable "kms_key_arn" {
 }
 
 variable "force_destroy" {
-  description = "Whether `terraform destroy` may delete a bucket that still holds data."
+  description = "Whether `terraform destroy` may delete a bucket that still contains data."
   type        = bool
   default     = false
 }
 
 variable "infrequent_access_days" {
-  description = "Age in days at which a raw object moves to cheaper, infrequently accessed storage."
+  description = "Age in days at which a raw object moves to cheaper infrequent-access storage."
   type        = number
   default     = 90
 
@@ -58,7 +58,7 @@ variable "infrequent_access_days" {
 }
 
 variable "noncurrent_days" {
-  description = "Days for which a replaced version of an object is kept."
+  description = "Days for which a replaced version of an object is retained."
   type        = number
   default     = 365
 
@@ -69,7 +69,7 @@ variable "noncurrent_days" {
 }
 
 variable "trusted_arns" {
-  description = "Principals that may assume the roles: the machine's or the cluster's own identity, people who erase."
+  description = "Principals that may assume the roles: the identity of the machine or cluster, and people who may erase."
   type = object({
     pipeline = list(string)
     erase    = list(string)

@@ -9,7 +9,7 @@ terraform {
   }
 }
 
-# Credentials, region and endpoint come from AWS's own variables or profile; the region must be given.
+# Credentials and endpoint come from the standard AWS variables or profile. The region is required.
 provider "aws" {
   region = var.region
 

@@ -1,4 +1,4 @@
-# One role a duty. Each may do what its duty needs on raw/*, and nothing else anywhere.
+# One role per duty. Each role has only the permissions on raw/* that its duty needs.
 
 locals {
   raw = "${var.bucket_arn}/raw/*"
@@ -6,7 +6,7 @@ locals {
   duties = {
     ingest = {
       trusted = var.trusted_arns.pipeline
-      # Without the right to list, S3 answers 403 instead of 404 to the head of an absent object.
+      # Without s3:ListBucket, S3 answers a HEAD request for a missing object with 403 instead of 404.
       lists   = ["s3:ListBucket"]
       objects = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
       queue   = []
@@ -24,7 +24,7 @@ locals {
       lists   = ["s3:ListBucket", "s3:ListBucketVersions"]
       objects = [
         "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",
-        "s3:DeleteObject", "s3:DeleteObjectVersion", # deleting many at once asks for both
+        "s3:DeleteObject", "s3:DeleteObjectVersion", # a bulk delete needs both
       ]
       queue = []
       kms   = ["kms:GenerateDataKey", "kms:Decrypt"]
@@ -53,7 +53,7 @@ data "aws_iam_policy_document" "duty" {
     actions   = each.value.lists
     resources = [var.bucket_arn]
 
-    # IfExists: the head of an absent object asks for this right too, and has no prefix.
+    # IfExists: a HEAD request for a missing object needs this permission, too, and has no prefix.
     condition {
       test     = "StringLikeIfExists"
       variable = "s3:prefix"

@@ -1,4 +1,4 @@
 output "role_arns" {
-  description = "ARN of each duty's role."
+  description = "ARN of the role of each duty."
   value       = { for duty, role in aws_iam_role.duty : duty => role.arn }
 }

@@ -9,18 +9,18 @@ variable "bucket_arn" {
 }
 
 variable "queue_arn" {
-  description = "ARN of the arrivals' queue."
+  description = "ARN of the queue of bucket notifications."
   type        = string
 }
 
 variable "kms_key_arn" {
-  description = "KMS key of bucket and queue; null: keys that AWS manages."
+  description = "KMS key of the bucket and the queue. null uses keys that AWS manages."
   type        = string
   default     = null
 }
 
 variable "trusted_arns" {
-  description = "Who may assume the roles: `pipeline` for ingest and load, `erase` for erase."
+  description = "Principals that may assume the roles: `pipeline` for ingest and load, `erase` for erase."
   type = object({
     pipeline = list(string)
     erase    = list(string)

@@ -1,9 +1,9 @@
-# The landing zone: a private, versioned bucket whose arrivals are told to a queue.
+# The landing zone: a private, versioned bucket that notifies a queue of new objects.
 
 resource "aws_s3_bucket" "landing" {
-  #checkov:skip=CKV_AWS_18:who read what is CloudTrail's to keep, in an account of its own
-  #checkov:skip=CKV_AWS_144:versioning keeps what is replaced; a second region is a choice of the owner
-  # A prefix, not a name: bucket names are taken worldwide, and nobody should hunt for a free one.
+  #checkov:skip=CKV_AWS_18:CloudTrail logs who read what, in a separate account
+  #checkov:skip=CKV_AWS_144:versioning keeps replaced objects, and a second region is the owner's choice
+  # A prefix, not a name: bucket names are global, and a prefix avoids the search for a free one.
   bucket_prefix = "${var.name}-"
   force_destroy = var.force_destroy
 }
@@ -76,7 +76,7 @@ resource "aws_s3_bucket_policy" "landing" {
 resource "aws_s3_bucket_lifecycle_configuration" "landing" {
   bucket = aws_s3_bucket.landing.id
 
-  # Raw is the truth: it grows cheaper, and nothing current ever expires.
+  # Raw is the truth: objects move to cheaper storage, and a current version never expires.
   rule {
     id     = "raw"
     status = "Enabled"

@@ -9,11 +9,11 @@ output "bucket_arn" {
 }
 
 output "queue_arn" {
-  description = "ARN of the arrivals' queue."
+  description = "ARN of the queue of bucket notifications."
   value       = aws_sqs_queue.arrivals.arn
 }
 
 output "queue_url" {
-  description = "URL of the arrivals' queue."
+  description = "URL of the queue of bucket notifications."
   value       = aws_sqs_queue.arrivals.id
 }

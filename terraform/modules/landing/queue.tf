@@ -1,4 +1,4 @@
-# The queue holds hints only: a lost or repeated message costs a look, never data.
+# The queue holds only hints: a lost message costs minutes, a duplicate costs an empty run, never data.
 
 resource "aws_sqs_queue" "arrivals" {
   name                       = "${var.name}-arrivals"

@@ -4,22 +4,22 @@ variable "name" {
 }
 
 variable "kms_key_arn" {
-  description = "KMS key for bucket and queues; null: keys that AWS manages."
+  description = "KMS key of the bucket and the queues. null uses keys that AWS manages."
   type        = string
   default     = null
 }
 
 variable "force_destroy" {
-  description = "Whether a bucket that holds data may be destroyed."
+  description = "Whether Terraform may destroy a bucket that contains data."
   type        = bool
 }
 
 variable "infrequent_access_days" {
-  description = "Age in days at which raw objects move to infrequent access."
+  description = "Age in days at which raw objects move to infrequent-access storage."
   type        = number
 }
 
 variable "noncurrent_days" {
-  description = "Days for which replaced versions are kept."
+  description = "Days for which replaced versions are retained."
   type        = number
 }
