@@ -20,7 +20,8 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, dag, task
 
-from dags.common.shared import DAG_DEFAULTS, DEPLOYMENT, day_of, raw_asset
+from dags.common.assets import raw_asset
+from dags.common.defaults import DAG_DEFAULTS, DEPLOYMENT, day_of
 from sources import SOURCES, Source
 
 
@@ -50,7 +51,7 @@ def ingest_dag(source: Source) -> DAG:
         def land(
             params: Any = None, dag_run: Any = None, outlet_events: Any = None
         ) -> dict[str, Any]:
-            from dags.common.shared import landing_store, posts_api, run_settings
+            from dags.common.connections import landing_store, posts_api, run_settings
             from scripts.extract.extract import extract
 
             day = date.fromisoformat(params["day"]) if params["day"] else day_of(dag_run)

@@ -24,9 +24,10 @@ from datetime import timedelta
 
 from airflow.sdk import Param, chain, dag
 
+from dags.common.assets import arrivals
 from dags.common.dbt_tasks import build_and_publish
+from dags.common.defaults import DAG_DEFAULTS
 from dags.common.load_operator import LoadPending
-from dags.common.shared import DAG_DEFAULTS, arrivals
 
 
 @dag(

@@ -25,7 +25,8 @@ from typing import Any
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common.shared import DAG_DEFAULTS, DEPLOYMENT, LANDING_SWEEP
+from dags.common.assets import LANDING_SWEEP
+from dags.common.defaults import DAG_DEFAULTS, DEPLOYMENT
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def watch_pipeline() -> None:
     @task(outlets=[LANDING_SWEEP], execution_timeout=timedelta(minutes=5))
     def look(ti: Any = None, outlet_events: Any = None, asset_state_store: Any = None) -> None:
         from callbacks import report_pipeline_state
-        from dags.common.shared import landing_store, run_settings, warehouse_dsn
+        from dags.common.connections import landing_store, run_settings, warehouse_dsn
         from scripts.errors import UnavailableError
         from scripts.reconcile.unknown_objects import claim_unreported
         from scripts.reconcile.watch import PipelineState, watch

@@ -19,6 +19,8 @@ from scripts.errors import BuildFailedError
 from scripts.settings import (
     dbt_environment,
     enter_dbt_environment,
+    enter_dbt_settings,
+    run_settings_from_env,
     transformer_dsn_from_env,
 )
 from scripts.warehouse.connection import plain_errors
@@ -120,10 +122,12 @@ def main(
 ) -> None:
     """Build and test the models in schema build, then publish the difference to the marts.
 
-    Reads DBT_HOST, DBT_PORT, DBT_USER, DBT_PASSWORD and DBT_DBNAME as dbt/profiles.yml does.
+    Reads DBT_HOST, DBT_PORT, DBT_USER, DBT_PASSWORD and DBT_DBNAME as dbt/profiles.yml does, and
+    AIRFLOW_VAR_PIPELINE.
     """
     dsn = transformer_dsn_from_env()
-    enter_dbt_environment(dsn)  # dbt's profile knows no Airflow connection
+    enter_dbt_environment(dsn)  # dbt's profile cannot read an Airflow connection
+    enter_dbt_settings(run_settings_from_env())
     run_dbt(dsn, is_full_refresh=full_refresh)
     typer.echo("built, tested and published")
 

@@ -3,8 +3,8 @@
 Two kinds of setting, by when they are read:
 
 * `Deployment`: from the environment, when a DAG file is parsed or a command starts.
-* `RunSettings`: what one run uses; in Airflow the JSON Variable ``pipeline`` over these defaults,
-  by hand the environment variable ``PIPELINE_RUN_SETTINGS``, in the same JSON.
+* `RunSettings`: what one run uses: the JSON Variable ``pipeline`` over these defaults. Commands read
+  it from the environment variable ``AIRFLOW_VAR_PIPELINE``, from which Airflow takes it too.
 
 Airflow's Connections become `Endpoint` values; by hand they are read from the same
 ``AIRFLOW_CONN_*`` variables that Airflow reads, or from the plain names beside them.
@@ -67,7 +67,9 @@ class Deployment(BaseSettings):
         description="whom Slack calls: <@U...>, <!subteam^S...> or <!here>; empty calls nobody",
     )
     runbook_url: str = Field(
-        default="docs/runbook.md", description="where the run book is; an alert adds #<class>"
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="where the run book opens, without #; empty: an alert contains its section",
     )
     heartbeat_url: str = Field(
         default="",
@@ -150,8 +152,10 @@ def deployment() -> Deployment:
 
 
 def run_settings_from_env(environ: Mapping[str, str] = os.environ) -> RunSettings:
-    """Read PIPELINE_RUN_SETTINGS (a JSON object, may be absent) over the defaults."""
-    return RunSettings.parse(_json_object("PIPELINE_RUN_SETTINGS", environ))
+    """Read AIRFLOW_VAR_PIPELINE (a JSON object, may be absent) over the defaults."""
+    if environ.get("PIPELINE_RUN_SETTINGS"):
+        raise ConfigurationError("PIPELINE_RUN_SETTINGS has a new name: set AIRFLOW_VAR_PIPELINE")
+    return RunSettings.parse(_json_object("AIRFLOW_VAR_PIPELINE", environ))
 
 
 class AirflowConnection(Protocol):
@@ -245,6 +249,11 @@ def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[s
 def enter_dbt_environment(dsn: str) -> None:
     """Make this process's own environment that of `dbt_environment`."""
     os.environ.update(dbt_environment(dsn))
+
+
+def enter_dbt_settings(settings: RunSettings) -> None:
+    """Put the run settings that the dbt project reads into this process's environment."""
+    os.environ["PIPELINE_VOLUME_Z_SCORE"] = str(settings.volume_z_score)
 
 
 def dsn_of(connection: AirflowConnection) -> str:

@@ -124,7 +124,7 @@ def environment(store: Store, dsn: str, **more: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": LOGIN,
         "LANDING_BUCKET": store.bucket,
         "WAREHOUSE_DSN": dsn,
-        "PIPELINE_RUN_SETTINGS": SETTINGS.model_dump_json(),
+        "AIRFLOW_VAR_PIPELINE": SETTINGS.model_dump_json(),
         **more,
     }
 

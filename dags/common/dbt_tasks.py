@@ -30,8 +30,9 @@ from cosmos.operators.local import (
 )
 from cosmos.profiles import PostgresUserPasswordProfileMapping
 
+from dags.common.assets import LANDING_SWEEP, POSTS_MARTS
+from dags.common.defaults import DEPLOYMENT
 from dags.common.retry_policy import WarehousePolicy
-from dags.common.shared import DEPLOYMENT, LANDING_SWEEP, POSTS_MARTS
 
 _PROJECT = Path(__file__).parents[2] / "dbt"
 _MORE_LANDED = AssetAlias("more_landed")  # an outlet that stays silent unless something is added
@@ -52,11 +53,14 @@ _ENV = {
 _until_exit = ExitStack()  # of the task's process, which is the task
 
 
-def share_dbt(_context: Any) -> None:
-    """Keep dbt by hand away from now until this task's process ends, in whatever way."""
-    from dags.common.shared import transformer_dsn
+def prepare_dbt(_context: Any) -> None:
+    """Before a dbt task: share the lock of dbt until this process ends, and hand over settings."""
+    from dags.common.connections import run_settings, transformer_dsn
+    from scripts.settings import enter_dbt_settings
     from scripts.warehouse.dbt_lock import dbt_lock
 
+    enter_dbt_settings(run_settings())
+    (_CACHE / "target").mkdir(parents=True, exist_ok=True)
     _until_exit.enter_context(dbt_lock(transformer_dsn(), is_alone=False))
 
 
@@ -66,11 +70,10 @@ _OPERATOR_ARGS: dict[str, Any] = {
     "append_env": True,
     "execution_timeout": timedelta(minutes=30),
     "retry_policy": WarehousePolicy(),
-    "pre_execute": share_dbt,
+    "pre_execute": prepare_dbt,
 }
 # Without a cache folder of its own a single command parses the whole project each time.
 _CACHE = Path(cosmos_settings.cache_dir) / "transform_posts__single"
-(_CACHE / "target").mkdir(parents=True, exist_ok=True)
 _ONE_COMMAND: dict[str, Any] = {
     "project_dir": _PROJECT,
     "profile_config": _PROFILE,
@@ -88,7 +91,7 @@ def _tell_what_was_published(context: Any, _result: Any = None) -> None:
 
     Its own event may be stranded, or there was more than one batch of it.
     """
-    from dags.common.shared import landing_store, run_settings, warehouse_dsn
+    from dags.common.connections import landing_store, run_settings, warehouse_dsn
     from scripts.reconcile.pending import Work, last_published, work_left
 
     events, dsn = context["outlet_events"], warehouse_dsn()

@@ -26,7 +26,7 @@ class LoadPending(BaseOperator):
 
     def execute(self, context: Any, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Load; return the run's work, and records and objects by outcome."""
-        from dags.common.shared import landing_store, run_settings, warehouse_dsn
+        from dags.common.connections import landing_store, run_settings, warehouse_dsn
         from scripts.load.load import load_work, summary
         from scripts.load.superseded import clean_up_all
 
@@ -82,7 +82,7 @@ class LoadPending(BaseOperator):
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any
     ) -> Any:
         """Go on after a wait; one that took too long is no reason to wait again."""
-        from dags.common.shared import run_settings
+        from dags.common.connections import run_settings
 
         try:
             return super().resume_execution(next_method, next_kwargs, context)

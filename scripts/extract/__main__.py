@@ -19,7 +19,7 @@ def main(
     """Fetch one source from the API and land it in the bucket, as its ingest DAG does.
 
     Reads POSTS_API_URL (or AIRFLOW_CONN_POSTS_API), LANDING_BUCKET, AWS's own variables
-    (AWS_ENDPOINT_URL too) and PIPELINE_RUN_SETTINGS. Exit status 0 when it has landed or was
+    (AWS_ENDPOINT_URL too) and AIRFLOW_VAR_PIPELINE. Exit status 0 when it has landed or was
     there already; 2, and one line on stderr, when nothing was landed.
     """
     wanted, on = source_named(source), parse_day(day) if day else today()

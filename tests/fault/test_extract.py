@@ -43,7 +43,7 @@ def start(
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": "eu-central-1",
-            "PIPELINE_RUN_SETTINGS": json.dumps({"http_backoff": 0.01, "total_timeout": 30}),
+            "AIRFLOW_VAR_PIPELINE": json.dumps({"http_backoff": 0.01, "total_timeout": 30}),
             **environ,
         },
         stdout=subprocess.PIPE,

@@ -29,10 +29,10 @@ def connection(**parts: Any) -> str:
 
 
 def test_run_settings_are_laid_over_the_defaults() -> None:
-    read = run_settings_from_env({"PIPELINE_RUN_SETTINGS": '{"read_timeout": 2.5, "max_pages": 3}'})
+    read = run_settings_from_env({"AIRFLOW_VAR_PIPELINE": '{"read_timeout": 2.5, "max_pages": 3}'})
     assert (read.read_timeout, read.max_pages) == (2.5, 3)
     assert read.connect_timeout == RunSettings().connect_timeout
-    assert run_settings_from_env({}) == run_settings_from_env({"PIPELINE_RUN_SETTINGS": ""})
+    assert run_settings_from_env({}) == run_settings_from_env({"AIRFLOW_VAR_PIPELINE": ""})
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_run_settings_are_laid_over_the_defaults() -> None:
         ('{"read_timeout": 0}', "read_timeout"),
         ('{"max_reject_share": 2}', "max_reject_share"),
         ('{"raed_timeout": 1}', "raed_timeout"),
-        ("{", "PIPELINE_RUN_SETTINGS"),
-        ("[]", "PIPELINE_RUN_SETTINGS"),
+        ("{", "AIRFLOW_VAR_PIPELINE"),
+        ("[]", "AIRFLOW_VAR_PIPELINE"),
     ],
 )
 def test_a_wrong_run_setting_is_named(text: str, named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
-        run_settings_from_env({"PIPELINE_RUN_SETTINGS": text})
+        run_settings_from_env({"AIRFLOW_VAR_PIPELINE": text})
 
 
 def test_run_settings_cannot_be_changed_after_reading() -> None:

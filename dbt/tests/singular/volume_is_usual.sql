@@ -21,7 +21,10 @@ final as (
         on
             fct_daily_loads.source = pinned_loads.source
             and fct_daily_loads.day = pinned_loads.day
-    where not pinned_loads.is_published and abs(fct_daily_loads.z_score) > {{ env_var("PIPELINE_VOLUME_Z_SCORE", "3") | float }}
+    where
+        not pinned_loads.is_published
+        and abs(fct_daily_loads.z_score)
+        > {{ env_var("PIPELINE_VOLUME_Z_SCORE", "3") | float }}
 )
 
 select * from final

@@ -238,7 +238,7 @@ def test_a_failed_test_of_a_source_stops_what_was_built_beside_it(dbt: Dbt, load
     [
         (
             "run",
-            "unique_combination_of_columns_stg_posts_post_id__day is older than its parent stg_posts",
+            "_stg_posts_post_id__day is older than its parent stg_posts",
         ),
         ("build --select pinned_loads", "fct_posts has not run on this snapshot"),
         ("build --select int_post_changes", "fct_post_changes is older than its parent"),

@@ -165,7 +165,7 @@ def run(
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "eu-central-1",
-        "PIPELINE_RUN_SETTINGS": json.dumps(fast),
+        "AIRFLOW_VAR_PIPELINE": json.dumps(fast),
     }
     return subprocess.run(
         [sys.executable, "-m", "scripts.extract", *arguments],

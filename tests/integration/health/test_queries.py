@@ -191,9 +191,9 @@ def test_settings_of_a_run_are_the_thresholds(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger.seed(warehouse.loader, "amber")
-    monkeypatch.setenv("PIPELINE_RUN_SETTINGS", '{"unpublished_minutes": 1}')
+    monkeypatch.setenv("AIRFLOW_VAR_PIPELINE", '{"unpublished_minutes": 1}')
     assert command(warehouse.reader).returncode == 1
-    monkeypatch.setenv("PIPELINE_RUN_SETTINGS", '{"unpublished_minutes": "soon"}')
+    monkeypatch.setenv("AIRFLOW_VAR_PIPELINE", '{"unpublished_minutes": "soon"}')
     assert command(warehouse.reader).returncode == 2
 
 

@@ -12,19 +12,13 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from dags.common import dbt_tasks
+from dags.common.assets import LANDING_SWEEP, POSTS_MARTS
+from dags.common.connections import landing_store, run_settings, warehouse_dsn
 from dags.common.load_operator import LoadPending
-from dags.common.shared import (
-    LANDING_SWEEP,
-    POSTS_MARTS,
-    landing_store,
-    run_settings,
-    warehouse_dsn,
-)
 from local.ministack import LOGIN, REGION
 from scripts.errors import InvalidInputError, NotLandedError, UnavailableError
 from scripts.landing.keys import raw_key, today
 from scripts.landing.store import Store
-from scripts.settings import Deployment
 from tests.conftest import Warehouse
 from tests.integration.reconcile.test_pending import _land, _record
 
@@ -50,7 +44,7 @@ def _connections(warehouse: Warehouse, store: Store, monkeypatch: pytest.MonkeyP
     }.items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW_VAR_PIPELINE", '{"landing_wait_minutes": 7}')
-    monkeypatch.setattr("dags.common.shared.DEPLOYMENT", Deployment(LANDING_BUCKET=store.bucket))
+    monkeypatch.setenv("LANDING_BUCKET", store.bucket)
 
 
 def _postgres(dsn: str) -> dict[str, Any]:
@@ -155,8 +149,8 @@ def _published(done: dict[str, Any]) -> list[Any]:
 def test_a_dbt_task_holds_its_lock_until_its_process_ends(warehouse: Warehouse) -> None:
     alone = "select pg_advisory_lock(hashtext('elt.dbt'))"
     with psycopg.connect(warehouse.loader, autocommit=True) as other:
-        dbt_tasks.share_dbt({})
-        dbt_tasks.share_dbt({})  # as another task does meanwhile
+        dbt_tasks.prepare_dbt({})
+        dbt_tasks.prepare_dbt({})  # as another task does meanwhile
         other.execute("set statement_timeout = '1s'")
         with pytest.raises(psycopg.errors.QueryCanceled):
             other.execute(alone)

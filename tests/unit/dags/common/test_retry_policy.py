@@ -15,7 +15,7 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from callbacks import alert_recovery, alert_run_failure, alert_task_failure
-from dags.common.dbt_tasks import share_dbt
+from dags.common.dbt_tasks import prepare_dbt
 from dags.common.retry_policy import WarehousePolicy
 from scripts.settings import Deployment
 
@@ -106,7 +106,7 @@ def test_every_dbt_task_takes_the_lock_and_only_one_run_goes_at_a_time(
     dbt = [task for task in dag.tasks if type(task).__module__.startswith("cosmos.")]
     assert {task.task_id for task in dag.tasks} - {task.task_id for task in dbt} == {"load"}
     for task in dbt:
-        assert getattr(task, "_pre_execute_hook", None) is share_dbt, task.task_id
+        assert getattr(task, "_pre_execute_hook", None) is prepare_dbt, task.task_id
     assert dag.max_active_runs == 1
 
 

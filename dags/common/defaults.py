@@ -1,0 +1,47 @@
+"""What every DAG has in common: start date, owner, retries and callbacks."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+
+from callbacks import alert_recovery, alert_run_failure, alert_task_failure
+from scripts.settings import deployment
+
+DEPLOYMENT = deployment()
+# Far back and constant: a run for a day before the start date succeeds without any task.
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+DAG_DEFAULTS: dict[str, Any] = {
+    "start_date": START,
+    "catchup": False,
+    "on_failure_callback": alert_run_failure,
+    "on_success_callback": alert_recovery,
+    "default_args": {
+        "owner": DEPLOYMENT.owner,
+        "retries": DEPLOYMENT.task_retries,
+        "retry_delay": timedelta(seconds=DEPLOYMENT.retry_delay_seconds),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=15),
+        # Bad data and bad settings are the same on every try: fail immediately.
+        "retry_policy": ExceptionRetryPolicy(
+            rules=[
+                RetryRule(
+                    exception="scripts.errors.PermanentError",
+                    action=RetryAction.FAIL,
+                    reason="the same call would fail again",
+                )
+            ]
+        ),
+        "execution_timeout": timedelta(hours=1),
+        "on_failure_callback": alert_task_failure,
+    },
+}
+
+
+def day_of(dag_run: Any) -> date:
+    """Return the day of a run: of its logical date or, without one, of its creation."""
+    moment: datetime = dag_run.logical_date or dag_run.run_after
+    return moment.astimezone(UTC).date()
