@@ -1,4 +1,4 @@
-"""The words of each class. Invariant: plain text; the data comes in as one short, clean line."""
+"""The alert texts of each class. Invariant: plain text. Inserted data is one short, clean line."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,13 @@ from scripts.alerts.incident import Kind
 
 
 class CatalogEntry(NamedTuple):
-    """What is said of one class; `title` and `impact` may name ``{subject}`` and ``{day}``.
+    """The texts of one class. `title` may contain ``{subject}`` and ``{day}``.
 
     Attributes:
-        severity: ``error`` wants somebody now, ``warning`` wants a look.
-        title: what broke.
-        impact: for whom, and what it means for them.
-        next: what happens by itself, or that somebody must act.
+        severity: ``error`` requires immediate action, ``warning`` requires a check.
+        title: what happened, and where.
+        impact: what it means for readers of the marts.
+        next: whether the pipeline recovers automatically, and what the operator does.
     """
 
     severity: str
@@ -21,82 +21,87 @@ class CatalogEntry(NamedTuple):
     next: str
 
 
-_NEXT_RUN = "nothing by itself: mend the cause and clear the run, or let the next run do it"
+_RUN_IMPACT = (
+    "The data of this run is missing. Readers of the marts see the earlier data until a run"
+    " succeeds."
+)
+_RUN_NEXT = (
+    "Will not recover automatically. Fix the cause and clear the run, or wait for the next run."
+)
 
 CATALOG: dict[Kind, CatalogEntry] = {
-    Kind.RUN_FAILED: CatalogEntry(
-        "error", "{subject} failed", "its data is not fresh until a run of it succeeds", _NEXT_RUN
-    ),
-    Kind.RUN_TIMED_OUT: CatalogEntry(
-        "error",
-        "{subject} ran out of time",
-        "its data is not fresh until a run of it succeeds",
-        _NEXT_RUN,
-    ),
+    Kind.RUN_FAILED: CatalogEntry("error", "{subject} failed", _RUN_IMPACT, _RUN_NEXT),
+    Kind.RUN_TIMED_OUT: CatalogEntry("error", "{subject} timed out", _RUN_IMPACT, _RUN_NEXT),
     Kind.DBT_TEST_FAILED: CatalogEntry(
         "error",
         "{subject}: a dbt test failed",
-        "nothing was published; readers see the marts as they were",
-        "nothing by itself: mend the data or the model; the next run builds and tests again",
+        "Nothing was published. Readers of the marts see the earlier data.",
+        "Will not recover automatically. Fix the data or the model. The next run builds and tests"
+        " again.",
     ),
     Kind.DAY_LATE: CatalogEntry(
         "error",
         "{subject} has not landed",
-        "the day is missing from the marts",
-        "nothing by itself: run its ingest DAG for this day",
+        "This day is missing from the marts.",
+        "Will not recover automatically. Run the ingest DAG of this source for this day.",
     ),
     Kind.LOAD_UNPUBLISHED: CatalogEntry(
         "error",
-        "{subject} are loaded and not published",
-        "readers do not see these days yet",
-        "the watch starts a transform at every look",
+        "{subject} are loaded but not published",
+        "Readers of the marts do not see these days yet.",
+        "Every run of watch_pipeline starts a transform. Check why the transform does not publish.",
     ),
     Kind.MARTS_STALE: CatalogEntry(
         "error",
         "{subject} are stale",
-        "readers see old data",
-        "nothing by itself: act",
+        "Readers of the marts see old data.",
+        "Will not recover automatically. Check that the ingest DAGs run and that the API returns"
+        " new data.",
     ),
     Kind.VOLUME_UNUSUAL: CatalogEntry(
         "warning",
         "{subject} has an unusual number of rows",
-        "the day is published; its figures may mislead",
-        "nothing: a day may be unusual and right",
+        "The day is published. Its figures can be misleading.",
+        "Check the number against the API. An unusual number can be correct and then needs no"
+        " action.",
     ),
     Kind.OBJECT_PARKED: CatalogEntry(
         "error",
-        "{subject} was refused and parked",
-        "the day before stays; this answer is not in the marts",
-        "it is tried again when the object changes",
+        "{subject}: an object was parked",
+        "The marts do not contain this object. They keep the previous state of the day.",
+        "Retried only when the object changes. Fix the source and ingest the day again.",
     ),
     Kind.MANY_REJECTS: CatalogEntry(
         "warning",
         "{subject} has many rejected records",
-        "the rejected records are missing from the marts",
-        "nothing by itself: look at the reasons, then replay",
+        "The rejected records are missing from the marts.",
+        "Will not recover automatically. Check the reasons, then replay the day.",
     ),
     Kind.DAG_IMPORT_ERROR: CatalogEntry(
         "error",
         "{subject} cannot be imported",
-        "its DAGs keep their last good version, or do not run at all",
-        "nothing by itself: mend the file",
+        "The DAGs of this file keep their last good version or do not run. Data in the marts can"
+        " become stale.",
+        "Will not recover automatically. Fix the file or roll back its deployment.",
     ),
     Kind.NO_HEARTBEAT: CatalogEntry(
         "error",
-        "Airflow's {subject} gives no heartbeat",
-        "runs are late or do not start",
-        "nothing by itself: start it again",
+        "Airflow's {subject} sends no heartbeat",
+        "Runs start late or not at all. Data in the marts can become stale.",
+        "Will not recover automatically. Restart this process.",
     ),
     Kind.NO_ANSWER: CatalogEntry(
         "error",
         "the {subject} does not answer",
-        "nothing lands, loads or is published, and less is watched",
-        "it is tried again at every run and at every look of the watch",
+        "No data lands, is loaded or is published. Monitoring is incomplete.",
+        "Every run and every check of watch_pipeline tries again. Restore the service or correct"
+        " its connection.",
     ),
     Kind.DELIVERY_FAILED: CatalogEntry(
         "warning",
-        "{subject} does not take alerts",
-        "who reads only {subject} is told of nothing",
-        "every message is tried again until it is taken",
+        "{subject} does not accept alerts",
+        "The marts are not affected. Users who read only this channel receive no alerts.",
+        "Every message is retried until the channel accepts it. Check the connection of this"
+        " channel.",
     ),
 }

@@ -1,1 +1,1 @@
-"""Is the pipeline well? What the health page and `python -m scripts.health` show."""
+"""The health of the pipeline, for the health page and for `python -m scripts.health`."""

@@ -1,6 +1,6 @@
-"""Is the pipeline well? The facts of the health page in a terminal.
+"""The health of the pipeline in a terminal, with the same facts as the health page.
 
-Exit status: 0 unless the verdict is red, then 1; 2 where it cannot be known.
+Exit status: 1 if the verdict is red, 2 if the health cannot be determined, otherwise 0.
 """
 
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ def main(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Show whether the pipeline is well, and why; exit 1 if the verdict is red."""
+    """Show the health of the pipeline and the reasons. Exit 1 if the verdict is red."""
     health = read_health(
         warehouse_dsn_from_env(), run_settings_from_env(), deployment(), datetime.now(UTC)
     )

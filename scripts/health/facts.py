@@ -1,6 +1,6 @@
-"""What the health page and `python -m scripts.health` show. Invariant: plain facts, no markup.
+"""The facts of the health page and of `python -m scripts.health`. Invariant: no markup.
 
-A state is never told by colour alone: each has a shape and a word. Unknown is grey, never green.
+Colour alone never shows a state: each state has a shape and a word. Unknown is grey, never green.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ import msgspec
 
 
 class State(StrEnum):
-    """How something is; what is not known is grey."""
+    """The state of one fact. Grey means unknown."""
 
     GREEN = "green"
     GREY = "grey"
@@ -20,34 +20,34 @@ class State(StrEnum):
 
     @property
     def shape(self) -> str:
-        """The sign that stands for it where there is no colour."""
+        """The sign that shows the state without colour."""
         return {"green": "●", "grey": "○", "amber": "▲", "red": "■"}[self]
 
     @property
     def word(self) -> str:
-        """The word that stands for it."""
+        """The word that names the state."""
         return {"green": "healthy", "grey": "unknown", "amber": "warning", "red": "broken"}[self]
 
 
 def worst(states: Iterable[State]) -> State:
-    """Return the worst state: red, amber, grey, green; of none, grey."""
+    """Return the worst state in the order red, amber, grey, green. Without states: grey."""
     order = list(State)
     return max(states, key=order.index, default=State.GREY)
 
 
 class Cell(StrEnum):
-    """What became of one day of a source."""
+    """The outcome of one day of a source."""
 
     ON_TIME = "on time"
     LATE = "late"
-    REFUSED = "refused"
+    REFUSED = "parked"
     MISSING = "missing"
     PENDING = "pending"
-    BEFORE = "before the first"
+    BEFORE = "before the first day"
 
 
 class Tile(msgspec.Struct, frozen=True):
-    """One figure: what it says, and what it is held against."""
+    """One figure: its value, and what it is compared with."""
 
     name: str
     title: str
@@ -57,17 +57,17 @@ class Tile(msgspec.Struct, frozen=True):
 
 
 class Need(msgspec.Struct, frozen=True):
-    """One cause that waits for a person.
+    """One cause that requires an operator.
 
     Attributes:
-        kind: the class; the anchor of its section in the run book.
-        title: what broke.
-        next: what happens by itself, or that somebody must act.
-        since: when it was opened, or None where only the ledger shows it yet.
-        facts: what is known, by label; free of secrets.
-        links: where to look, by label, as the incident has them.
-        run_id: the run of transform_posts that met it, where no link is known.
-        silent_until: until when nobody is told of it, at somebody's wish.
+        kind: the class, which is the anchor of its section in the run book.
+        title: what failed.
+        next: whether the pipeline recovers automatically, and what the operator does.
+        since: when the incident was opened, or None if only the ledger shows the cause so far.
+        facts: details by label, without secrets.
+        links: the links of the incident, by label.
+        run_id: the run of transform_posts that found the cause, if no link is known.
+        silent_until: the end of the silence that a user requested, if any.
     """
 
     fingerprint: str
@@ -85,7 +85,7 @@ class Need(msgspec.Struct, frozen=True):
 
 
 class Mart(msgspec.Struct, frozen=True):
-    """How fresh a mart is: as its stalest source."""
+    """The freshness of a mart, which is that of its stalest source."""
 
     name: str
     state: State
@@ -96,7 +96,7 @@ class Mart(msgspec.Struct, frozen=True):
 
 
 class OnTime(msgspec.Struct, frozen=True):
-    """The days of a source, oldest first; `share` counts only those that were due."""
+    """The days of a source, oldest first. `due` excludes pending days and days before the first."""
 
     source: str
     cells: list[Cell]
@@ -105,14 +105,14 @@ class OnTime(msgspec.Struct, frozen=True):
 
 
 class Plots(msgspec.Struct, frozen=True):
-    """Series over `Health.days`; None where there is nothing.
+    """Series over `Health.days`. None marks a day without data.
 
     Attributes:
         rows: loaded rows by source.
-        lag_seconds: from landed to published, of the slowest source.
-        lag_goal_seconds: within how long a load must be published.
+        lag_seconds: time from landed to published, of the slowest source.
+        lag_goal_seconds: time within which a load must be published.
         rejects: rejected records of all sources.
-        load_seconds: of loading all sources.
+        load_seconds: time to load all sources.
     """
 
     rows: dict[str, list[int | None]]
@@ -123,7 +123,7 @@ class Plots(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """All of it, `as_of` one moment; `days` is the time axis of strip and plots."""
+    """All facts at the moment `as_of`. `days` is the time axis of the strip and the plots."""
 
     state: State
     word: str
@@ -141,6 +141,6 @@ class Health(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """The first reason, and how many more there are."""
+        """The first reason, and the number of the others."""
         more = len(self.reasons) - 1
         return self.reasons[0] + (f", and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Which sources a mart is made of. Invariant: dbt's manifest alone says so."""
+"""The sources of each mart. Invariant: they come from dbt's manifest alone."""
 
 from functools import cache
 from pathlib import Path
@@ -29,16 +29,16 @@ class _Manifest(msgspec.Struct):
 
 
 def lineage(manifest: Path = MANIFEST) -> Lineage:
-    """Return the source names of each mart: all of them for one that has a row per source.
+    """Return the source names of each mart: all sources if the mart has a column ``source``.
 
     Raises:
-        ConfigurationError: there is no manifest.
+        ConfigurationError: the manifest does not exist.
     """
     try:
         return _lineage(manifest, manifest.stat().st_mtime_ns)
     except OSError:
         raise ConfigurationError(
-            "dbt's manifest is missing: `make manifest` writes dbt/target/manifest.json"
+            "dbt's manifest dbt/target/manifest.json does not exist: run `make manifest`"
         ) from None
 
 

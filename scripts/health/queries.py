@@ -1,7 +1,7 @@
-"""One look at the warehouse for the verdict. Invariant: the views alone are read, at one moment.
+"""Reads the warehouse for the verdict. Invariant: reads views only, in one snapshot.
 
-It may be called from a server that must not hang: what takes longer than a few seconds, or does not
-answer at all, raises UnavailableError.
+A server that must not hang can call it: a query that takes longer than a few seconds, or a
+warehouse that does not answer, raises UnavailableError.
 """
 
 import os
@@ -23,14 +23,14 @@ from scripts.errors import UnavailableError
 from scripts.warehouse.connection import connect, plain_errors
 
 SECONDS = 3
-WEEKS = 8  # that a weekday is compared with
-MOST_INCIDENTS = 50  # more are counted, not shown: nobody reads on, and each text costs
+WEEKS = 8  # weeks that a weekday is compared with
+MOST_INCIDENTS = 50  # others are only counted: users do not read on, and each text costs
 _LIMITS = f"-c statement_timeout={SECONDS}s -c default_transaction_read_only=on"
 Row = TypeVar("Row")
 
 
 class Load(msgspec.Struct, frozen=True):
-    """An attempt to load a day, whether it counts (`is_current`) or not."""
+    """An attempt to load a day. `is_current` marks the load that is valid for the day."""
 
     source: str
     day: date
@@ -46,7 +46,7 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class SourceState(msgspec.Struct, frozen=True):
-    """What the whole ledger says of a source; `waiting` counts current loads not published."""
+    """A source in the whole ledger. `waiting` counts current loads that are not published."""
 
     source: str
     first_day: date
@@ -60,7 +60,7 @@ class SourceState(msgspec.Struct, frozen=True):
 
 
 class ParkedObject(msgspec.Struct, frozen=True):
-    """A day whose latest object was refused."""
+    """A day whose latest object was parked."""
 
     source: str
     day: date
@@ -70,7 +70,7 @@ class ParkedObject(msgspec.Struct, frozen=True):
 
 
 class UndeliveredMessages(msgspec.Struct, frozen=True):
-    """Messages that a channel has not taken yet."""
+    """Messages that a channel has not accepted yet."""
 
     channel: str
     messages: int
@@ -78,22 +78,22 @@ class UndeliveredMessages(msgspec.Struct, frozen=True):
 
 
 class OpenIncident(msgspec.Struct, frozen=True):
-    """An open incident, and until when it is silenced."""
+    """An open incident, and the end of its silence, if any."""
 
     recorded: IncidentRecord
     silent_until: datetime | None
 
 
 class HealthData(msgspec.Struct, frozen=True):
-    """What a look has found.
+    """The result of one read of the warehouse.
 
     Attributes:
-        loads: those of the last `WEEKS` weeks, oldest first.
-        sources: each that ever had an object.
-        parked: what was refused and not tried since.
-        incidents: what is open, errors first, at most `MOST_INCIDENTS`.
-        open_count: how many are open.
-        owed: what channels have not taken yet.
+        loads: the loads of the last `WEEKS` weeks, oldest first.
+        sources: every source that ever had an object.
+        parked: objects that were parked and not retried since.
+        incidents: open incidents, errors first, at most `MOST_INCIDENTS`.
+        open_count: the number of open incidents.
+        owed: pending messages by channel.
     """
 
     loads: list[Load]
@@ -110,11 +110,11 @@ class _Details(msgspec.Struct):
 
 
 def read_health_data(dsn: str, now: datetime) -> HealthData:
-    """Read the views, as any role that may: reader is enough.
+    """Read the views. The role reader is sufficient.
 
     Raises:
-        UnavailableError: the warehouse does not answer, or not in time.
-        ConfigurationError: a view or a right is missing.
+        UnavailableError: the warehouse does not answer in time.
+        ConfigurationError: a view or a grant is missing.
     """
     since = now.astimezone(UTC).date() - timedelta(weeks=WEEKS)
     with (
@@ -147,9 +147,9 @@ def read_health_data(dsn: str, now: datetime) -> HealthData:
 
 @contextmanager
 def limited_in_time(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """End the block's connection when its time is over, also when the server has stopped.
+    """Close the connection of the block at its time limit, even if the server has stopped.
 
-    The server's own timeouts need a server that runs.
+    The timeouts of the server need a server that runs.
     """
 
     def hang_up() -> None:
@@ -176,7 +176,7 @@ def _read(
 
 
 def _incidents(connection: psycopg.Connection[Any]) -> tuple[list[OpenIncident], int]:
-    """Return the incidents to show, and how many there are."""
+    """Return the incidents to show, and the number of all open incidents."""
     warnings = [kind for kind, words in CATALOG.items() if words.severity == "warning"]
     rows = connection.execute(
         """

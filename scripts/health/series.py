@@ -1,4 +1,4 @@
-"""The 30-day strip and the plots. Invariant: pure; every series has one entry a day of the axis."""
+"""The 30-day strip and the plots. Invariant: pure. Every series has one entry for each day."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ Number = TypeVar("Number", int, float)
 def on_time(
     seen: HealthData, days: Sequence[date], settings: RunSettings, now: datetime
 ) -> list[OnTime]:
-    """Return for each source what became of each day."""
+    """Return the outcome of each day, for each source."""
     first = {one.source: one.first_day for one in seen.sources}
     attempts: dict[tuple[str, date], list[Load]] = defaultdict(list)
     for load in seen.loads:
@@ -36,7 +36,7 @@ def on_time(
 
 
 def _cell(attempts: Sequence[Load], deadline: datetime, now: datetime) -> Cell:
-    """Judge a day by when it first landed: a rerun does not make it late."""
+    """Return the outcome of a day. Its first landing decides: a rerun does not make it late."""
     if not attempts:
         return Cell.MISSING if now >= deadline else Cell.PENDING
     if not any(load.is_current for load in attempts):
@@ -46,7 +46,7 @@ def _cell(attempts: Sequence[Load], deadline: datetime, now: datetime) -> Cell:
 
 
 def plots(seen: HealthData, days: Sequence[date], settings: RunSettings) -> Plots:
-    """Return the series of current loads."""
+    """Return the series of the current loads."""
     by_day: dict[date, list[Load]] = defaultdict(list)
     for load in seen.loads:
         if load.is_current:

@@ -1,4 +1,4 @@
-"""The health page's facts for a terminal. Invariant: nothing in them is read as markup."""
+"""Shows the facts of the health page in a terminal. Invariant: never interprets data as markup."""
 
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +18,7 @@ _CELLS = {
 
 
 def verdict_line(health: Health) -> Text:
-    """Return the verdict in one line: shape, word, reason, moment."""
+    """Return the verdict as one line: shape, word, reason, time."""
     return Text.assemble(
         badge(health.state, health.word),
         f": {health.reason} (as of {health.as_of:%Y-%m-%d %H:%M:%S} UTC)",
@@ -26,12 +26,12 @@ def verdict_line(health: Health) -> Text:
 
 
 def badge(state: State, word: str) -> Text:
-    """Return a state as shape and word, in its colour where there are colours."""
+    """Return a state as shape and word, in its colour if the terminal has colours."""
     return Text(f"{state.shape} {word}", style=_COLOURS[state])
 
 
 def show(health: Health, console: Console) -> None:
-    """Print the verdict and what it is made of."""
+    """Print the verdict and the facts behind it."""
     console.print(verdict_line(health), soft_wrap=True)
     figures = Table(box=None, show_header=False, pad_edge=False)
     for tile in health.tiles:

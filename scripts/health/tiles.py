@@ -1,4 +1,4 @@
-"""The figures on top. Invariant: pure; a figure that cannot be judged is grey and says why."""
+"""The figures at the top. Invariant: pure. A figure without a reference is grey and says why."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from scripts.health.queries import WEEKS, HealthData, Load
 from scripts.reconcile.freshness import has_many_rejects, is_stale
 from scripts.settings import RunSettings
 
-_USUAL = (0.5, 2.0)  # rows beyond these shares of the median deserve a look; the watch weighs them
+_USUAL = (0.5, 2.0)  # of the median: other counts are amber. The watch tests the volume separately
 _REJECT_DAYS = 7
 
 
 def tiles(
     seen: HealthData, marts: list[Mart], needs: list[Need], settings: RunSettings, now: datetime
 ) -> list[Tile]:
-    """Return the figures in the order of showing."""
+    """Return the figures in display order."""
     return [
         _fresh(marts),
         _last_load(seen, settings, now),
@@ -30,14 +30,14 @@ def tiles(
 def _fresh(marts: list[Mart]) -> Tile:
     fresh = sum(mart.state in {State.GREEN, State.AMBER} for mart in marts)
     state = worst(mart.state for mart in marts)
-    note = "dbt's manifest names no mart" if not marts else marts[0].word + ": " + marts[0].name
+    note = "dbt's manifest contains no marts" if not marts else marts[0].word + ": " + marts[0].name
     if marts and state is State.GREEN:
-        note = "all of them"
+        note = "all marts"
     return Tile("marts", "Marts fresh", f"{fresh} of {len(marts)}", note, state)
 
 
 def _last_load(seen: HealthData, settings: RunSettings, now: datetime) -> Tile:
-    """Return when something was last loaded; older than the marts may be is worth a look."""
+    """Return the age of the latest load. Amber if it is older than the marts may be."""
     latest = max((one.loaded_at for one in seen.sources if one.loaded_at), default=None)
     if latest is None:
         return Tile("last-load", "Last load", "never", "nothing has been loaded", State.GREY)
@@ -48,7 +48,7 @@ def _last_load(seen: HealthData, settings: RunSettings, now: datetime) -> Tile:
 
 
 def _rows(loads: Iterable[Load], now: datetime) -> Tile:
-    """Return today's rows beside those of the same weekday, each as of the same time of day."""
+    """Compare today's rows with the same weekday of earlier weeks, at the same time of day."""
     today = now.astimezone(UTC).date()
     time_of_day = now - _midnight(today)
     by_day: dict[date, list[Load]] = defaultdict(list)
@@ -56,7 +56,7 @@ def _rows(loads: Iterable[Load], now: datetime) -> Tile:
         if load.day.weekday() == today.weekday() and load.state == "loaded":
             by_day[load.day].append(load)
     rows = _as_of(by_day.pop(today, []), now)
-    # A day that came after it was over, as in a backfill, knows no time of day.
+    # A day that was loaded after its end, as in a backfill, has no usable time of day.
     usual = [
         _as_of(found, _midnight(day) + time_of_day)
         for day, found in by_day.items()
@@ -64,7 +64,7 @@ def _rows(loads: Iterable[Load], now: datetime) -> Tile:
     ]
     title = "Rows today"
     if not usual:
-        note = f"no {today:%A} of the last {WEEKS} weeks to compare with"
+        note = f"no {today:%A} in the last {WEEKS} weeks to compare with"
         return Tile("rows", title, f"{rows:,}", note, State.GREY)
     middle = median(usual)
     note = f"{today:%A}s by {now.astimezone(UTC):%H:%M} UTC: median {middle:,.0f}"
@@ -73,7 +73,7 @@ def _rows(loads: Iterable[Load], now: datetime) -> Tile:
 
 
 def _as_of(loads: Iterable[Load], moment: datetime) -> int:
-    """Return the rows that a day had at a moment: of each source those of its latest load."""
+    """Return the rows of a day at a moment, from the latest load of each source."""
     latest = {load.source: load.loaded for load in loads if load.loaded_at <= moment}
     return sum(latest.values())
 
@@ -91,7 +91,7 @@ def _rejects(loads: Iterable[Load], settings: RunSettings, now: datetime) -> Til
     note = f"{rejected:,} of {received:,}; budget {budget}"
     if over:
         days = "day is" if len(over) == 1 else "days are"
-        note += f", {len(over)} {days} over it"
+        note += f", {len(over)} {days} over budget"
     state = State.AMBER if over else State.GREEN
     return Tile("rejects", title, f"{rejected / received:.2%}", note, state)
 
@@ -103,12 +103,12 @@ def _incidents(seen: HealthData, needs: list[Need]) -> Tile:
     count = seen.open_count
     state = worst(need.state for need in needs) if needs else State.GREEN
     more = len(needs) - len(seen.incidents)
-    note = f"and {more} not told yet" if more else "nobody is needed" if not count else "see below"
+    note = f"{more} not reported yet" if more else "see below" if count else "no action required"
     return Tile("incidents", title, str(count), note, state)
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in its largest fitting unit."""
+    """Return a duration in the largest unit that fits."""
     for size, unit in ((86400 * 2, "d"), (3600 * 2, "h"), (120, "min")):
         if seconds >= size:
             divisor = {"d": 86400, "h": 3600, "min": 60}[unit]

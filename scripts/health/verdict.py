@@ -1,7 +1,8 @@
-"""From what was seen to what is shown. Invariant: pure; the same look and clock, the same verdict.
+"""Computes the verdict from the warehouse data. Invariant: pure. Same data and clock, same verdict.
 
-Causes come from the table of incidents and from the ledger itself, by the rules of the watch: what
-it has not told yet is shown too, and what only follows from an open cause is no second one.
+Causes come from the table of incidents, and from the ledger by the rules of the watch. So the page
+also shows causes that the watch has not reported yet. A consequence of an open cause is not shown
+as a second cause.
 """
 
 from collections.abc import Iterator
@@ -25,10 +26,10 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def read_health(dsn: str, settings: RunSettings, place: Deployment, now: datetime) -> Health:
-    """Return the health of the pipeline behind a warehouse.
+    """Return the health of the pipeline, read from its warehouse.
 
     Args:
-        dsn: the warehouse, as reader or loader.
+        dsn: the warehouse, as role reader or loader.
         settings: deadlines and thresholds.
         place: this installation.
         now: time-zone aware.
@@ -46,11 +47,11 @@ def compose(
     """Return the health of the pipeline.
 
     Args:
-        seen: what the warehouse said.
+        seen: the data from the warehouse.
         lineage: the sources of each mart.
         settings: deadlines and thresholds.
         environment: name of this installation.
-        now: time-zone aware; when it was said.
+        now: time of the read, time-zone aware.
     """
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
@@ -79,13 +80,13 @@ def compose(
 def _verdict(
     seen: HealthData, shown: list[Tile], needs: list[Need], waiting: list[str], marts: list[Mart]
 ) -> tuple[State, list[str]]:
-    """Return the worst of all that is known, and why; green needs marts that are known fresh."""
+    """Return the worst state and its reasons. Green requires marts that are known to be fresh."""
     reasons = [(need.state, need.title) for need in needs]
     reasons += [(State.AMBER, line) for line in waiting]
     reasons += [
         (mart.state, f"{mart.name} is {mart.word}") for mart in marts if mart.state is State.RED
     ]
-    # The other tiles count what is among the reasons already.
+    # The other tiles count causes that are already among the reasons.
     reasons += [
         (tile.state, f"{tile.title}: {tile.value}, {tile.note}")
         for tile in shown
@@ -96,14 +97,14 @@ def _verdict(
     elif not marts or any(mart.state is State.GREY for mart in marts):
         reasons.append((State.GREY, "not every mart is known to be fresh"))
     if not reasons:
-        return State.GREEN, ["every mart is fresh, and nothing waits for a person"]
+        return State.GREEN, ["every mart is fresh, and no action is required"]
     state = worst(state for state, _ in reasons)
     ordered = sorted(reasons, key=lambda reason: -[*State].index(reason[0]))
     return state, [text for _, text in ordered]
 
 
 def _needs(seen: HealthData, settings: RunSettings, now: datetime) -> list[Need]:
-    """Return every cause, errors first and then the oldest."""
+    """Return every cause: errors first, then the oldest first."""
     known = {one.recorded.incident.fingerprint: one for one in seen.incidents}
     present = [*_derived(seen, settings, now)]
     causes = plan(present, [one.recorded for one in seen.incidents], observed=()).see
@@ -139,7 +140,7 @@ def _need(incident: Incident, known: OpenIncident | None, runs: dict[str, str | 
 
 
 def _derived(seen: HealthData, settings: RunSettings, now: datetime) -> Iterator[Incident]:
-    """Yield what the ledger shows to be wrong; a day that was never loaded is missing."""
+    """Yield the incidents that the ledger shows. A day that was never loaded is missing."""
     landed = {(load.source, load.day) for load in seen.loads}
     landed |= {(source.source, source.first_day) for source in seen.sources}
     for name, day in late_days(landed, settings, now):
@@ -161,18 +162,18 @@ def _derived(seen: HealthData, settings: RunSettings, now: datetime) -> Iterator
 
 
 def _waiting(seen: HealthData, settings: RunSettings, now: datetime) -> Iterator[str]:
-    """Yield what is not done yet and is tried again by itself: a warning until its time is over."""
+    """Yield pending work that is retried automatically: a warning until its deadline."""
     for source in seen.sources:
         if source.waiting_since and not _is_overdue(source, settings, now):
             minutes = (now - source.waiting_since).total_seconds() / 60
             yield (
-                f"{source.source}: {source.waiting} loaded and not published, {_span(source)}, "
+                f"{source.source}: {source.waiting} loaded but not published, {_span(source)}, "
                 f"for {max(minutes, 0):.0f} of {settings.unpublished_minutes:g} minutes"
             )
     for owed in seen.owed:
         yield (
-            f"{owed.channel}: {owed.messages} messages to send, tried {owed.attempts} times,"
-            " and tried again"
+            f"{owed.channel}: {owed.messages} pending messages after {owed.attempts} attempts,"
+            " will be retried"
         )
 
 
@@ -190,7 +191,7 @@ def _span(source: SourceState) -> str:
 def freshness(
     seen: HealthData, lineage: Lineage, settings: RunSettings, now: datetime
 ) -> list[Mart]:
-    """Return each mart, the stalest first."""
+    """Return every mart, the stalest first."""
     sources = {source.source: source for source in seen.sources}
     marts = []
     for name, read in lineage.items():

@@ -1,1 +1,1 @@
-"""The page *Health* in Airflow's own UI: the facts of `scripts.health`, dressed."""
+"""The page *Health* in Airflow's UI: renders the facts of `scripts.health`."""

@@ -1,6 +1,6 @@
-"""The sub-application. Invariant: no route answers without Airflow's login and its right to view.
+"""The sub-application. Invariant: every route requires Airflow's login and its right to view.
 
-It only reads. Its own documentation routes are off: Airflow's guards would not cover them.
+It is read-only. FastAPI's documentation routes are off, because Airflow's guards do not cover them.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from scripts.health.facts import Health
 from scripts.health.verdict import read_health
 from scripts.settings import deployment
 
-# Of the reader's connections and of the server's threads, so many at most are the page's.
+# At most this many of the reader's connections and of the server's threads are for the page.
 _AT_ONCE = 4
 _TURN_SECONDS = 5
 _turns = BoundedSemaphore(_AT_ONCE)
@@ -37,7 +37,7 @@ def page() -> HTMLResponse:
     "/dags/{dag_id}/", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))]
 )
 def tab(dag_id: str) -> HTMLResponse:
-    """Show the same beside a DAG: the pipeline is one."""
+    """Show the same page as a tab of a DAG, because the pipeline is one unit."""
     return _answer(dag_id)
 
 
@@ -53,14 +53,14 @@ def _answer(dag_id: str) -> HTMLResponse:
     now = datetime.now(UTC)
     try:
         content, status = render(_health(now), deployment(), dag_id, nonce), 200
-    except PipelineError as error:  # its text is one line, free of secrets
+    except PipelineError as error:  # its text is one line without secrets
         content, status = render_unknown(error, now, nonce), 503
     return HTMLResponse(content, status, _headers(nonce))
 
 
 def _health(now: datetime) -> Health:
     if not _turns.acquire(timeout=_TURN_SECONDS):
-        raise UnavailableError("too many look at once, and the warehouse is slow")
+        raise UnavailableError("too many requests at the same time, and the warehouse is slow")
     try:
         found = page_config()
         return read_health(found.dsn, found.settings, deployment(), now)
@@ -69,7 +69,7 @@ def _health(now: datetime) -> Health:
 
 
 def _headers(nonce: str) -> dict[str, str]:
-    """Let nothing run or load but our own style and script, and nobody keep the answer."""
+    """Return headers that allow only our own style and script, and forbid caching."""
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"

@@ -1,4 +1,4 @@
-"""Bars over the days. Invariant: numbers only; the template writes the markup and escapes it."""
+"""Bar charts over the days. Invariant: no markup. The template writes and escapes it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from scripts.health.facts import Health
 from scripts.health.tiles import duration
 
 HEIGHT = 40
-STEP = 10  # of one day
+STEP = 10  # width of one day
 _BAR = 7
-_LEAST = 1.5  # what is not nothing is seen
+_LEAST = 1.5  # a value above zero stays visible
 
 Value = int | float
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One day; `tip` is what it says when it is pointed at."""
+    """The bar of one day. `tip` is its tooltip."""
 
     x: float
     y: float
@@ -28,7 +28,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """One row of the plots; `goal_y` is where its goal line is."""
+    """One row of the plots. `goal_y` is the position of the goal line."""
 
     name: str
     title: str
@@ -43,7 +43,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class _Series:
-    """What a plot shows, and how a value of it is said."""
+    """The values of one plot. `say` formats a value."""
 
     name: str
     title: str
@@ -53,7 +53,7 @@ class _Series:
 
 
 def charts(health: Health) -> list[Chart]:
-    """Return every plot, in the order of showing."""
+    """Return every plot in display order."""
     plots = health.plots
     series = [
         _Series(f"rows-{source}", f"rows · {source}", rows, _count)
@@ -63,7 +63,7 @@ def charts(health: Health) -> list[Chart]:
     series += [
         _Series("lag", "landed → published", lag, duration, plots.lag_goal_seconds),
         _Series("rejects", "rejected records", plots.rejects, _count),
-        _Series("load", "seconds of loading", plots.load_seconds, _seconds),
+        _Series("load", "load seconds", plots.load_seconds, _seconds),
     ]
     return [_chart(one, health.days) for one in series]
 
@@ -71,7 +71,7 @@ def charts(health: Health) -> list[Chart]:
 def _chart(series: _Series, days: Sequence[date]) -> Chart:
     known = [value for value in series.values if value is not None]
     goal, say, most = series.goal, series.say, max(known, default=0)
-    # One that is far over its goal must not flatten the others: its bar ends at twice the goal.
+    # A value far over the goal must not flatten the others: bars end at twice the goal.
     scale = (min(max(most, goal), 2 * goal) if goal else most) or 1
     over = sum(value > goal for value in known) if goal else 0
     return Chart(
@@ -79,8 +79,8 @@ def _chart(series: _Series, days: Sequence[date]) -> Chart:
         title=series.title,
         latest=say(known[-1]) if known else "nothing",
         most=say(most),
-        description=f"{len(known)} of {len(days)} days; at most {say(most)}"
-        + (f"; {over} days over the goal of {say(goal)}" if goal else ""),
+        description=f"{len(known)} of {len(days)} days, at most {say(most)}"
+        + (f", {over} days over the goal of {say(goal)}" if goal else ""),
         bars=[
             _bar(series, place, day, value, scale)
             for place, (day, value) in enumerate(zip(days, series.values, strict=True))

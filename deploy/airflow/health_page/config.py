@@ -1,6 +1,6 @@
-"""What the page needs of Airflow. Invariant: what Airflow knows is read once a minute at most.
+"""The page's settings from Airflow. Invariant: reads them at most once a minute.
 
-A secrets backend may be a cloud's API, and a page that refreshes itself must not call it each time.
+A secrets backend can be a cloud API. A page that refreshes itself must not call it each time.
 """
 
 import time
@@ -19,14 +19,14 @@ _KEPT_SECONDS = 60
 
 @dataclass(frozen=True)
 class PageConfig:
-    """The warehouse as role reader, and what a run would use."""
+    """The DSN of the warehouse as role reader, and the settings that a run uses."""
 
     dsn: str
     settings: RunSettings
 
 
 def page_config() -> PageConfig:
-    """Return them; raises ConfigurationError that says what to set."""
+    """Return the settings. Raises ConfigurationError that names what to set."""
     return _page_config(int(time.monotonic() // _KEPT_SECONDS))
 
 
@@ -36,10 +36,12 @@ def _page_config(_minute: int) -> PageConfig:
         connection = Connection.get_connection_from_secrets(CONNECTION)
     except AirflowNotFoundException:
         raise ConfigurationError(
-            f"connection {CONNECTION} (postgres, role reader) is not set"
+            f"Airflow connection {CONNECTION} (type postgres, role reader) is not set: set it"
         ) from None
     try:
         values = Variable.get("pipeline", default_var={}, deserialize_json=True)
     except ValueError:
-        raise ConfigurationError("variable pipeline is not a JSON object") from None
+        raise ConfigurationError(
+            "Airflow variable pipeline is not a JSON object: correct it"
+        ) from None
     return PageConfig(dsn_of(connection), RunSettings.parse(values))

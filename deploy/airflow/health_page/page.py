@@ -1,4 +1,4 @@
-"""The page as HTML. Invariant: what data says is escaped, and a link only if it is one."""
+"""Renders the page as HTML. Invariant: data is escaped, and only http and https URLs are links."""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -27,7 +27,7 @@ _TRANSFORM = "transform_posts"
 
 
 def render(health: Health, place: Deployment, dag_id: str, nonce: str) -> str:
-    """Return the page; `dag_id` names the DAG beside whose runs it is shown, if any."""
+    """Return the page. `dag_id` names the DAG whose tab shows it, or is empty."""
     return (
         _environment()
         .get_template("health.html.j2")
@@ -45,7 +45,7 @@ def render(health: Health, place: Deployment, dag_id: str, nonce: str) -> str:
 
 
 def render_unknown(error: Exception, now: datetime, nonce: str) -> str:
-    """Return the card that is shown where the warehouse cannot be asked, and what to do."""
+    """Return the page for an unavailable warehouse, with the steps to take."""
     return (
         _environment()
         .get_template("unknown.html.j2")
@@ -61,7 +61,7 @@ def render_unknown(error: Exception, now: datetime, nonce: str) -> str:
 
 
 def _links(need: Need, place: Deployment) -> list[tuple[str, str]]:
-    """Return where to look, by label; without a URL the text says where."""
+    """Return links by label. An empty URL means that the page shows the location as text."""
     links = [(label, url) for label, url in need.links.items() if _is_web(url)]
     if not links and need.run_id:
         run = quote(need.run_id, safe="")
@@ -76,7 +76,7 @@ def _is_web(url: str) -> bool:
 
 
 def _within_airflow(url: str) -> str:
-    """Return a link into Airflow's UI without its host, so that it opens in the page around."""
+    """Return a link into Airflow's UI without its host, to open it in the surrounding page."""
     ours = airflow_url()
     return airflow_path() + url.removeprefix(ours) if url.startswith(f"{ours}/") else url
 

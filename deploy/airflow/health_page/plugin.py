@@ -1,6 +1,6 @@
-"""Airflow's plugin. Invariant: only an api-server imports the page.
+"""The Airflow plugin. Invariant: only an api-server imports the page.
 
-Scheduler, dag-processor and workers load plugins too, and never ask for `fastapi_apps`.
+Scheduler, dag-processor and workers load plugins too, but never read `fastapi_apps`.
 """
 
 from functools import cached_property
@@ -14,30 +14,30 @@ PREFIX = "/health-page"
 
 
 def airflow_url() -> str:
-    """Return where people reach Airflow, without a slash at its end."""
+    """Return the URL where users reach Airflow, without a trailing slash."""
     return str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")
 
 
 def airflow_path() -> str:
-    """Return the path below which Airflow is reached: empty, or without a slash at its end."""
+    """Return the path of Airflow's URL: empty, or without a trailing slash."""
     return urlsplit(airflow_url()).path
 
 
 class HealthPlugin(AirflowPlugin):
-    """The page in the menu, and as a tab of each DAG."""
+    """The page as an entry of the menu and as a tab of each DAG."""
 
     name = "health"
 
     @cached_property
-    def fastapi_apps(self) -> list[Any]:  # type: ignore[override]  # made when asked for
-        """The sub-application; it exists where it is asked for."""
+    def fastapi_apps(self) -> list[Any]:  # type: ignore[override]  # created on access
+        """The sub-application, created when Airflow reads it."""
         from health_page.app import create_app
 
         return [{"name": "health", "app": create_app(), "url_prefix": PREFIX}]
 
     @cached_property
-    def external_views(self) -> list[Any]:  # type: ignore[override]  # made when asked for
-        """Where Airflow's UI shows it; labels are cut after about ten characters."""
+    def external_views(self) -> list[Any]:  # type: ignore[override]  # created on access
+        """The page's places in Airflow's UI, which truncates labels after about ten characters."""
         page = f"{airflow_path()}{PREFIX}/"
         return [
             {

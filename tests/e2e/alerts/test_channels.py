@@ -13,7 +13,7 @@ from tests.stack import now, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(900)]
 
-_DEAF = "slack does not take alerts"
+_DEAF = "slack does not accept alerts"
 _MAIL_SECONDS = 60  # from giving Slack up until the mail
 _STARTS = 30  # seconds that a look of the watch may need until it sends, on a busy machine
 _RETRY_AFTER = 30

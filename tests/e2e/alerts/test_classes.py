@@ -39,7 +39,7 @@ def _is_loaded(desk: Desk, day: str, state: str = "loaded") -> datetime:
 
 
 def test_an_object_that_is_parked(desk: Desk) -> None:
-    day, title = "2025-03-01", "posts was refused and parked (2025-03-01)"
+    day, title = "2025-03-01", "posts: an object was parked (2025-03-01)"
     desk.drop(day, {"not": "a list"})
     _told(desk, title, _is_loaded(desk, day, "parked"))
 
@@ -90,7 +90,7 @@ def _dbt_held_up(desk: Desk) -> Iterator[None]:
 
 def test_loaded_and_not_published(desk: Desk) -> None:
     """Somebody holds up dbt: nothing fails, and nothing is published."""
-    day, title = "2025-03-03", "loads are loaded and not published"
+    day, title = "2025-03-03", "loads are loaded but not published"
     desk.configure(unpublished_minutes=0.5)
     with _dbt_held_up(desk):
         desk.drop(day, posts(40))
@@ -136,11 +136,11 @@ def test_a_triggerer_and_a_dag_processor_without_heartbeat(desk: Desk) -> None:
     with _stopped(desk, *parts):
         since = now() + timedelta(seconds=60)  # so long a part may be silent
         for part in parts:
-            _told(desk, f"Airflow's {part} gives no heartbeat", since, grace=60)
+            _told(desk, f"Airflow's {part} sends no heartbeat", since, grace=60)
     assert desk.stack.command("up").returncode == 0  # a part that found itself late may have ended
     for part in parts:
-        desk.told(f"Airflow's {part} gives no heartbeat", "recovered", 60 + _SOON)
-        desk.assert_told_once(f"Airflow's {part} gives no heartbeat", f"{part}/no-heartbeat")
+        desk.told(f"Airflow's {part} sends no heartbeat", "recovered", 60 + _SOON)
+        desk.assert_told_once(f"Airflow's {part} sends no heartbeat", f"{part}/no-heartbeat")
 
 
 @contextmanager

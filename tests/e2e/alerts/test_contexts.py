@@ -51,7 +51,7 @@ def _run_id(desk: Desk, dag_id: str) -> str:
 _WAYS = [
     Way("raises", "failed", _task_ended, 5),
     Way("killed", "failed", _killed, 30),
-    Way("overdue", "ran out of time", _run_ended, 30),
+    Way("overdue", "timed out", _run_ended, 30),
 ]
 
 

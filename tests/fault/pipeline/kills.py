@@ -5,8 +5,8 @@ from functools import partial
 from tests.fault.pipeline.fault import Told, fault
 from tests.fault.pipeline.rig import Rig, resume
 
-_RETRIED = "the task is tried again; no alert"
-_SUCCEEDED = "nothing: Airflow had been told of the success"
+_RETRIED = "the task is retried, no alert"
+_SUCCEEDED = "nothing: Airflow already knew about the success"
 _INGEST = {
     "before the upload": "ingest.before_upload",
     "between upload and event": "ingest.after_upload",
@@ -70,7 +70,7 @@ def _kill_component(name: str, rig: Rig) -> None:
 for _name in ("scheduler", "dag-processor", "triggerer", "api-server"):
     fault(
         f"{_name} killed during a load",
-        seen=f"`status` says that {_name} is dead; the load ends or is tried again",
+        seen=f"`status` says that {_name} is dead. The load ends or is retried",
         is_first=_name == "scheduler",
         told=Told.MAYBE,
     )(partial(_kill_component, _name))
@@ -78,7 +78,7 @@ for _name in ("scheduler", "dag-processor", "triggerer", "api-server"):
 
 @fault(
     "triggerer dead while an object arrives",
-    seen="`status` says that triggerer is dead; the object waits for `watch_pipeline`",
+    seen="`status` says that triggerer is dead. The object waits for `watch_pipeline`",
     told=Told.MAYBE,
 )
 def _(rig: Rig) -> None:

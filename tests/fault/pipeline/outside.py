@@ -16,13 +16,13 @@ from tests.fault.pipeline.told import looks_since
 from tests.loading import environment
 from tests.stack import now, wait_for
 
-_DOWN = "`status` shows Postgres stopped; after `up` tasks are tried again, or one red run"
-_RETRIED = "the task is tried again; no alert"
+_DOWN = "`status` shows Postgres stopped. After `up`, tasks are retried, or one run fails"
+_RETRIED = "the task is retried, no alert"
 _TRIES = 7  # boto3 asks five times by itself: the task's first try fails, its second does not
 
 
 @fault(
-    "Postgres stopped at once during a load",
+    "Postgres stopped immediately during a load",
     seen=_DOWN,
     is_first=True,
     told=Told.MAYBE,
@@ -36,7 +36,9 @@ def _(rig: Rig) -> None:
     resume(load)
 
 
-@fault("Postgres stopped at once during dbt", seen=_DOWN, told=Told.MAYBE, is_warehouse_down=True)
+@fault(
+    "Postgres stopped immediately during dbt", seen=_DOWN, told=Told.MAYBE, is_warehouse_down=True
+)
 def _(rig: Rig) -> None:
     with rig.dbt_held_at("build.pinned_loads"):
         rig.inside.postgres.stop("immediate")
@@ -50,7 +52,7 @@ def _(rig: Rig) -> None:
     rig.s3_struck()
 
 
-@fault("S3 stores and its answer is lost", seen="nothing: it is asked again", is_first=True)
+@fault("S3 stores and its answer is lost", seen="nothing: the request is retried", is_first=True)
 def _(rig: Rig) -> None:
     rig.fail_s3("PUT", 1, how="lost")
     rig.ingest()
@@ -87,7 +89,7 @@ for _name, _switches in _API.items():
 
 @fault(
     "the API sends half a list as if it were whole",
-    seen="a red run and one alert at once; nothing lands; clear the run once the API is mended",
+    seen="a failed run and one immediate alert. Nothing lands. Clear the run when the API is fixed",
     told=Told.ALWAYS,
 )
 def _(rig: Rig) -> None:
@@ -99,7 +101,7 @@ def _(rig: Rig) -> None:
     rig.stack.airflow.clear("ingest_posts", run_id)
 
 
-@fault("transform paused while five days arrive", seen="nothing; one run loads all five")
+@fault("transform paused while five days arrive", seen="nothing: one run loads all five")
 def _(rig: Rig) -> None:
     rig.stack.airflow.pause("transform_posts", is_paused=True)
     try:
@@ -112,7 +114,10 @@ def _(rig: Rig) -> None:
         rig.stack.airflow.pause("transform_posts", is_paused=False)
 
 
-@fault("notifications come twice, late and in the wrong order", seen="empty looks, skipped at once")
+@fault(
+    "notifications come twice, late and in the wrong order",
+    seen="runs without work, skipped immediately",
+)
 def _(rig: Rig) -> None:
     days = [rig.drop() for _ in range(3)]
     sqs = rig.inside.ministack.session().client("sqs", endpoint_url=rig.inside.ministack.endpoint)
@@ -130,7 +135,7 @@ def _(rig: Rig) -> None:
     rig.mark()
 
 
-@fault("an object's notification is lost", seen="nothing; `watch_pipeline` sees the object")
+@fault("an object's notification is lost", seen="nothing: `watch_pipeline` detects the object")
 def _(rig: Rig) -> None:
     s3 = rig.stack.s3()
     told = s3.get_bucket_notification_configuration(Bucket=BUCKET)
@@ -141,7 +146,7 @@ def _(rig: Rig) -> None:
     s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration=told)
 
 
-@fault("an object is rewritten while it is read", seen="nothing; the load begins again")
+@fault("an object is rewritten while it is read", seen="nothing: the load starts again")
 def _(rig: Rig) -> None:
     rig.arm("load.in_copy", "SIGSTOP")
     day = rig.drop()
@@ -151,7 +156,8 @@ def _(rig: Rig) -> None:
 
 
 @fault(
-    "two transforms and a load by hand at once", seen="the runs queue; one of them does the work"
+    "two transforms and a manual load at the same time",
+    seen="the runs queue, and one of them does the work",
 )
 def _(rig: Rig) -> None:
     rig.arm("load.in_copy", "SIGSTOP")

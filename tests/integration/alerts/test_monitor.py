@@ -146,7 +146,7 @@ def test_a_late_day_is_told_once_and_its_landing_too(inbox: Inbox) -> None:
 
 def test_a_parked_object_is_told_with_its_reason(inbox: Inbox) -> None:
     _watch(inbox, PipelineState([], [], 0, {"posts/2026-01-02": "no list, at byte 0"}, [], None))
-    assert _told(inbox) == ["posts was refused and parked (2026-01-02)"]
+    assert _told(inbox) == ["posts: an object was parked (2026-01-02)"]
     assert "Reason: no list, at byte 0" in mails(inbox.folder)[0]["text"]
 
 
@@ -155,7 +155,7 @@ def test_a_parked_object_is_told_with_its_reason(inbox: Inbox) -> None:
     [
         (
             {"published_at": None, "loaded_at": _NOW - timedelta(hours=2)},
-            "loads are loaded and not published (all days)",
+            "loads are loaded but not published (all days)",
         ),
         ({"published_at": _NOW - timedelta(hours=40)}, "marts are stale (all days)"),
         ({"loaded": 97, "rejected": 3}, f"posts has many rejected records ({_NOW.date()})"),
@@ -226,7 +226,7 @@ def test_a_failed_run_that_a_callback_told_is_not_told_again(
 
 
 @pytest.mark.parametrize(
-    ("minutes", "words"), [(119, "failed"), (120, "ran out of time")], ids=["marked", "timed out"]
+    ("minutes", "words"), [(119, "failed"), (120, "timed out")], ids=["marked", "timed out"]
 )
 def test_a_failed_run_without_a_failed_task_has_run_out_of_time_or_not(
     inbox: Inbox, airflow: FakeAirflow, minutes: int, words: str
@@ -243,7 +243,7 @@ def test_a_broken_file_and_a_silent_part_are_told(inbox: Inbox, airflow: FakeAir
     airflow.silent_for["triggerer"] = timedelta(minutes=5)
     _watch(inbox, airflow=airflow)
     assert sorted(_told(inbox)) == [
-        "Airflow's triggerer gives no heartbeat (all days)",
+        "Airflow's triggerer sends no heartbeat (all days)",
         "x.py cannot be imported (all days)",
     ]
     assert "hunter2" not in str(mails(inbox.folder))
@@ -297,7 +297,7 @@ def test_a_channel_that_takes_nothing_is_told_on_the_other_and_its_return_too(
         inbox.let_time_pass()
         _watch(inbox, PipelineState(["posts/2026-01-02"], [], 0, {}, [], None))
     subjects = inbox.mail()
-    assert subjects[1:] == ["[local] slack does not take alerts (all days)"]
+    assert subjects[1:] == ["[local] slack does not accept alerts (all days)"]
 
     inbox.switch()
     inbox.let_time_pass()

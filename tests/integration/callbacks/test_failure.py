@@ -58,8 +58,8 @@ def test_the_smallest_context_is_enough(inbox: Inbox) -> None:
     alert_run_failure({**_SMALLEST, "reason": "timed_out"})
     alert_recovery({**_SMALLEST, "reason": "success"})
     assert [text.split("] ")[1] for text in inbox.mail()] == [
-        "transform_posts ran out of time (all days)",
-        "recovered after 0:00:00: transform_posts ran out of time (all days)",
+        "transform_posts timed out (all days)",
+        "recovered after 0:00:00: transform_posts timed out (all days)",
     ]
 
 

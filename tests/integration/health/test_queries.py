@@ -135,7 +135,7 @@ def test_silences_and_owed_messages_are_seen(warehouse: Warehouse) -> None:
     found = _look(warehouse)
     silent = {need.fingerprint for need in found.needs if need.silent_until}
     assert silent == {"transform_posts/run-failed"}
-    assert found.waiting == ["slack: 2 messages to send, tried 2 times, and tried again"]
+    assert found.waiting == ["slack: 2 pending messages after 2 attempts, will be retried"]
 
 
 def test_a_closed_incident_is_over(warehouse: Warehouse) -> None:

@@ -12,7 +12,7 @@ from scripts.settings import Deployment
 pytestmark = pytest.mark.unit
 
 _ROOT = Path(__file__).parents[3]
-_PARTS = ("What it means", "How to look", "How to mend", "How to see that it is mended")
+_PARTS = ("What it means", "Check", "Fix", "Verify")
 
 
 def _sections() -> dict[str, str]:

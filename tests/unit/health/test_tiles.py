@@ -95,5 +95,5 @@ def test_a_storm_is_counted_whole() -> None:
 
 def test_causes_that_nobody_was_told_of_are_counted_apart() -> None:
     incidents = tile(health(seen(changed(past(), "users", 3, gone=True))), "incidents")
-    assert (incidents.value, incidents.note) == ("0", "and 1 not told yet")
+    assert (incidents.value, incidents.note) == ("0", "1 not reported yet")
     assert incidents.state is State.RED

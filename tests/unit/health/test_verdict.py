@@ -29,7 +29,7 @@ _MINUTE = timedelta(minutes=1)
 def test_all_is_well() -> None:
     found = health(seen(past()))
     assert found.state is State.GREEN
-    assert found.reason == "every mart is fresh, and nothing waits for a person"
+    assert found.reason == "every mart is fresh, and no action is required"
     assert (found.needs, found.waiting) == ([], [])
 
 
@@ -91,7 +91,7 @@ def test_a_load_may_wait_for_its_publication_but_not_for_ever(minutes: int, stat
     assert found.state is state
     if state is State.AMBER:
         assert found.waiting == [
-            "posts: 1 loaded and not published, 2026-03-17, for 59 of 60 minutes"
+            "posts: 1 loaded but not published, 2026-03-17, for 59 of 60 minutes"
         ]
         assert found.needs == []
     else:
@@ -101,7 +101,7 @@ def test_a_load_may_wait_for_its_publication_but_not_for_ever(minutes: int, stat
 def test_a_message_that_is_tried_again_is_a_warning() -> None:
     found = health(seen(past(), owed=[UndeliveredMessages("slack", 2, 1)]))
     assert found.state is State.AMBER
-    assert found.waiting == ["slack: 2 messages to send, tried 1 times, and tried again"]
+    assert found.waiting == ["slack: 2 pending messages after 1 attempts, will be retried"]
 
 
 def test_stale_marts_keep_their_badge_beside_whatever_is_fine() -> None:

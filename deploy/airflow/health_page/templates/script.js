@@ -1,4 +1,4 @@
-// Airflow's UI is the page around this one: its theme is ours, and our links into it open in it.
+// Airflow's UI surrounds this page in a frame: use its theme, and open links to Airflow in it.
 const around = window.parent;
 const isFramed = around !== window;
 function takeTheme() {
@@ -16,7 +16,7 @@ function follow(event) {
     around.history.pushState(null, "", link.href);
     around.dispatchEvent(new PopStateEvent("popstate", { state: null }));
   } else {
-    // The frame may open no window of its own; the page around may.
+    // The frame cannot open a new window, but the surrounding page can.
     const twin = around.document.createElement("a");
     Object.assign(twin, { href: link.href, target: "_blank", rel: "noopener noreferrer" });
     twin.click();
