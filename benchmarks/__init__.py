@@ -1,1 +1,1 @@
-"""The measured claims, runnable. Invariant: every figure in docs/benchmarks.md is made here."""
+"""The benchmarks of the project. Invariant: every figure in docs/benchmarks.md comes from here."""

@@ -1,6 +1,6 @@
-"""Airflow's api-server alone, with the health page. Invariant: it ends with the block.
+"""Airflow's api-server alone, with the health page. Invariant: it stops when the block ends.
 
-Its metadata is a SQLite file of its own: nothing runs here, pages are only served.
+Its metadata is a separate SQLite file, because no DAG runs here and the server only serves pages.
 """
 
 import json
@@ -28,7 +28,7 @@ _ANSWER_SECONDS = 30
 
 @dataclass(frozen=True)
 class ApiServer:
-    """A running api-server with the users ``admin`` and ``watch``, who may only look."""
+    """A running api-server with the users ``admin`` and ``watch`` (read only)."""
 
     url: str
     managed: ManagedProcess
@@ -41,7 +41,7 @@ class ApiServer:
         return str(answer.json()["access_token"])
 
     def get(self, path: str, token: str | None = None, **options: Any) -> requests.Response:
-        """Ask for a path as a browser with this token does."""
+        """Request a path as a browser with this token does."""
         cookies = {"_token": token} if token else {}
         return requests.get(
             f"{self.url}{path}", cookies=cookies, timeout=_ANSWER_SECONDS, **options
@@ -51,13 +51,15 @@ class ApiServer:
         """Return its process."""
         process = self.managed.process()
         if process is None:
-            raise RuntimeError(f"the api-server is gone; its log ends:\n{self.managed.tail()}")
+            raise RuntimeError(
+                f"the api-server has stopped. The end of its log:\n{self.managed.tail()}"
+            )
         return process
 
 
 @contextmanager
 def api_server(home: Path, reader_dsn: str, settings: Mapping[str, Any]) -> Iterator[ApiServer]:
-    """Serve Airflow from an empty folder; `settings` become the variable ``pipeline``."""
+    """Serve Airflow from an empty folder, with `settings` as the Variable ``pipeline``."""
     port = free_port()
     env = _environment(home, port, reader_dsn, settings)
     program = str(Path(sys.executable).with_name("airflow"))

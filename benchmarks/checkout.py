@@ -1,4 +1,4 @@
-"""A copy of this project with its first models. Invariant: nothing but the models differs."""
+"""A copy of this project with its first models. Invariant: only the models differ."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ _MADE = shutil.ignore_patterns("__pycache__", "target", "logs")
 
 
 def with_first_models(folder: Path) -> Path:
-    """Copy the project into a new folder, take away what was modelled later, and parse it.
+    """Copy the project into a new folder, remove the later models, and parse it.
 
     Its dbt project has the models pinned_loads, stg_posts, fct_posts and dim_authors.
 

@@ -1,7 +1,7 @@
-"""What dbt costs inside Airflow, and what incremental models save. All of one table is one run.
+"""The cost of dbt in Airflow, the gain of incremental models. Invariant: a table is of one run.
 
-``python -m benchmarks.dbt`` measures, prints a table with goals, and ends with status 1 when a goal
-is missed. What is compared with what: docs/benchmarks.md.
+``python -m benchmarks.dbt`` measures, prints a table with goals, and exits with status 1 when a
+goal is missed. docs/benchmarks.md describes the comparison.
 """
 
 import json
@@ -56,7 +56,7 @@ _LOAD = """
 
 
 def drawing() -> list[Figure]:
-    """Return the CPU seconds of drawing the DAG, first and again in one process."""
+    """Return the CPU seconds of executing the DAG file, first and again in one process."""
     samples = []
     for _ in range(_ROUNDS):
         done = subprocess.run(
@@ -67,7 +67,7 @@ def drawing() -> list[Figure]:
             text=True,
             check=True,
         )
-        lines = [line.split() for line in done.stdout.splitlines()]  # Cosmos logs there too
+        lines = [line.split() for line in done.stdout.splitlines()]  # Cosmos also logs to stdout
         first, *again = (float(line[1]) for line in lines if line[:1] == ["CPU"])
         samples.append((first, median(again)))
     first, repeated = (median(times) for times in zip(*samples, strict=True))
@@ -78,7 +78,7 @@ def drawing() -> list[Figure]:
 
 
 def history(warehouse: Warehouse, rows: int, tell: Callable[[str], None]) -> list[Figure]:
-    """Return what a new day costs after many, as a share of computing all of them."""
+    """Return the cost of one new day as a share of computing all days."""
     with psycopg.connect(warehouse.server.dsn("warehouse"), autocommit=True) as connection:
         password = secrets.token_hex()
         connection.execute(sql.SQL("alter role transformer password {}").format(password))
@@ -107,7 +107,7 @@ def _ratio(rounds: list[list[float]]) -> float:
 
 
 def _load(warehouse: Warehouse, day: int, load_id: int, rows: int) -> None:
-    """Make a day's content, in place of what it had."""
+    """Replace the content of a day."""
     with psycopg.connect(warehouse.loader) as connection:
         connection.execute(
             "update ops.loads set is_current = false where source = 'posts' and day = %s",
@@ -122,7 +122,7 @@ def _load(warehouse: Warehouse, day: int, load_id: int, rows: int) -> None:
 
 
 def _in_one_process(dsn: str) -> list[float]:
-    """Return the seconds of a run and of a full refresh where dbt is imported already."""
+    """Return the seconds of a run and of a full refresh with dbt already imported."""
     commands = [[*_QUIET, "parse", *_PLACE], _RUN, [*_RUN, "--full-refresh"]]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.jobs.dbt_runs", json.dumps(commands)],
@@ -136,7 +136,7 @@ def _in_one_process(dsn: str) -> list[float]:
 
 
 def _processes(dsn: str, *commands: list[str]) -> list[float]:
-    """Return the seconds of each command as a process of its own."""
+    """Return the seconds of each command, each in a separate process."""
     seconds = []
     for command in commands:
         started = time.perf_counter()
@@ -146,11 +146,13 @@ def _processes(dsn: str, *commands: list[str]) -> list[float]:
 
 
 def main(
-    rows: Annotated[int, typer.Option(min=1000, help="posts a day")] = 100_000,
+    rows: Annotated[int, typer.Option(min=1000, help="posts per day")] = 100_000,
     *,
-    is_written: Annotated[bool, typer.Option("--write", help="into docs/benchmarks.md")] = False,
+    is_written: Annotated[
+        bool, typer.Option("--write", help="write to docs/benchmarks.md")
+    ] = False,
 ) -> None:
-    """Measure dbt inside Airflow beside a plain build, and a new day beside a full refresh."""
+    """Compare dbt inside Airflow with a plain build, and a new day with a full refresh."""
     started = time.monotonic()
 
     def tell(line: str) -> None:

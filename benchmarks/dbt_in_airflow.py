@@ -1,4 +1,4 @@
-"""dbt's part of a transform on the local stack. Invariant: a real scheduler, the same warehouse."""
+"""The dbt part of a transform on the local stack. Invariant: real scheduler, same warehouse."""
 
 import subprocess
 import time
@@ -17,14 +17,14 @@ _DAY = date(2026, 1, 2)
 _ROUNDS = 5
 _ENDED = {"success", "failed"}
 _NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
-_MODES = {  # label, and the most that it may take
+_MODES = {  # label, and the highest ratio that meets the goal
     "false": ("a task a model", 2.5),
     "true": ("one task", 0.8),
 }
 
 
 def figures(tell: Callable[[str], None]) -> list[Figure]:
-    """Return the wall time of dbt's part, task a model and one task, in plain `dbt build`s."""
+    """Return the wall time of the dbt part in each mode, as a multiple of a plain `dbt build`."""
     with running_stack() as live:
         live.put(_DAY)
         live.until_published(_DAY)
@@ -32,21 +32,21 @@ def figures(tell: Callable[[str], None]) -> list[Figure]:
 
 
 def _figure(live: Live, mode: str, tell: Callable[[str], None]) -> Figure:
-    """Measure one mode in rounds, each beside a plain build."""
+    """Measure one mode in rounds, each together with a plain build."""
     label, most = _MODES[mode]
     live.stop()
     live.up(PIPELINE_DBT_SINGLE_TASK=mode)
     ratios = []
     for number in range(_ROUNDS + 1):
         inside, plain = _inside(live), _plain(live)
-        if number:  # the first warms up
+        if number:  # the first round is a warm-up
             ratios.append(inside / plain)
             tell(f"{label}: {inside:.1f} s, plain {plain:.1f} s")
     return Figure(f"dbt's part, {label} / plain dbt build", median(ratios), at_most=most)
 
 
 def _inside(live: Live) -> float:
-    """Reload the day through Airflow; return the seconds from dbt's first task to its last."""
+    """Reload the day through Airflow and return the seconds from the first dbt task to the last."""
     api = live.airflow()
     run_id = api.trigger(TRANSFORM, {"days": [_DAY.isoformat()]})
     run = wait_for(lambda: api.run(TRANSFORM, run_id), lambda run: run["state"] in _ENDED)

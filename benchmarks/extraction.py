@@ -1,6 +1,6 @@
-"""Extraction beside a pass-through. Invariant: the same bytes over HTTP, and an object at the end.
+"""Extraction compared with a pass-through. Invariant: the same bytes over HTTP, one landed object.
 
-The server is a child process that sends a file by sendfile, so it is not the limit.
+The server is a child process that sends a file with sendfile, so it is not the bottleneck.
 """
 
 import subprocess
@@ -22,7 +22,7 @@ LABELS = {
 
 @contextmanager
 def web(folder: Path) -> Iterator[str]:
-    """Serve a folder over HTTP from a child process; yield its URL."""
+    """Serve a folder over HTTP from a child process and yield its URL."""
     argv = [sys.executable, "-m", "benchmarks.web", str(folder)]
     with subprocess.Popen(
         argv, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -35,7 +35,7 @@ def web(folder: Path) -> Iterator[str]:
 
 
 def extraction(url: str, objects: Objects, rounds: int, tell: Tell) -> dict[str, list[Sample]]:
-    """Land the clean object from HTTP in each way, in interleaved rounds."""
+    """Land the clean object from HTTP with each contender, in interleaved rounds."""
     api = objects.folder / f"api-{objects.rows}"
     api.mkdir(exist_ok=True)
     (api / "posts").unlink(missing_ok=True)
@@ -52,8 +52,8 @@ def extraction(url: str, objects: Objects, rounds: int, tell: Tell) -> dict[str,
 
 
 def _check(bucket: Path, objects: Objects) -> None:
-    """Check that as much has landed as was sent, and make room; dumps adds spaces."""
+    """Check that the object is not shorter than sent (json.dumps adds spaces), then delete it."""
     landed = bucket / key()
     if landed.stat().st_size < (objects.clean / key()).stat().st_size:
-        raise RuntimeError(f"{landed} is shorter than what was sent")
+        raise RuntimeError(f"{landed} is shorter than the object that was sent")
     landed.unlink()

@@ -1,4 +1,4 @@
-"""From samples to figures with goals. Invariant: a ratio compares measurements of one round."""
+"""Figures with goals from samples. Invariant: a ratio compares measurements of one round."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _MB = 1e6
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured claim; without a goal it is only told."""
+    """One measured claim. Without a goal it is only reported."""
 
     name: str
     value: float
@@ -23,7 +23,7 @@ class Figure:
 
     @property
     def is_met(self) -> bool:
-        """Return whether the goal is reached; no goal is."""
+        """Return whether the goal is met. A figure without a goal counts as met."""
         low = self.at_least is None or self.value >= self.at_least
         return low and (self.at_most is None or self.value <= self.at_most)
 
@@ -52,10 +52,10 @@ def cpu(sample: Sample) -> float:
 def ratio(
     over: Sequence[Sample], under: Sequence[Sample], of: Callable[[Sample], float] = seconds
 ) -> float:
-    """Return the median over the rounds of `over` / `under`; rounds that one lacks are left out.
+    """Return the median of `over` / `under` over the rounds that both have.
 
-    What was measured once is held against the median of the other: a machine's pace changes within
-    seconds, and one short sample beside a long one may have met a slow or a fast moment.
+    A contender that was measured once is compared with the median of the other. The speed of a
+    machine changes within seconds, so a single short sample may be from a slow or a fast moment.
     """
     if 1 in (len(over), len(under)):
         return middle(over, of) / middle(under, of)
@@ -68,7 +68,7 @@ def middle(samples: Sequence[Sample], of: Callable[[Sample], float] = seconds) -
 
 
 def peak_mb(samples: Sequence[Sample]) -> float:
-    """Return the highest peak of memory above the imports, in MB: no median hides it."""
+    """Return the highest peak of memory above the imports, in MB. A median would hide it."""
     return max(s.peak_bytes for s in samples) / _MB
 
 
@@ -96,7 +96,7 @@ _PEER_GOALS = {
 
 
 def memory_figures(by_rows: Mapping[int, Samples]) -> list[Figure]:
-    """Return the loader's memory at every size, and how it grows from the least to the most."""
+    """Return the loader's peak memory, and how it grows from the smallest size to the largest."""
     names = ("load", "rerun", "bad")
     peaks = {
         rows: max(peak_mb(samples[name]) for name in names if name in samples)
@@ -111,7 +111,7 @@ def memory_figures(by_rows: Mapping[int, Samples]) -> list[Figure]:
 
 
 def growth_figures(grown: Sequence[Growth]) -> list[Figure]:
-    """Return how much larger a table is after reruns."""
+    """Return the growth of a table over reruns."""
     return [
         Figure(f"table of {g.days} day(s) after {len(g.after)} reruns", g.ratio, at_most=1.3)
         for g in grown

@@ -1,7 +1,7 @@
 """The table's size over reruns. Invariant: one rerun, one clean-up, one vacuum, as in the pipeline.
 
-The rows that a rerun replaces stay until the clean-up: a table peaks at one day more than it
-holds. So a table of one day is the worst case, and a table of a week is what one meets.
+The rows that a rerun replaces stay until the clean-up, so at its peak a table holds one day more.
+A table of one day is therefore the worst case, and a table of a week is the normal case.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ WEEK = 7
 
 @dataclass(frozen=True)
 class Growth:
-    """Sizes in bytes of a table of some days: at first, and after each rerun of the last day."""
+    """Sizes in bytes of a table of some days: initially, and after each rerun of the last day."""
 
     days: int
     first: int
@@ -29,17 +29,17 @@ class Growth:
 
     @property
     def ratio(self) -> float:
-        """How much larger the table is after the last rerun."""
+        """Size after the last rerun, relative to the first size."""
         return self.after[-1] / self.first
 
     @property
     def largest(self) -> float:
-        """How much larger it was after any of them."""
+        """Largest size after any rerun, relative to the first size."""
         return max(self.after) / self.first
 
 
 def growth(warehouse: Warehouse, folder: Path, rows: int, days: int) -> Growth:
-    """Load some days of `rows` records each, then the last one again and again."""
+    """Load some days of `rows` records each, then reload the last day several times."""
     warehouse.reset()
     bucket, settings = folder / f"growth-{rows}-{days}", RunSettings()
     objects = store(bucket)

@@ -1,7 +1,7 @@
-"""What a look at the health page costs, with two years of three sources in the ledger.
+"""The cost of a look at the health page, with two years of three sources in the ledger.
 
-``python -m benchmarks.health`` measures, prints a table with goals, and ends with status 1 when a
-goal is missed. What is compared with what: docs/benchmarks.md.
+``python -m benchmarks.health`` measures, prints a table with goals, and exits with status 1 when a
+goal is missed. docs/benchmarks.md describes the comparison.
 """
 
 import secrets
@@ -33,7 +33,7 @@ from sources import SOURCES
 
 _DOCS = ROOT / "docs" / "benchmarks.md"
 _MOST_MS = 200
-# A day has a load, each tenth day one more that replaced it, each fiftieth a refused one before.
+# Each day has one load, each tenth day also a replaced one, each fiftieth also a refused one.
 _HISTORY = """
     insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes, sha256, state,
         reason, received, loaded, rejected, seconds, run_id, is_current, loaded_at, published_at)
@@ -75,13 +75,13 @@ def seed(warehouse: Warehouse, days: int) -> str:
 
 
 def page_figures(server: ApiServer, postgres_cpu: Callable[[], float], looks: int) -> list[Figure]:
-    """Return what the page takes, asked over HTTP by somebody who is logged in."""
+    """Return the cost of the page, requested over HTTP by a logged-in user."""
     token, process = server.login("watch"), server.process()
 
     def ask() -> None:
         server.get("/health-page/", token).raise_for_status()
 
-    ask()  # imports, templates and the connection of the first look
+    ask()  # the first look imports, compiles templates and connects
     before = (tree_cpu(process), postgres_cpu())
     took = [_timed(ask) for _ in range(looks)]
     after = (tree_cpu(process), postgres_cpu())
@@ -95,7 +95,7 @@ def page_figures(server: ApiServer, postgres_cpu: Callable[[], float], looks: in
 
 
 def facts_figures(dsn: str, looks: int) -> list[Figure]:
-    """Return what the facts take without a page: connect, five queries, verdict."""
+    """Return the cost of the facts without a page: connect, five queries, verdict."""
 
     def ask() -> Health:
         return read_health(dsn, RunSettings(), Deployment(), datetime.now(UTC))
@@ -131,7 +131,7 @@ def _pss(process: psutil.Process) -> int:
 
 
 def measure(days: int, looks: int, home: Path | None = None) -> tuple[list[Figure], dict[str, str]]:
-    """Return the figures, and where and with what they were measured."""
+    """Return the figures and the environment in which they were measured."""
     with running_warehouse() as (warehouse, folder):
         facts = machine.facts(warehouse, with_peers=False)
         dsn = seed(warehouse, days)
@@ -146,11 +146,13 @@ def measure(days: int, looks: int, home: Path | None = None) -> tuple[list[Figur
 
 def main(
     days: Annotated[int, typer.Option(min=30, help="days of history")] = 730,
-    looks: Annotated[int, typer.Option(min=2, help="looks to measure")] = 100,
+    looks: Annotated[int, typer.Option(min=2, help="number of looks to measure")] = 100,
     *,
-    is_written: Annotated[bool, typer.Option("--write", help="into docs/benchmarks.md")] = False,
+    is_written: Annotated[
+        bool, typer.Option("--write", help="write to docs/benchmarks.md")
+    ] = False,
 ) -> None:
-    """Measure a look at the health of the pipeline, in a terminal and on the page."""
+    """Measure how long the health of the pipeline takes to show, in a terminal and on the page."""
     figures, facts = measure(days, looks)
     about = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
     cells = [figure.cells() for figure in figures]

@@ -1,4 +1,4 @@
-"""What waiting costs. Invariant: no run goes on while it is measured, or there is no figure."""
+"""The cost of an idle stack. Invariant: a run during the measurement makes it fail."""
 
 import time
 from contextlib import suppress
@@ -14,10 +14,10 @@ from local.run import TRANSFORM
 
 @dataclass(frozen=True)
 class Idle:
-    """Airflow's processes over some seconds without a run.
+    """Resource use of Airflow's processes over some seconds without a run.
 
     Attributes:
-        seconds: for how long they were watched.
+        seconds: duration of the measurement.
         cpu: CPU seconds by process, its descendants included.
         pss: proportional set size in bytes by process, its descendants included.
         server_cpu: CPU seconds of Postgres.
@@ -30,17 +30,21 @@ class Idle:
 
     @property
     def share(self) -> float:
-        """CPU of all of Airflow's processes, as a share of one core."""
+        """CPU of all Airflow processes, as a share of one core."""
         return sum(self.cpu.values()) / self.seconds
 
     @property
     def memory(self) -> int:
-        """Memory of all of Airflow's processes, in bytes."""
+        """Memory of all Airflow processes, in bytes."""
         return sum(self.pss.values())
 
 
 def idle(live: Live, seconds: float) -> Idle:
-    """Watch the waiting stack; raises RuntimeError if a run began meanwhile."""
+    """Measure the idle stack.
+
+    Raises:
+        RuntimeError: a run began during the measurement.
+    """
     since = datetime.now(UTC)
     started, server, before = time.perf_counter(), live.server_cpu(), _cpu(live)
     time.sleep(seconds)
@@ -68,6 +72,6 @@ def _pss(live: Live) -> dict[str, int]:
 def _tree_pss(root: psutil.Process) -> int:
     total = 0
     for process in [root, *root.children(recursive=True)]:
-        with suppress(psutil.NoSuchProcess):  # a parse has ended
+        with suppress(psutil.NoSuchProcess):  # a parser process has ended
             total += process.memory_full_info().pss
     return total

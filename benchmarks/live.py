@@ -1,7 +1,7 @@
-"""The local stack as the pipeline's benchmark drives it. Invariant: it is driven from outside.
+"""The local stack for the pipeline benchmark. Invariant: it is only driven from outside.
 
-An object is put by a boto3 client, as any other program does; that it is published is read from the
-ledger, when tasks began is read from Airflow's REST API.
+A boto3 client puts objects, as any other producer does. The ledger shows when a load is published,
+and Airflow's REST API shows when tasks began.
 """
 
 import subprocess
@@ -34,21 +34,21 @@ INGEST = "ingest_posts"
 _POLL_SECONDS = 0.02
 _API_POLL_SECONDS = 0.3
 _LATEST = 180.0
-_QUIET_SECONDS = 4.0  # what was put a moment ago is told of by then
+_QUIET_SECONDS = 4.0  # an object that was just put is notified by then
 _RECENT = timedelta(hours=1)
 _ENDED = {"success", "failed"}
-# No run but those that the benchmark asks for: 29 February is far away.
+# No scheduled watch: only the benchmark may trigger runs, and 29 February is far away.
 _UNWATCHED = {"PIPELINE_WATCH_SCHEDULE": "0 0 29 2 *"}
 T = TypeVar("T")
 
 
 @dataclass
 class Live:
-    """A running stack of its own, in a folder of its own.
+    """A separate running stack, in its own folder.
 
     Attributes:
-        folder: its state, logs and data.
-        root: the project that it runs; this one, or a copy with other models.
+        folder: state, logs and data of the stack.
+        root: the project that it runs: this one, or a copy with other models.
     """
 
     folder: Path
@@ -56,24 +56,24 @@ class Live:
 
     @property
     def stack(self) -> Stack:
-        """The stack as its folder remembers it."""
+        """The stack, from the state in its folder."""
         return Stack(self.folder)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What `status` says of it."""
+        """The output of `status`."""
         return self.stack.status()
 
     @cached_property
     def body(self) -> bytes:
-        """A hundred records, as the API answers them."""
+        """A hundred records, as the API returns them."""
         answer = requests.get(f"{self.facts['api_url']}{POSTS.path}", timeout=30)
         answer.raise_for_status()
         return answer.content
 
     @cached_property
     def s3(self) -> Any:
-        """Another program's client of the landing zone."""
+        """The S3 client of another producer."""
         ministack = self.stack.ministack
         return ministack.session().client("s3", endpoint_url=ministack.endpoint)
 
@@ -89,7 +89,7 @@ class Live:
         )
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Ask the warehouse as its loader."""
+        """Query the warehouse as role loader."""
         return self._ledger.execute(statement, values).fetchall()
 
     def command(self, *arguments: str, **settings: str) -> None:
@@ -109,15 +109,15 @@ class Live:
         )
 
     def up(self, *options: str, **settings: str) -> None:
-        """Start what does not run, and wait until Airflow knows the DAGs."""
+        """Start every stopped process, and wait until Airflow has parsed the DAGs."""
         self.command("up", *options, **settings)
         api = self.airflow()
         wait_for(lambda: all(api.dag(dag_id) for dag_id in (INGEST, TRANSFORM)), bool)
 
     def stop(self) -> None:
-        """Stop Airflow's processes once no run goes on; the servers go on.
+        """Stop Airflow's processes after the last run has ended. The servers keep running.
 
-        A run that were cut off would keep the next one waiting until its task is given up.
+        An interrupted run would block the next one until Airflow gives up its task.
         """
         self.until_quiet()
         for process in components(self.folder, self.stack.state).values():
@@ -128,7 +128,7 @@ class Live:
         self.s3.put_object(Bucket=self.facts["bucket"], Key=key(day), Body=self.body)
 
     def until_published(self, day: date) -> str:
-        """Wait until the marts hold a day; return the run that loaded it."""
+        """Wait until the marts hold a day and return the run that loaded it."""
         published = (
             "select run_id from ops.loads where key = %s and is_current "
             "and published_at is not null"
@@ -137,7 +137,7 @@ class Live:
         return str(rows[0][0])
 
     def until_quiet(self) -> None:
-        """Wait until no run goes on, and none has begun for as long as a hint may need."""
+        """Wait until no run is active and no late event can start one."""
         api = self.airflow()
 
         def active() -> int:
@@ -162,19 +162,19 @@ class Live:
         return {name: process for name, m in managed.items() if (process := m.process())}
 
     def airflow_cpu(self) -> float:
-        """Return the CPU seconds of all of Airflow's processes until now."""
+        """Return the CPU seconds of all Airflow processes until now."""
         return sum(map(tree_cpu, self.roots().values()))
 
     def server_cpu(self) -> float:
-        """Return the CPU seconds of Postgres until now, with Airflow's metadata."""
+        """Return the CPU seconds of Postgres until now, including Airflow's metadata."""
         return tree_cpu(psutil.Process(self.stack.postgres.pid()))
 
     def server_version(self) -> str:
-        """Return the version of its Postgres."""
+        """Return the version of the stack's Postgres."""
         return self._ledger.info.parameter_status("server_version") or "?"
 
     def sample(self, work: Callable[[], None]) -> Sample:
-        """Time a piece of work that the stack does; CPU is Airflow's and the server's."""
+        """Time work that the stack does. CPU is that of Airflow and of the server."""
         client, server, started = self.airflow_cpu(), self.server_cpu(), time.perf_counter()
         work()
         seconds = time.perf_counter() - started
@@ -199,20 +199,24 @@ def wait_for(
     pause: float = _API_POLL_SECONDS,
     latest: float = _LATEST,
 ) -> T:
-    """Look until what is seen is right; raises TimeoutError with what was seen last."""
+    """Poll until the observed value is right and return it.
+
+    Raises:
+        TimeoutError: the time is up. The message holds the last value.
+    """
     deadline = time.monotonic() + latest
     while not is_it(seen := look()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {latest:.0f} s in vain; last seen: {seen}")
+            raise TimeoutError(f"waited {latest:.0f} s without success. Last seen: {seen}")
         time.sleep(pause)
     return seen
 
 
 @contextmanager
 def running_stack(*, first_models: bool = False, **settings: str) -> Iterator[Live]:
-    """Yield a stack that ends with the block, with everything it has made.
+    """Yield a stack. It stops when the block ends, and everything it created is deleted.
 
-    With `first_models` it runs a copy of the project with the models of its beginning.
+    With `first_models` it runs a copy of the project with the first models.
     """
     with tempfile.TemporaryDirectory(prefix="elt-benchmark-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)  # as root the database server runs as another user

@@ -1,7 +1,7 @@
-"""How fast a load is, and what stands beside it. Invariant: all of one table is from one run.
+"""The speed of a load, compared with other tools. Invariant: a table is of one run.
 
-``python -m benchmarks.load`` measures, prints tables with goals and verdicts, and ends with status
-1 when a goal is missed. What is compared with what, and why: docs/benchmarks.md.
+``python -m benchmarks.load`` measures, prints tables with goals and verdicts, and exits with status
+1 when a goal is missed. docs/benchmarks.md describes the comparison and its reasons.
 """
 
 import json
@@ -38,7 +38,7 @@ def measure(
     with_peers: bool,
     is_full: bool,
 ) -> Report:
-    """Measure everything; `rows` is the size that the goals are for."""
+    """Measure everything. The goals apply to the size `rows`."""
     groups = [*OURS, *(peers(environment.ready("loaders")) if with_peers else ())]
     with running_warehouse() as (warehouse, folder):
         facts = machine.facts(warehouse, with_peers=with_peers)
@@ -81,7 +81,7 @@ def _race(
 
 
 def _one_load() -> Sequence[Sequence[Contender]]:
-    """The limit and one load: what a size costs in memory takes one measurement to see."""
+    """Return the limit and one load: one measurement shows the memory that a size needs."""
     return [[contender for contender in group if not contender.continues] for group in OURS[:2]]
 
 
@@ -113,16 +113,18 @@ def write(report: Report, rows: int) -> None:
 
 def main(
     rows: Annotated[int, typer.Option(min=1000, help="rows of the large object")] = 1_000_000,
-    rounds: Annotated[int, typer.Option(min=1, help="rounds; medians of them")] = 31,
+    rounds: Annotated[int, typer.Option(min=1, help="rounds, of which the median counts")] = 31,
     json_file: Annotated[Path | None, typer.Option("--json", help="write every sample")] = None,
     *,
     with_peers: Annotated[
-        bool, typer.Option("--peers/--no-peers", help="dlt, pandas, hook")
+        bool, typer.Option("--peers/--no-peers", help="also measure dlt, pandas and the hook")
     ] = True,
     is_full: Annotated[bool, typer.Option("--full", help="also load 10,000,000 rows once")] = False,
-    is_written: Annotated[bool, typer.Option("--write", help="into docs/benchmarks.md")] = False,
+    is_written: Annotated[
+        bool, typer.Option("--write", help="write to docs/benchmarks.md")
+    ] = False,
 ) -> None:
-    """Measure load and extraction beside their limits and beside what others offer."""
+    """Compare load and extraction with their limits and with other tools."""
     started = time.monotonic()
 
     def tell(line: str) -> None:

@@ -1,7 +1,7 @@
 """An S3 client over a folder: ``<bucket>/<key>``. Invariant: it is never slower than the disk.
 
-MiniStack buffers whole bodies: it is right, and no benchmark's S3. Only the calls that our store
-makes are here.
+MiniStack is correct but buffers whole bodies, so a benchmark cannot use it. This client has only
+the calls that our store makes.
 """
 
 import shutil
@@ -21,7 +21,7 @@ class LocalObjects:
 
     @staticmethod
     def promise(path: Path, sha256: str) -> None:
-        """Keep the metadata of an object beside it."""
+        """Store the metadata of an object beside it."""
         _metadata(path).write_text(sha256)
 
     def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:

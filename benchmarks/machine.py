@@ -1,4 +1,4 @@
-"""Where and with what it was measured. Invariant: no path and no name of the machine is told."""
+"""The environment of a measurement. Invariant: it names neither a path nor the machine."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ _MEASURED = ("scripts", "benchmarks", "dags", "dbt", "deploy", "callbacks")
 
 
 def facts(warehouse: Warehouse, *, with_peers: bool) -> dict[str, str]:
-    """Return what a reader must know to compare the figures with those of another machine."""
+    """Return the facts that a reader needs to compare the figures with another machine's."""
     told = {
         **_here(),
         "PostgreSQL": f"{warehouse.version()}, fsync on, {', '.join(OPTIONS)}, else its defaults",
@@ -31,7 +31,7 @@ def facts(warehouse: Warehouse, *, with_peers: bool) -> dict[str, str]:
 
 
 def pipeline_facts(server: str) -> dict[str, str]:
-    """Return the same of the local stack; `server` is the version of its Postgres."""
+    """Return the same for the local stack. `server` is the version of its Postgres."""
     return {
         **_here(),
         "PostgreSQL": f"{server}, fsync on, its defaults",
@@ -41,7 +41,7 @@ def pipeline_facts(server: str) -> dict[str, str]:
 
 
 def peer_versions() -> str:
-    """Return the versions of the peers that are no part of ours."""
+    """Return the versions of the peers that our own environment does not contain."""
     names = {"dagster": ("dagster", "dagster-dbt"), "prefect": ("prefect", "prefect-dbt")}
     return ", ".join(locked(environment, found) for environment, found in names.items())
 
@@ -57,7 +57,7 @@ def _here() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Return the commit, and whether what is measured differs from it."""
+    """Return the commit, and whether the measured code differs from it."""
     try:
         name = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--", *_MEASURED)
@@ -74,7 +74,7 @@ def _git(*arguments: str) -> str:
 
 
 def locked(environment: str, names: Sequence[str]) -> str:
-    """Return the versions of some packages in an environment of the peers."""
+    """Return the versions of some packages in a peer environment."""
     pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock(environment).read_text(), re.MULTILINE))
     return ", ".join(f"{name} {pinned[name]}" for name in names)
 

@@ -1,7 +1,7 @@
 """Wall, CPU and peak memory of a child process. Invariant: every contender is measured alike.
 
-A job reports what it took itself (`benchmarks.probe`), so that interpreter start and imports are
-outside; the server's CPU is the difference over the job.
+A job measures itself (`benchmarks.probe`), so interpreter start and imports do not count. The
+server's CPU is the difference over the job.
 """
 
 import json
@@ -24,7 +24,7 @@ DBT = str(Path(sys.executable).with_name("dbt"))  # found without an activated e
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement; memory is the peak above what the imports took, in bytes."""
+    """One measurement. Memory is the peak above the imports, in bytes."""
 
     rows: int
     seconds: float
@@ -42,7 +42,7 @@ def run_job(
     """Run ``python -m module`` with a JSON object, and return what its job reports.
 
     Raises:
-        RuntimeError: the job failed; its last lines are in the message.
+        RuntimeError: the job failed. The message holds its last lines.
     """
     before = server_cpu()
     said = _run([python, "-m", module, json.dumps(dict(arguments))], environment())
@@ -53,7 +53,7 @@ def run_job(
 def run_process(
     argv: Sequence[str], env: Mapping[str, str], server_cpu: Callable[[], float], rows: int
 ) -> Sample:
-    """Run a whole process, from its start to its end; its memory is not looked at."""
+    """Run a whole process, from its start to its end. Its memory is not measured."""
     before, cpu, started = server_cpu(), _children_cpu(), time.perf_counter()
     _run(argv, env)
     seconds = time.perf_counter() - started
@@ -61,15 +61,15 @@ def run_process(
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment for a child, which may keep compiled bytecode."""
+    """Return this process's environment for a child, which may store compiled bytecode."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 
 def tree_cpu(root: psutil.Process) -> float:
-    """Return the CPU seconds of a process and all its descendants, also of those that ended.
+    """Return the CPU seconds of a process and all its descendants, including ended ones.
 
-    An ended process is counted by the parent that waited for it.
+    The parent that waited for an ended process includes its time.
     """
     total = 0.0
     for process in [root, *root.children(recursive=True)]:

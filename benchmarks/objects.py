@@ -1,4 +1,4 @@
-"""The objects to load, on local disk. Invariant: a number of rows always gives the same bytes."""
+"""The objects to load, on local disk. Invariant: the same number of rows gives the same bytes."""
 
 import hashlib
 import random
@@ -38,24 +38,24 @@ _BAD = (
 
 @dataclass(frozen=True)
 class Objects:
-    """The files of one number of rows: two buckets of one day each, and the ready-made copy."""
+    """The files for one number of rows: two buckets of one day each, and a ready-made COPY file."""
 
     folder: Path
     rows: int
 
     @property
     def clean(self) -> Path:
-        """The bucket whose object meets the contract."""
+        """The bucket whose object satisfies the contract."""
         return self.folder / f"clean-{self.rows}"
 
     @property
     def bad(self) -> Path:
-        """The bucket of whose object 0.1 % of the records break the contract, in four ways."""
+        """The bucket whose object has 0.1 % of records that break the contract, in four ways."""
         return self.folder / f"bad-{self.rows}"
 
     @property
     def binary(self) -> Path:
-        """What COPY BINARY takes for the clean object."""
+        """The COPY BINARY stream of the clean object."""
         return self.folder / f"{self.rows}.binary"
 
     def make(self, *, with_bad: bool = True) -> None:
@@ -67,7 +67,7 @@ class Objects:
 
 
 def key(day: date = DAY) -> str:
-    """Return the key of the one object of a bucket."""
+    """Return the key of a bucket's only object."""
     return raw_key(POSTS.name, day)
 
 
@@ -77,7 +77,7 @@ def store(bucket: Path) -> Store:
 
 
 def put(bucket: Path, rows: int, bad_every: int, day: date = DAY, seed: int = 0) -> None:
-    """Write an object as extraction lands it: one record a line, its sha256 in the metadata."""
+    """Write an object as extraction lands it: one record per line, the sha256 in the metadata."""
     path, digest = bucket / key(day), hashlib.sha256()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -109,7 +109,7 @@ def _line(number: int, bad_every: int, titles: list[str], bodies: list[str]) -> 
 
 
 def write_binary(source: Path, target: Path) -> None:
-    """Write the rows of an object as one COPY BINARY stream: what a load sends, ready-made."""
+    """Write the rows of an object as one COPY BINARY stream, exactly as a load sends it."""
     rows, contract = RowCopy(POSTS, 1), Contract(POSTS)
     with source.open("rb") as read, target.open("wb") as write:
         write.write(HEADER)

@@ -1,7 +1,7 @@
-"""Others that run the same work on the same machine. Invariant: one at a time, nothing else runs.
+"""Other orchestrators, same work, same machine. Invariant: one at a time, nothing else runs.
 
-Airflow's own processes are stopped before. Each is started, does one day to warm up, and then a day
-a round: landed until its ledger says published. What each of them is: benchmarks/peers.
+Airflow's own processes are stopped before. Each peer is started, runs one day as a warm-up, and
+then one day per round: from landing until its ledger shows it as published. See benchmarks/peers.
 """
 
 import json
@@ -41,7 +41,7 @@ Ask = Callable[[date], str]
 
 @dataclass(frozen=True)
 class Peer:
-    """A started peer: its processes, and how it is asked for a run, where it does not look."""
+    """A started peer: its processes, and the call that triggers a run if it does not poll."""
 
     processes: Sequence[ManagedProcess]
     ask: Ask
@@ -50,7 +50,7 @@ class Peer:
 def orchestrators(
     live: Live, days: Iterator[date], rounds: int, tell: Tell
 ) -> dict[str, list[Sample]]:
-    """Measure every peer; return the samples by name."""
+    """Measure every peer and return the samples by name."""
     return {
         name: _measure(Place(live, name), start, islice(days, rounds + 1), tell)
         for name, start in _PEERS.items()
@@ -70,7 +70,7 @@ def _measure(
     finally:
         for process in peer.processes:
             process.stop()
-    return samples[1:]  # the first one has warmed it up
+    return samples[1:]  # the first one is the warm-up
 
 
 def _day(place: Place, peer: Peer, day: date) -> Sample:
@@ -87,7 +87,7 @@ def _cpu(peer: Peer) -> float:
 
 
 def tutorial(place: Place) -> Peer:
-    """Start Airflow as it is by default, with the tutorial's one DAG and the same metadata."""
+    """Start Airflow with its defaults, the tutorial's one DAG and the same metadata database."""
     live, stack = place.live, place.live.stack
     given = airflow_environment(live.folder, stack.state)
     warehouse = json.loads(given[_WAREHOUSE]) | {"schema": place.name}
@@ -109,7 +109,7 @@ def tutorial(place: Place) -> Peer:
 
 
 def dagster(place: Place) -> Peer:
-    """Start Dagster's daemon; its sensor looks for objects by itself."""
+    """Start Dagster's daemon. Its sensor polls for objects."""
     folder = ready("dagster").parent
     home = place.folder / "home"
     home.mkdir()
@@ -138,7 +138,7 @@ def prefect(place: Place) -> Peer:
     processes.append(_started(place, "flow", flow, env))
 
     session = requests.Session()
-    # "Try again": its database is locked for a moment, and nothing was made.
+    # Its database is briefly locked, and 503 means that no run was created: safe to retry.
     busy = Retry(8, status_forcelist=[503], allowed_methods=["POST"], backoff_factor=0.1)
     session.mount(url, HTTPAdapter(max_retries=busy))
 

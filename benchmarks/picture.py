@@ -1,4 +1,4 @@
-"""The picture of rows per second. Invariant: bar lengths are in proportion, from zero."""
+"""The chart of rows per second. Invariant: bar lengths are proportional and start at zero."""
 
 from collections.abc import Mapping
 from html import escape
@@ -13,9 +13,9 @@ def picture(title: str, speeds: Mapping[str, float], kinds: Mapping[str, str]) -
     """Return an SVG bar chart.
 
     Args:
-        title: what is shown.
+        title: heading of the chart.
         speeds: rows per second by label.
-        kinds: ``ours`` or ``limit`` by label; all others are peers.
+        kinds: ``ours`` or ``limit`` by label. All others are peers.
     """
     longest = max(speeds.values())
     scale = (_WIDTH - _LEFT - _RIGHT) / longest

@@ -1,8 +1,8 @@
-"""How soon what lands is in the marts, and what waiting costs. Invariant: one run, one machine.
+"""The time from landing to marts, and the cost of an idle stack. Invariant: one run, one machine.
 
-``python -m benchmarks.pipeline`` starts a local stack of its own, measures it beside a plain
-script, prints tables with goals and verdicts, and ends with status 1 when a goal is missed. What is
-compared with what, and why: docs/benchmarks.md.
+``python -m benchmarks.pipeline`` starts a separate local stack, compares it with a plain script,
+prints tables with goals and verdicts, and exits with status 1 when a goal is missed.
+docs/benchmarks.md describes the comparison and its reasons.
 """
 
 import json
@@ -30,13 +30,13 @@ from scripts.cli import run_cli
 
 _DOCS = ROOT / "docs" / "benchmarks.md"
 _FIRST_DAY = date(2026, 1, 1)
-_BACKFILLS_FROM = 2021  # a year each
+_BACKFILLS_FROM = 2021  # one year for each backfill
 
 
 def measure(
     rounds: int, idle_seconds: float, tell: Tell, *, with_peers: bool = False
 ) -> PipelineReport:
-    """Measure everything on two stacks one after the other, which end afterwards."""
+    """Measure everything on two stacks, one after the other. Each stops afterwards."""
     days = days_from(_FIRST_DAY)
     tell("starting the stack with the project's first models")
     with running_stack(first_models=True, PIPELINE_DBT_SINGLE_TASK="true") as live:
@@ -66,7 +66,7 @@ def measure(
 def _both_phases(
     live: Live, plain: Place, days: Iterator[date], rounds: int, tell: Tell
 ) -> dict[str, Phase]:
-    """Measure a stack that has begun with one task for all models, then with a task a model."""
+    """Measure a stack that starts with one task for all models, then one task per model."""
     single = phase(live, plain, days, rounds, "single", tell)
     live.stop()
     live.up()
@@ -74,17 +74,24 @@ def _both_phases(
 
 
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="rounds; medians of them")] = 5,
-    idle_seconds: Annotated[float, typer.Option(min=1, help="how long to watch it wait")] = 60,
+    rounds: Annotated[int, typer.Option(min=1, help="rounds, of which the median counts")] = 5,
+    idle_seconds: Annotated[
+        float, typer.Option(min=1, help="how long to measure the idle stack")
+    ] = 60,
     json_file: Annotated[Path | None, typer.Option("--json", help="write every sample")] = None,
     *,
     with_peers: Annotated[
-        bool, typer.Option("--peers/--no-peers", help="the tutorial design, Dagster, Prefect")
+        bool,
+        typer.Option(
+            "--peers/--no-peers", help="also measure the tutorial design, Dagster and Prefect"
+        ),
     ] = False,
-    is_written: Annotated[bool, typer.Option("--write", help="into docs/benchmarks.md")] = False,
+    is_written: Annotated[
+        bool, typer.Option("--write", help="write to docs/benchmarks.md")
+    ] = False,
 ) -> None:
-    """Measure the pipeline from landing to marts beside a plain script, and what waiting costs."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the stack must not stay behind
+    """Compare the pipeline from landing to marts with a plain script, and measure idle cost."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the stack is stopped
     started = time.monotonic()
 
     def tell(line: str) -> None:

@@ -22,9 +22,9 @@ LABELS = {
     "floor_first_models": "plain script, first models, beside a task a model",
     "floor_first_single": "plain script, first models, beside one task",
 }
-# Set for the models that the project began with.
+# Set for the first models of the project.
 _GOALS = {"first_models": 1.5, "first_single": 0.8}
-# Label, goal, and which of ours runs dbt as that one does: a command a model, or one for all.
+# Label, goal, and our variant that runs dbt as the peer does: one command per model, or for all.
 _PEERS = {
     "tutorial": ("the tutorial design", 5.0, "models"),
     "dagster": ("Dagster", 3.0, "single"),
@@ -34,7 +34,7 @@ _PEERS = {
 
 @dataclass(frozen=True)
 class PipelineReport:
-    """All that one run has measured: phases by name, and the peers that were asked for."""
+    """All measurements of one run: phases by name, and the requested peers."""
 
     facts: Mapping[str, str]
     phases: Mapping[str, Phase]
@@ -65,9 +65,9 @@ class PipelineReport:
             [
                 table(["figure", "measured", "goal", ""], [f.cells() for f in self.figures]),
                 "### Landed until published, one day of 100 records\n\n" + self._timings(),
-                "### Thirty days at once\n\n" + _backfills(self.backfills),
+                "### Thirty days together\n\n" + _backfills(self.backfills),
                 "### Waiting\n\n" + _idle(self.idle),
-                "### Where and with what, the pipeline\n\n"
+                "### Environment of the pipeline benchmark\n\n"
                 + "\n".join(f"- {name}: {fact}" for name, fact in self.facts.items()),
             ]
         )
@@ -95,7 +95,7 @@ class PipelineReport:
 
 
 def phase_figures(phases: Mapping[str, Phase]) -> list[Figure]:
-    """Return how long one day takes, as a ratio to the floor, and its CPU beside it."""
+    """Return the time and the CPU of one day, each as a ratio to the floor."""
     figures = []
     for name, found in phases.items():
         label = LABELS[name].removeprefix("ours, ")
@@ -111,7 +111,7 @@ def phase_figures(phases: Mapping[str, Phase]) -> list[Figure]:
 
 
 def arrival_figures(ingest: Sequence[float], phases: Mapping[str, Phase]) -> list[Figure]:
-    """Return how soon the first task looks, after our own ingest and after anybody else."""
+    """Return the delay of the first task, after our own ingest and after another producer."""
     outside = [seconds for phase in phases.values() for seconds in phase.arrivals]
     return [
         Figure("end of ingest → first transform task", median(ingest), "s", at_most=1.5),
@@ -120,13 +120,13 @@ def arrival_figures(ingest: Sequence[float], phases: Mapping[str, Phase]) -> lis
 
 
 def backfill_figure(backfills: Sequence[Backfill], day: Phase) -> Figure:
-    """Return the time of thirty days after the last landing, as a ratio to that of one."""
+    """Return the time of thirty days after the last landing, as a ratio to one day."""
     value = median(b.seconds for b in backfills) / middle(day.ours)
     return Figure(f"last of {BACKFILLED} days landed → all published / one day", value, at_most=3)
 
 
 def idle_figures(idle: Idle) -> list[Figure]:
-    """Return what the waiting Airflow takes."""
+    """Return the CPU and memory of the idle Airflow."""
     return [
         Figure(
             "waiting: CPU of all Airflow processes", 100 * idle.share, "% of a core", at_most=12
@@ -138,10 +138,10 @@ def idle_figures(idle: Idle) -> list[Figure]:
 def peer_figures(
     peers: Mapping[str, Sequence[Sample]], phases: Mapping[str, Phase]
 ) -> list[Figure]:
-    """Return by how much each way of ours is faster than each peer that was measured.
+    """Return how much faster each of our variants is than each measured peer.
 
-    The goal is for the way that runs dbt as the peer does. A peer's rounds are its own, after ours:
-    medians are compared.
+    The goal applies to the variant that runs dbt as the peer does. A peer has separate rounds,
+    after ours, so medians are compared.
     """
     return [
         Figure(

@@ -1,7 +1,7 @@
-"""Where others do the pipeline's work. Invariant: their models hold the days they were given.
+"""Where peers do the pipeline's work. Invariant: their models hold the days that they received.
 
-Each has a database of its own on the stack's server, with the pipeline's tables and models, a
-bucket of its own, and a copy of the dbt project.
+Each peer has a separate database on the stack's server, with the pipeline's tables and models, a
+separate bucket, and a copy of the dbt project.
 """
 
 import json
@@ -23,7 +23,7 @@ _UNBUILT = shutil.ignore_patterns("target", "logs")
 
 
 class Place:
-    """A database, a bucket and a project, all of one name."""
+    """A database, a bucket and a project with the same name."""
 
     def __init__(self, live: Live, name: str) -> None:
         self.live, self.name, self._stack = live, name, live.stack
@@ -42,7 +42,7 @@ class Place:
         return self._stack.postgres.dsn(self.name, role, getattr(self._stack.state.secrets, role))
 
     def environment(self) -> dict[str, str]:
-        """Return the environment in which boto3, dbt and the peers' programs find it."""
+        """Return the environment that boto3, dbt and the peers' programs read."""
         return {
             **dbt_environment(self.dsn("transformer"), environment()),
             "AWS_ENDPOINT_URL": self._stack.ministack.endpoint,
@@ -55,19 +55,19 @@ class Place:
         }
 
     def put(self, day: date) -> None:
-        """Land the object of a day, where only this one looks."""
+        """Land the object of a day in this place's bucket."""
         self.live.s3.put_object(Bucket=self.name, Key=key(day), Body=self.live.body)
         self._latest = max(self._latest, day)
 
     def until_published(self, day: date) -> None:
-        """Wait until a day is said to be published, and see that the models hold it."""
+        """Wait until the ledger shows a day as published, and check that the models hold it."""
         question = "select from ops.loads where key = %s and published_at is not null"
         with psycopg.connect(self.dsn("loader"), autocommit=True) as connection:
             wait_for(lambda: connection.execute(question, (key(day),)).fetchall(), bool, 0.02)
         self.check()
 
     def check(self) -> None:
-        """Raise RuntimeError unless the models hold the posts of the last day that landed."""
+        """Raise RuntimeError unless the models hold the posts of the last landed day."""
         with psycopg.connect(self.dsn("transformer")) as connection:
             found = connection.execute(
                 "select count(*), max(last_seen_day) from build.fct_posts"
@@ -76,9 +76,9 @@ class Place:
             raise RuntimeError(f"{self.name}: expected {(ROWS, self._latest)}, found {found}")
 
     def parse(self) -> None:
-        """Parse the project once: whoever measures finds it parsed, as on every day but the first.
+        """Parse the project once, because in production it is parsed except on the first day.
 
-        It also makes the manifest that dagster-dbt reads.
+        This also writes the manifest that dagster-dbt reads.
         """
         done = subprocess.run(
             [DBT, "parse", *self._places()],
@@ -91,7 +91,7 @@ class Place:
             raise RuntimeError(f"{self.name}: dbt parse failed:\n{done.stdout[-2000:]}")
 
     def run_plain(self, day: date) -> Sample:
-        """Put a day and bring it to the models with the plain script, as a whole process."""
+        """Put a day and process it with the plain script, as a whole process."""
         self.put(day)
         build = [DBT, "build", "--exclude-resource-type", "unit_test", *self._places()]
         given = {"bucket": self.name, "key": key(day), "dsn": self.dsn("loader"), "dbt": build}

@@ -1,6 +1,6 @@
-"""Measure one job from inside its process. Invariant: what its imports cost is not counted.
+"""Measure one job from inside its process. Invariant: the cost of its imports does not count.
 
-Only the standard library is imported: the peers' programs use it in an environment of their own.
+This module imports only the standard library, because peers use it in a separate environment.
 """
 
 import gc
@@ -17,10 +17,10 @@ _CLEAR = Path("/proc/self/clear_refs")
 
 
 def run(job: Callable[[dict[str, Any]], int]) -> None:
-    """Run `job` with the JSON object of the command line, and print what it took as JSON.
+    """Run `job` with the JSON object of the command line, and print its measurement as JSON.
 
     Args:
-        job: does the work and returns how many rows it handled; its imports are done.
+        job: does the work and returns the number of rows. Its imports are already done.
     """
     arguments: dict[str, Any] = json.loads(sys.argv[1])
     gc.collect()
@@ -43,7 +43,7 @@ def _cpu() -> float:
 
 
 def _start_peak() -> int:
-    """Forget the peak of memory so far, where the kernel can, and return what is in use now."""
+    """Reset the memory peak, where the kernel supports it, and return the current use in bytes."""
     try:
         _CLEAR.write_text("5")
         return _kilobytes("VmRSS") * 1024

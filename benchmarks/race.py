@@ -1,7 +1,7 @@
-"""Contenders in turns on one server. Invariant: each begins alike, and its rows are counted.
+"""Contenders in turns on one server. Invariant: each starts alike, and its rows are counted.
 
 Rounds are interleaved and every second one runs in reverse, so that a slow minute of the machine
-meets all of them; ratios are taken within a round.
+affects all contenders. Ratios are taken within a round.
 """
 
 import sys
@@ -22,14 +22,14 @@ _LARGE = 1_000_000
 
 @dataclass(frozen=True)
 class Contender:
-    """One program: what it is told, and the table that then holds its rows.
+    """One program: its arguments, and the table that holds its rows afterwards.
 
     Attributes:
-        label: what readers call it.
+        label: its name in the tables.
         table: (database, table) to count.
-        python: its interpreter; ours unless it is a peer with an environment of its own.
+        python: its interpreter: ours, unless it is a peer with a separate environment.
         is_slow: measured once only where there are a million rows or more.
-        continues: runs on the table as the contender before it left it.
+        continues: runs on the table that the previous contender left.
     """
 
     name: str
@@ -42,13 +42,13 @@ class Contender:
     continues: bool = False
 
     def rounds(self, rounds: int, rows: int) -> int:
-        """Return how often it is measured."""
+        """Return how many rounds it is measured."""
         if self.is_slow:
             return 1 if rows >= _LARGE else min(rounds, 3)
         return rounds
 
     def rows_left(self, rows: int) -> int:
-        """Return how many rows must be in its table afterwards."""
+        """Return the expected number of rows in its table."""
         return rows - (rows + BAD_EVERY // 2) // BAD_EVERY if self.name == "bad" else rows
 
 
@@ -102,7 +102,7 @@ OURS: Sequence[Sequence[Contender]] = (
 
 
 def peers(python: Path) -> Sequence[Sequence[Contender]]:
-    """Return the peers; `python` is the interpreter of their environment."""
+    """Return the peers. `python` is the interpreter of their environment."""
     hook = Contender(
         "insert_rows",
         "Airflow hook, insert_rows",
@@ -131,10 +131,10 @@ def race(
     rounds: int,
     tell: Tell,
 ) -> dict[str, list[Sample]]:
-    """Measure every contender in interleaved rounds; return the samples by name, in round order.
+    """Measure every contender in interleaved rounds and return the samples by name, in round order.
 
-    The first one runs once before: it makes the server's WAL files, which are used again from then
-    on, as on a server that is in use.
+    The first one runs once before, to create the server's WAL files. Later loads reuse them, as on
+    a server in production.
     """
     _measure(groups[0][0], warehouse, objects)
     samples: dict[str, list[Sample]] = {c.name: [] for group in groups for c in group}

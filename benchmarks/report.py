@@ -1,4 +1,4 @@
-"""The tables and their place in docs. Invariant: what stands between the markers is generated."""
+"""The tables and their place in docs. Invariant: the text between the markers is generated."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ _CPU = ["CPU s client", "CPU s server"]
 
 @dataclass(frozen=True)
 class Report:
-    """All that one run has measured, by number of rows where there are several."""
+    """All measurements of one run, by number of rows where there are several sizes."""
 
     facts: Mapping[str, str]
     labels: Mapping[str, str]
@@ -47,14 +47,14 @@ class Report:
                 f"### {small.ROWS} rows, whole processes\n\n"
                 + _timings(self.small, "command", small.LABELS, has_memory=False),
                 "### The table's size over reruns\n\n" + _sizes(self.grown),
-                "### Where and with what\n\n"
+                "### Environment\n\n"
                 + "\n".join(f"- {name}: {fact}" for name, fact in self.facts.items()),
             ]
         )
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table, padded so that it reads well in a terminal too."""
+    """Return a Markdown table, padded so that it is also readable in a terminal."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     rule = ["-" * max(3, width) for width in widths]
     lines = [header, rule, *rows]
@@ -73,7 +73,7 @@ def _timings(
     has_memory: bool = True,
     has_server: bool = True,
 ) -> str:
-    """Return the table of contenders, fastest first; `×` is by how much ours is the better one."""
+    """Return the table of contenders, fastest first. Above 1, `×` means that ours is better."""
     ordered = sorted(samples, key=lambda name: middle(samples[name]))
     header = [*_COLUMNS, *_CPU]
     rows = []
@@ -124,14 +124,17 @@ def _sizes(grown: Sequence[Growth]) -> str:
 
 
 def begin(module: str) -> str:
-    """Return the line after which a module's tables stand."""
+    """Return the line that precedes a module's tables."""
     return f"<!-- begin: written by python -m {module} --write -->"
 
 
 def put_between_markers(file: Path, module: str, text: str) -> None:
-    """Replace what stands between a module's markers; raises ValueError if they are not there.
+    """Replace the text between a module's markers.
 
-    The rest of the file is written by hand or by another module, and stays.
+    The rest of the file is written manually or by another module, and does not change.
+
+    Raises:
+        ValueError: the file lacks the markers.
     """
     mark = begin(module)
     before, found, rest = file.read_text().partition(mark)

@@ -1,4 +1,4 @@
-"""The pipeline's rounds beside the floor's. Invariant: both get the same records for the same day.
+"""Rounds of the pipeline and of the floor. Invariant: both get the same records for the same day.
 
 Rounds are interleaved, every second one begins with the floor, and each begins on a quiet stack.
 """
@@ -26,10 +26,10 @@ _ONE_TASK = "dbt.build_and_publish"
 
 @dataclass
 class Phase:
-    """What was measured with one way of building the models.
+    """The measurements with one way of building the models.
 
     Attributes:
-        ours: landed until published, in round order.
+        ours: from landed to published, in round order.
         floor: the plain script, in the same order.
         arrivals: seconds from an object's landing to the start of the first transform task.
     """
@@ -41,7 +41,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Backfill:
-    """Days that landed together: from the last landing to all published, and in how many runs."""
+    """Days that landed together: time from last landing to all published, and number of runs."""
 
     seconds: float
     runs: int
@@ -50,7 +50,7 @@ class Backfill:
 def phase(
     live: Live, plain: Place, days: Iterator[date], rounds: int, name: str, tell: Tell
 ) -> Phase:
-    """Measure the rounds of one phase, after a round of each to warm up."""
+    """Measure the rounds of one phase, after one warm-up round of each."""
     _warm_up(live, days, is_single=name == "single")
     plain.run_plain(next(days))
     found = Phase()
@@ -73,18 +73,18 @@ def phase(
 
 
 def _warm_up(live: Live, days: Iterator[date], *, is_single: bool) -> None:
-    """Land days until one is built as it should be: the DAG may still be the one before."""
+    """Land days until a run uses the new mode: Airflow may still have the previous DAG version."""
     for day in islice(days, _ATTEMPTS):
         live.put(day)
         run_id = live.until_published(day)
         live.until_quiet()
         if (_ONE_TASK in live.tasks(TRANSFORM, run_id)) == is_single:
             return
-    raise RuntimeError("the DAG was not drawn anew")
+    raise RuntimeError("the DAG still has the previous mode")
 
 
 def _land(live: Live, day: date) -> tuple[Sample, float]:
-    """Put an object from outside; return (until published, seconds until the first task)."""
+    """Put an object as another producer and return (sample, seconds until the first task)."""
     landed = datetime.now(UTC)
     runs: list[str] = []
 
@@ -102,7 +102,7 @@ def _first_task(live: Live, run_id: str) -> datetime:
 
 
 def ingest_arrival(live: Live, day: date) -> float:
-    """Ingest a day; return seconds from the end of ingest to the start of the first task."""
+    """Ingest a day and return seconds from the end of ingest to the start of the first task."""
     run_id = live.airflow().trigger(INGEST, {"day": day.isoformat()})
     first = _first_task(live, live.until_published(day))
     live.until_quiet()
@@ -111,7 +111,7 @@ def ingest_arrival(live: Live, day: date) -> float:
 
 
 def backfill(live: Live, first: date) -> Backfill:
-    """Backfill thirty days through Airflow's command; measure from the last landing on."""
+    """Backfill thirty days through Airflow's command and measure from the last landing."""
     days = [first + timedelta(days=number) for number in range(BACKFILLED)]
     keys = [key(day) for day in days]
     _create_backfill(live, days[0], days[-1])

@@ -1,4 +1,4 @@
-"""A hundred rows, whole processes. Invariant: both start from nothing, by the same doors."""
+"""A hundred rows, whole processes. Invariant: both are new processes with the same connections."""
 
 import sys
 
@@ -22,7 +22,7 @@ LABELS = {
 def small(
     url: str, objects: Objects, warehouse: Warehouse, rounds: int, tell: Tell
 ) -> dict[str, list[Sample]]:
-    """Run the command on a fresh day, and beside it a process that only connects."""
+    """Run the command on a new day, and for comparison a process that only connects."""
     env = {
         **environment(),
         "AWS_ENDPOINT_URL": url,
@@ -33,7 +33,7 @@ def small(
         "WAREHOUSE_DSN": warehouse.loader,
     }
     samples: dict[str, list[Sample]] = {name: [] for name in _COMMANDS}
-    for number in range(-1, rounds):  # the first one compiles and warms the disk's cache
+    for number in range(-1, rounds):  # the first one compiles and warms the disk cache
         for name, command in _COMMANDS.items():
             warehouse.reset()
             warehouse.settle()

@@ -1,7 +1,7 @@
 """The benchmark's own Postgres. Invariant: before each measurement its tables are new and empty.
 
-fsync is on; the settings differ from PostgreSQL's defaults only by `OPTIONS`, which keep one
-measurement's checkpoint out of the next one.
+fsync is on. The settings differ from PostgreSQL's defaults only by `OPTIONS`, so that the
+checkpoint of one measurement does not affect the next one.
 """
 
 import secrets
@@ -26,19 +26,19 @@ TWINS = ("limit_rows", "hook_rows")  # the same kind of table as raw.posts_rows
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A migrated warehouse, and beside it a database that the peers arrange as they like."""
+    """A migrated warehouse, and a second database that the peers may change freely."""
 
     server: PostgresServer
     loader_password: str
 
     @property
     def loader(self) -> str:
-        """The warehouse as role loader."""
+        """DSN of the warehouse as role loader."""
         return self.server.dsn("warehouse", "loader", self.loader_password)
 
     @property
     def peers(self) -> str:
-        """The peers' database, as its owner."""
+        """DSN of the peers' database as its owner."""
         return self.server.dsn("peers")
 
     def reset(self) -> None:
@@ -56,16 +56,16 @@ class Warehouse:
                 )
 
     def settle(self) -> None:
-        """Write out what was done before, so that what comes next does not pay for it."""
+        """Flush earlier writes, so that they do not count in the next measurement."""
         with psycopg.connect(self.server.dsn("peers"), autocommit=True) as connection:
             connection.execute("checkpoint")
 
     def cpu(self) -> float:
-        """Return the CPU seconds of the server's processes, also of those that have ended."""
+        """Return the CPU seconds of the server's processes, including ended ones."""
         return tree_cpu(psutil.Process(self.server.pid()))
 
     def count(self, database: str, table: str) -> int:
-        """Return how many rows a table holds; `table` as SQL spells it."""
+        """Return the number of rows in a table. `table` is an SQL name."""
         with psycopg.connect(self.server.dsn(database)) as connection:
             query = sql.SQL("select count(*) from {}").format(sql.SQL(table))
             row = connection.execute(query).fetchone()
@@ -78,7 +78,7 @@ class Warehouse:
         return int(row[0]) if row else 0
 
     def vacuum(self) -> None:
-        """Vacuum the table of all loads, as autovacuum does within a minute or so."""
+        """Vacuum the table of all loads, as autovacuum does within about a minute."""
         with psycopg.connect(self.loader, autocommit=True) as connection:
             connection.execute("vacuum raw.posts_rows")
 
@@ -98,7 +98,7 @@ _TYPED = """
 
 @contextmanager
 def running_warehouse() -> Iterator[tuple[Warehouse, Path]]:
-    """Yield a warehouse on a server that ends with the block, and an empty folder beside it."""
+    """Yield a warehouse on a server that stops when the block ends, and an empty folder."""
     with tempfile.TemporaryDirectory(prefix="elt-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # as root the server runs as another user

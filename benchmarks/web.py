@@ -1,4 +1,4 @@
-"""A folder over HTTP: API and S3 in one. Invariant: it sends files by sendfile, and does no more.
+"""A folder over HTTP: API and S3 in one. Invariant: it only sends files with sendfile.
 
 ``GET`` and ``HEAD`` of ``/<bucket>/<key>`` answer as S3 does for a path-style request.
 """
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with the file that the path names."""
+    """Answers with the file at the request path."""
 
     protocol_version = "HTTP/1.1"
 
@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.connection.sendfile(file)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _head(self) -> Path | None:
         path = self.folder / urlsplit(self.path).path.lstrip("/")

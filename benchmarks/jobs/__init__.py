@@ -1,1 +1,1 @@
-"""What is measured, one job a module. Invariant: its imports are all at its top."""
+"""The measured jobs, one per module. Invariant: all imports are at the top of the module."""

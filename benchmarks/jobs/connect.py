@@ -1,6 +1,6 @@
-"""What a small load cannot go below. Invariant: same imports, both doors opened, and nothing else.
+"""The minimum cost of a small load. Invariant: same imports, both connections, and nothing else.
 
-It reads the same environment as ``python -m scripts.load``.
+It reads the same environment variables as ``python -m scripts.load``.
 """
 
 import os
@@ -13,11 +13,11 @@ from scripts.load.load import load
 from scripts.settings import deployment, warehouse_dsn_from_env
 from scripts.warehouse.connection import connect
 
-__all__ = ["load", "main"]  # load: imported, and not used
+__all__ = ["load", "main"]  # load is imported but not used
 
 
 def main() -> None:
-    """Ask the store and the warehouse one question each."""
+    """Send one request to the store and one to the warehouse."""
     Store.of_session(boto3.Session(), deployment().bucket()).head(key())
     with connect(warehouse_dsn_from_env(os.environ)) as connection:
         connection.execute("select")

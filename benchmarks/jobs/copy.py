@@ -14,7 +14,7 @@ _BLOCK_BYTES = 256 * 1024
 
 
 def job(arguments: dict[str, Any]) -> int:
-    """Copy it in one transaction and return the rows copied."""
+    """Copy the file in one transaction and return the number of rows."""
     statement = "copy raw.limit_rows (load_id, position, id, payload) from stdin (format binary)"
     with (
         Path(arguments["binary"]).open("rb", buffering=0) as file,

@@ -1,7 +1,7 @@
-"""Commands of dbt in a process that has imported it and parsed the project, as Airflow's tasks are.
+"""dbt commands in a process that has imported dbt and parsed the project, as in Airflow's tasks.
 
-Argument: a JSON array of command lines, the first of which is not timed. Prints the wall seconds of
-the others as a JSON array; raises RuntimeError with the command that failed.
+Argument: a JSON array of command lines. The first one is not timed. Prints the wall seconds of the
+others as a JSON array. Raises RuntimeError with the command that failed.
 """
 
 import json
@@ -12,7 +12,7 @@ from dbt.cli.main import dbtRunner
 
 
 def run(command: list[str]) -> float:
-    """Return how long a command of dbt took."""
+    """Run a dbt command and return its wall seconds."""
     started = time.perf_counter()
     if not dbtRunner().invoke(command).success:
         raise RuntimeError(f"dbt failed: {' '.join(command)}")

@@ -1,4 +1,4 @@
-"""Our extraction of one list. Invariant: it is used as any caller uses it.
+"""Our extraction of one list. Invariant: it is called as any caller does.
 
 Arguments: `url` of the API, `bucket` (a folder), `rows`.
 """
@@ -14,7 +14,7 @@ from sources.jsonplaceholder import POSTS
 
 
 def job(arguments: dict[str, Any]) -> int:
-    """Land the list and return its rows."""
+    """Land the list and return the number of rows."""
     bucket, settings = store(Path(arguments["bucket"])), RunSettings(max_bytes=1 << 40)
     endpoint = Endpoint(arguments["url"], is_private_allowed=True)
     return extract(POSTS, DAY, endpoint, bucket, settings).rows

@@ -1,4 +1,4 @@
-"""Our load of one object, until visible. Invariant: the loader is used as any caller uses it.
+"""Our load of one object, until visible. Invariant: the loader is called as any caller does.
 
 Arguments: `bucket` (a folder), `dsn`, `rows`, and `again` for a second load of the same content.
 """
@@ -14,7 +14,7 @@ from sources.jsonplaceholder import POSTS
 
 
 def job(arguments: dict[str, Any]) -> int:
-    """Load it and return the records received."""
+    """Load the object and return the number of received records."""
     settings = RunSettings(max_reject_count=max(10_000, arguments["rows"] // 100))
     bucket, again = store(Path(arguments["bucket"])), arguments.get("again", False)
     result = load(POSTS, DAY, bucket, arguments["dsn"], settings, again=again)

@@ -1,4 +1,4 @@
-"""The tutorial's extraction. Invariant: all of the list is in memory, as Python objects.
+"""The tutorial's extraction. Invariant: the whole list is in memory, as Python objects.
 
 Arguments: `url` of the API, `bucket` (a folder), `rows`.
 """
@@ -15,7 +15,7 @@ from benchmarks.objects import key, store
 
 
 def job(arguments: dict[str, Any]) -> int:
-    """Land what json makes of the list and return its rows."""
+    """Parse the list, land it as written by json.dumps and return the number of rows."""
     response = requests.get(f"{arguments['url']}/posts", timeout=60)
     response.raise_for_status()
     records = response.json()

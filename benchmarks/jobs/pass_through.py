@@ -1,4 +1,4 @@
-"""A list's bytes from HTTP to an object, unseen. Invariant: it checks nothing and changes nothing.
+"""The bytes of a list from HTTP to an object. Invariant: it checks nothing and changes nothing.
 
 Arguments: `url` of the API, `bucket` (a folder), `rows`.
 """
@@ -16,7 +16,7 @@ _BLOCK_BYTES = 64 * 1024
 
 
 def job(arguments: dict[str, Any]) -> int:
-    """Land the bytes; the rows are those that they are said to hold."""
+    """Land the bytes and return `rows` from the arguments, unchecked."""
     bucket = store(Path(arguments["bucket"]))
     with (
         tempfile.TemporaryFile() as file,

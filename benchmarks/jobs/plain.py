@@ -1,8 +1,8 @@
-"""The floor: a plain script from an object to built and tested models. Invariant: no code of ours.
+"""The floor: a plain script from an object to built and tested models. Invariant: no project code.
 
-One GET, one COPY, the row of the ledger that the models read, and dbt as a process. The peers use
-the same two functions around their own dbt. Arguments: `bucket`, `key`, `dsn` and `dbt`, the
-command line of the build.
+One GET, one COPY, the ledger row that the models read, and dbt as a process. The peers use the same
+two functions around their own dbt. Arguments: `bucket`, `key`, `dsn` and `dbt`, the command line of
+the build.
 """
 
 import json
@@ -36,13 +36,13 @@ def load(bucket: str, key: str, dsn: str) -> None:
 
 
 def publish(dsn: str) -> None:
-    """Say in the ledger that the models are built."""
+    """Mark the loads in the ledger as published."""
     with psycopg.connect(dsn) as connection:
         connection.execute("update ops.loads set published_at = now() where published_at is null")
 
 
 def main(bucket: str, key: str, dsn: str, dbt: list[str]) -> None:
-    """Bring one object to the models."""
+    """Load one object, build the models and mark the load as published."""
     load(bucket, key, dsn)
     subprocess.run(dbt, check=True)
     publish(dsn)

@@ -1,5 +1,5 @@
-"""Others that load JSON. Invariant: each does the same work, as well as its documentation allows.
+"""Other tools that load JSON. Invariant: each does the same work, as its documentation advises.
 
-They run in an environment of their own, made from a lock beside this file; the hook's
-program runs in ours, where Airflow is.
+They run in a separate environment, created from a lock file in this folder. The hook's program
+runs in our environment, which has Airflow.
 """

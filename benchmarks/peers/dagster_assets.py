@@ -1,7 +1,7 @@
-"""Dagster, tuned: a sensor each second, one process a run. Invariant: as its documentation shows.
+"""Dagster, tuned: a sensor each second, one process per run. Invariant: as its documentation shows.
 
-dagster-dbt makes an asset of each model and builds them in one `dbt build`. The environment names
-the place: PEER_BUCKET, PEER_DSN (role loader), PEER_DBT (the project), and dbt's own variables.
+dagster-dbt creates an asset for each model and builds them in one `dbt build`. Environment
+variables: PEER_BUCKET, PEER_DSN (role loader), PEER_DBT (the project), and dbt's own.
 """
 
 import os
@@ -42,7 +42,7 @@ class Landed(Config):
 
 @multi_asset(specs=[AssetSpec(["raw", "posts"]), AssetSpec(["ops", "loads"])])
 def loaded(config: Landed) -> tuple[None, None]:
-    """Load the object: its records, and its row of the ledger."""
+    """Load the object: its records and its ledger row."""
     load(BUCKET, config.key, DSN)
     return None, None
 
@@ -56,7 +56,7 @@ def models(context: AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]
 
 @asset(deps=[models])
 def published() -> None:
-    """Say that it is done."""
+    """Mark the load as published."""
     publish(DSN)
 
 
@@ -69,7 +69,7 @@ everything = define_asset_job("everything", executor_def=in_process_executor)
     default_status=DefaultSensorStatus.RUNNING,
 )
 def landed() -> Iterator[RunRequest]:
-    """Ask for a run for each object; one that had its run is passed over by its run key."""
+    """Request one run per object. The run key skips an object that already had its run."""
     for item in boto3.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", []):
         key = item["Key"]
         yield RunRequest(run_key=key, run_config=RunConfig({"loaded": Landed(key=key)}))

@@ -1,6 +1,6 @@
-"""dlt's fast way: Arrow tables, Parquet and ADBC. Invariant: the array is read whole, in C.
+"""The fast way with dlt: Arrow tables, Parquet and ADBC. Invariant: C code reads the whole array.
 
-Its table has an index of its own like everybody's: the key, here as a unique column.
+Its table has an index on the key like every other table, here as a unique column.
 
 Arguments: `object` (a file), `dsn_url`.
 """
@@ -18,7 +18,7 @@ from dlt.destinations import postgres
 
 from benchmarks import probe
 
-import_module("adbc_driver_postgresql")  # or dlt would do it on the clock
+import_module("adbc_driver_postgresql")  # otherwise dlt imports it during the measurement
 _CHUNK = 100_000
 
 
@@ -29,7 +29,7 @@ def tables(records: list[dict[str, Any]]) -> Iterator[Any]:
 
 
 def job(arguments: dict[str, Any]) -> int:
-    """Run a pipeline over the tables and return how many rows."""
+    """Run a pipeline over the tables and return the number of rows."""
     records = orjson.loads(Path(arguments["object"]).read_bytes())
     with tempfile.TemporaryDirectory(prefix="elt-benchmark-dlt-") as folder:
         pipeline = dlt.pipeline(

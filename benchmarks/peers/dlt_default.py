@@ -1,4 +1,4 @@
-"""dlt as its tutorial has it. Invariant: nothing is set but the destination.
+"""dlt as in its tutorial. Invariant: only the destination is set.
 
 Arguments: `object` (a file), `dsn_url`.
 """
@@ -15,7 +15,7 @@ from benchmarks import probe
 
 
 def job(arguments: dict[str, Any]) -> int:
-    """Run a pipeline over the records and return how many."""
+    """Run a pipeline over the records and return their number."""
     records = json.loads(Path(arguments["object"]).read_bytes())
     with tempfile.TemporaryDirectory(prefix="elt-benchmark-dlt-") as folder:
         pipeline = dlt.pipeline(

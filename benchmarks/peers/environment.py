@@ -1,4 +1,4 @@
-"""The peers' virtual environments. Invariant: each holds what its lock beside this file says."""
+"""The peers' virtual environments. Invariant: each contains exactly what its lock file lists."""
 
 import hashlib
 import subprocess
@@ -16,7 +16,7 @@ def lock(name: str) -> Path:
 
 
 def ready(name: str) -> Path:
-    """Return the interpreter of an environment, installed now if its lock has changed."""
+    """Return the interpreter of an environment. Install it first if its lock has changed."""
     folder, locked = _FOLDERS / name, lock(name)
     python, mark = folder / "bin" / "python", folder / ".installed"
     wanted = hashlib.sha256(locked.read_bytes() + sys.version.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The Airflow hook's ``insert_rows``. Invariant: our table, one row a record, the payload as JSON.
+"""The Airflow hook's ``insert_rows``. Invariant: our table, one row per record, JSON payload.
 
 Arguments: `object` (a file), `dsn`. With the hook's defaults, as its documentation shows it.
 """
@@ -15,7 +15,7 @@ from benchmarks import probe
 
 
 def job(arguments: dict[str, Any]) -> int:
-    """Insert the records and return how many."""
+    """Insert the records and return their number."""
     place = conninfo_to_dict(arguments["dsn"])
     connection = Connection(
         conn_id="warehouse",

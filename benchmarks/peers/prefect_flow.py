@@ -1,8 +1,8 @@
-"""Prefect 3, tuned: a served flow that looks for runs each second. Invariant: as its docs show.
+"""Prefect 3, tuned: a served flow that polls for runs each second. Invariant: as its docs show.
 
-A run is asked for through the API the moment that an object lands: nothing is spent on finding it.
-The environment names the place: PEER_BUCKET, PEER_DSN (role loader), PEER_DBT (the project), and
-dbt's own variables.
+The benchmark triggers a run through the API as soon as an object lands, so finding the object costs
+nothing. Environment variables: PEER_BUCKET, PEER_DSN (role loader), PEER_DBT (the project), and
+dbt's own.
 """
 
 import os
@@ -27,13 +27,13 @@ def loaded(key: str) -> None:
 
 @task
 def published() -> None:
-    """Say that it is done."""
+    """Mark the load as published."""
     publish(DSN)
 
 
 @flow
 def transform(key: str) -> None:
-    """Bring one object to the models."""
+    """Load one object, build the models and mark the load as published."""
     loaded(key)
     settings = PrefectDbtSettings(project_dir=Path(PROJECT), profiles_dir=Path(PROJECT))
     PrefectDbtRunner(settings=settings).invoke(["build", "--exclude-resource-type", "unit_test"])

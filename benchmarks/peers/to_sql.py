@@ -1,4 +1,4 @@
-"""pandas ``to_sql``. Invariant: the table is there, typed and with its key; rows are appended.
+"""pandas ``to_sql``. Invariant: it appends rows to an existing, typed table with a primary key.
 
 Arguments: `object` (a file), `dsn`.
 """
@@ -15,7 +15,7 @@ _CHUNK = 10_000
 
 
 def job(arguments: dict[str, Any]) -> int:
-    """Read the array, append it to the table, and return how many rows."""
+    """Read the array, append it to the table, and return the number of rows."""
     engine = create_engine(
         "postgresql+psycopg2://", creator=lambda: psycopg2.connect(arguments["dsn"])
     )

@@ -1,7 +1,7 @@
 """The tutorial design: one DAG, Cosmos with its defaults. Invariant: as Cosmos' docs show it.
 
-A run is asked for through the API the moment that an object lands: nothing is spent on finding it.
-The environment names the place: PEER_BUCKET, PEER_DSN (role loader), PEER_DBT (the project).
+The benchmark triggers a run through the API as soon as an object lands, so finding the object costs
+nothing. Environment variables: PEER_BUCKET, PEER_DSN (role loader), PEER_DBT (the project).
 """
 
 import os
@@ -19,7 +19,7 @@ BUCKET, DSN, PROJECT = (os.environ[name] for name in ("PEER_BUCKET", "PEER_DSN",
 
 @dag(schedule=None, start_date=datetime(2020, 1, 1, tzinfo=UTC), params={"key": ""})
 def tutorial() -> None:
-    """Load, build, say that it is done."""
+    """Load, build, mark as published."""
 
     @task
     def loaded(params: Any = None) -> None:
