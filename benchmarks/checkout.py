@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.measure import DBT, ROOT, environment
 
 _FIRST_MARTS = ROOT / "benchmarks" / "first_models"
-_PARTS = ("callbacks", "dags", "dbt", "deploy", "scripts")
+_PARTS = ("callbacks", "dags", "dbt", "deploy", "docs", "local", "scripts", "sources")
 _LATER = ("models/intermediate", "models/marts", "tests/singular")
 _MADE = shutil.ignore_patterns("__pycache__", "target", "logs")
 

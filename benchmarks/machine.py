@@ -16,7 +16,7 @@ from benchmarks.warehouse import OPTIONS, Warehouse
 _OURS = ("psycopg", "msgspec", "requests", "boto3", "apache-airflow-providers-postgres")
 _PIPELINE = ("apache-airflow", "astronomer-cosmos", "dbt-core", "dbt-postgres", "psycopg", "boto3")
 _PEERS = ("dlt", "adbc-driver-postgresql", "pyarrow", "orjson", "pandas", "sqlalchemy")
-_MEASURED = ("scripts", "benchmarks", "dags", "dbt", "deploy", "callbacks")
+_MEASURED = ("sources", "scripts", "local", "benchmarks", "dags", "dbt", "deploy", "callbacks")
 
 
 def facts(warehouse: Warehouse, *, with_peers: bool) -> dict[str, str]:

@@ -12,13 +12,15 @@ from alembic import command
 from alembic.config import Config
 from psycopg import sql
 from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from scripts.cli import run_cli
-from scripts.load.contract import key_columns
+from scripts.errors import ConfigurationError
+from scripts.load.raw_tables import ensure_raw
 from scripts.settings import admin_dsn_from_env, role_passwords_from_env
-from scripts.warehouse.connection import connect
-from sources import SOURCES, Source
+from scripts.warehouse.connection import connect, plain_errors
+from sources import SOURCES
 
 _MIGRATIONS = Path(__file__).parent / "warehouse" / "migrations"
 
@@ -29,66 +31,39 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
     Args:
         dsn: a role that owns the database and may create roles; no superuser is needed.
         passwords: login passwords by role name; a role that is absent keeps its own.
+
+    Raises:
+        ConfigurationError: a raw table cannot be adapted to its changed contract.
+        UnavailableError: the warehouse is away, or a table was locked for too long.
     """
-    with connect(dsn) as connection:
+    with connect(dsn) as connection, plain_errors():
         connection.execute("create schema if not exists ops")
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool
     )
-    with engine.begin() as alembic_connection:
-        config.attributes["connection"] = alembic_connection
-        command.upgrade(config, "head")
-    with connect(dsn) as connection:
+    with plain_errors():
+        try:
+            with engine.begin() as alembic_connection:
+                config.attributes["connection"] = alembic_connection
+                command.upgrade(config, "head")
+        except DBAPIError as error:
+            raise error.orig or error from None
+    refused = []
+    with connect(dsn, autocommit=True) as connection, plain_errors():
         for source in SOURCES.values():
-            create_raw(connection, source)
+            try:
+                with connection.transaction():
+                    ensure_raw(connection, source)
+            except ConfigurationError as error:  # the other tables need not wait
+                refused.append(str(error))
         for role, password in (passwords or {}).items():
             connection.execute(
                 sql.SQL("alter role {} password {}").format(sql.Identifier(role), password)
             )
-
-
-def create_raw(connection: psycopg.Connection, source: Source) -> None:
-    """Create ``raw.<source>_rows`` (rows of every load) and the view ``raw.<source>`` (current)."""
-    columns = key_columns(source)
-    connection.execute("set local role loader")
-    connection.execute(
-        sql.SQL(
-            """
-            create table if not exists raw.{rows} (
-                load_id bigint not null,
-                position bigint not null,
-                {keys},
-                payload jsonb not null,
-                primary key (load_id, position)
-            )
-            """
-        ).format(
-            rows=sql.Identifier(f"{source.name}_rows"),
-            keys=sql.SQL(", ").join(
-                sql.SQL("{} {} not null").format(sql.Identifier(name), sql.SQL(type_))
-                for name, type_ in columns.items()
-            ),
-        )
-    )
-    connection.execute(
-        sql.SQL(
-            """
-            create or replace view raw.{view} as
-            select loads.day, raw_rows.load_id, raw_rows.position, {keys}, raw_rows.payload,
-                loads.loaded_at
-            from raw.{rows} as raw_rows
-            inner join ops.loads as loads on loads.load_id = raw_rows.load_id
-            where loads.is_current
-            """
-        ).format(
-            view=sql.Identifier(source.name),
-            rows=sql.Identifier(f"{source.name}_rows"),
-            keys=sql.SQL(", ").join(sql.Identifier("raw_rows", name) for name in columns),
-        )
-    )
-    connection.execute("reset role")
+    if refused:
+        raise ConfigurationError("; ".join(refused))
 
 
 def main() -> None:

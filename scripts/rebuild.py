@@ -1,24 +1,31 @@
-"""Make the warehouse again from the landing zone. Invariant: raw is the truth: same marts.
+"""Rebuild the warehouse from the landing zone. Invariant: raw is the truth, so the marts are equal.
 
-Drops nothing that it cannot make again: every landed object is loaded once more, in place of what
-the ledger holds of its day; then schema build is made anew, tested and published. Killed anywhere,
-it leaves a working warehouse, and running it again begins from the start. The rows that it replaced
-are cleaned up by the next transform.
+Every landed object is loaded again. Then schema build is dropped, built, tested and published.
+
+* All sources: each load replaces the current load of its day, and nothing is dropped that cannot
+  be built again. Killed anywhere, it leaves a working warehouse; the next one starts again.
+* One source: its raw table is replaced by an empty one that fits its contract. Until every object
+  is loaded, the table is marked as incomplete and nothing can be published, so the marts stay as
+  they are. Killed anywhere, the same command continues.
+
+The next transform deletes the rows that were replaced.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Annotated
 
 import boto3
 import typer
 
-from scripts.cli import progress, run_cli
-from scripts.dbt import build_and_publish
+from scripts.cli import progress, run_cli, source_named
+from scripts.dbt import build_and_publish, drop_build_tables
 from scripts.errors import InvalidDataError
 from scripts.killpoints import reach
 from scripts.landing.keys import FIRST_DAY
 from scripts.landing.store import Store
 from scripts.load.attempt import LoadResult
 from scripts.load.load import load_work, summary
+from scripts.load.raw_tables import is_incomplete, mark_complete, recreate_raw
 from scripts.migrate import migrate
 from scripts.reconcile.pending import Work, survey_landing
 from scripts.settings import (
@@ -31,6 +38,9 @@ from scripts.settings import (
     transformer_dsn_from_env,
     warehouse_dsn_from_env,
 )
+from scripts.warehouse.connection import connect, plain_errors
+from scripts.warehouse.dbt_lock import dbt_lock
+from sources import Source
 
 
 def rebuild(
@@ -43,13 +53,13 @@ def rebuild(
         dsn: the warehouse, as role loader.
         dbt_dsn: the same, as role transformer.
         settings: sizes and thresholds.
-        show: is told how far it is.
+        show: called with a line of progress.
 
     Returns:
         objects by outcome, and records received, loaded and rejected.
 
     Raises:
-        InvalidDataError: a gate of dbt failed: the marts stay as they were.
+        BuildFailedError: dbt failed; the marts stay as they were.
         UnavailableError: the bucket or the warehouse failed; run it again.
     """
     landed = survey_landing(store, dsn, FIRST_DAY).landed
@@ -61,36 +71,75 @@ def rebuild(
     return counts
 
 
+def rebuild_source(
+    source: Source,
+    store: Store,
+    dsn: str,
+    dbt_dsn: str,
+    settings: RunSettings,
+    show: Callable[[str], None],
+) -> dict[str, int]:
+    """Load every object of one source into a fresh table; build, test and publish the marts.
+
+    Arguments, result and errors are those of `rebuild`.
+    """
+    with connect(dsn, autocommit=True) as connection, plain_errors():
+        if not is_incomplete(connection, source):
+            # A build that is under way would read an empty table: take what it reads away first.
+            with dbt_lock(dbt_dsn, is_alone=True) as transformer:
+                drop_build_tables(transformer)
+                recreate_raw(connection, source)
+        reach("rebuild.recreated")
+        waiting = survey_landing(store, dsn, FIRST_DAY).waiting
+        mine = [found for found in waiting if found[0] == source.name]
+        loads = load_work(Work(mine), store, dsn, settings, "rebuild")
+        counts = summary(_shown(loads, len(mine), show))
+        mark_complete(connection, source)
+    show("building, testing and publishing the marts")
+    build_and_publish(dbt_dsn)
+    return counts
+
+
 def _shown(
     results: Iterator[LoadResult], total: int, show: Callable[[str], None]
 ) -> Iterator[LoadResult]:
-    """Pass the results on, telling each as it comes."""
+    """Pass the results on, and show each one."""
     for number, result in enumerate(results, 1):
         show(f"{number:,} of {total:,} objects, {result.key}")
         yield result
 
 
-def main() -> None:
-    """Make every table of the warehouse again from the objects in the landing zone.
+def main(
+    source: Annotated[
+        str, typer.Option(help="only this source, into a fresh table; default: all sources")
+    ] = "",
+) -> None:
+    """Rebuild every table of the warehouse, or of one source, from the landing zone.
 
-    Brings schemas, tables and roles up to date first where PIPELINE_WAREHOUSE_ADMIN_DSN is set.
-    Reads LANDING_BUCKET, AWS's own variables, WAREHOUSE_DSN (or AIRFLOW_CONN_WAREHOUSE), and for
-    dbt DBT_HOST and its like (or AIRFLOW_CONN_DBT_POSTGRES_CONN).
+    Without --source it brings schemas, tables and roles up to date first, if
+    PIPELINE_WAREHOUSE_ADMIN_DSN is set. Use --source after a change of a contract that
+    ``python -m scripts.migrate`` refuses. Reads LANDING_BUCKET, AWS's own variables, WAREHOUSE_DSN
+    (or AIRFLOW_CONN_WAREHOUSE), and for dbt DBT_HOST and the variables beside it (or
+    AIRFLOW_CONN_DBT_POSTGRES_CONN).
     """
+    declared = source_named(source) if source else None
     store = Store.of_session(boto3.Session(), deployment().bucket())
     dsn, dbt_dsn = warehouse_dsn_from_env(), transformer_dsn_from_env()
     settings = run_settings_from_env()
-    if has_admin_dsn():
+    if has_admin_dsn() and not declared:
         migrate(admin_dsn_from_env(), role_passwords_from_env())
     with progress() as show:
-        counts = rebuild(store, dsn, dbt_dsn, settings, show)
+        if declared:
+            counts = rebuild_source(declared, store, dsn, dbt_dsn, settings, show)
+        else:
+            counts = rebuild(store, dsn, dbt_dsn, settings, show)
     refused = counts.get("objects_parked", 0)
     typer.echo(
         f"rebuilt from {counts.get('objects_loaded', 0)} objects: {counts['loaded']} of "
         f"{counts['received']} records loaded, {counts['rejected']} rejected; marts published"
     )
     if refused:
-        raise InvalidDataError(f"{refused} objects are parked, and their days are not made again")
+        raise InvalidDataError(f"{refused} objects are parked, so their days are not rebuilt")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 Two kinds of setting, by when they are read:
 
 * `Deployment`: from the environment, when a DAG file is parsed or a command starts.
-* `RunSettings`: what one run uses: the JSON Variable ``pipeline`` over these defaults. Commands read
-  it from the environment variable ``AIRFLOW_VAR_PIPELINE``, from which Airflow takes it too.
+* `RunSettings`: what one run uses: the JSON Variable ``pipeline`` over these defaults. Commands
+  read it from the environment variable ``AIRFLOW_VAR_PIPELINE``, where Airflow finds it too.
 
 Airflow's Connections become `Endpoint` values; by hand they are read from the same
 ``AIRFLOW_CONN_*`` variables that Airflow reads, or from the plain names beside them.

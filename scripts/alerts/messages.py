@@ -7,7 +7,7 @@ Slack are kept by cutting, never by failing.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -17,12 +17,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from scripts.alerts.catalog import CATALOG
 from scripts.alerts.incident import IncidentRecord, Kind
+from scripts.alerts.runbook import runbook_section, runbook_url
 from scripts.settings import Deployment
 
 SECTION_CHARACTERS = 3000
 HEADER_CHARACTERS = 150
 _LISTED = 10
-_ICONS = {"error": "🔴", "warning": "🟠", "over": "🟢"}
+_ICONS = {"error": "🔴", "warning": "🟠", "recovered": "🟢"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Notice:
         links: where to look, by label.
         mention: whom Slack calls: a setting, in Slack's own markup.
         footer: how to name this incident.
+        instructions: the run book's section, where no link leads to it; one line a step.
     """
 
     icon: str
@@ -46,6 +48,7 @@ class Notice:
     links: list[tuple[str, str]]
     mention: str
     footer: str
+    instructions: str = ""
 
     def slack(self) -> dict[str, Any]:
         """Return the body of a webhook request, within Slack's limits."""
@@ -80,26 +83,30 @@ def notice_of(
     if is_over:
         title = f"recovered after {told.lasted}: {title}"
     facts = [
-        ("Severity", "over" if is_over else words.severity),
+        ("Severity", "recovered" if is_over else words.severity),
         ("Environment", place.environment),
         ("Owner", place.owner),
         ("Source", incident.subject),
         ("Day", day),
         ("Seen", f"{told.seen} times" if told.seen > 1 else "once"),
-        ("Impact", "none any more" if is_over else words.impact),
-        ("Marts as of", _moment(marts_as_of) if is_tabled else "unknown: no warehouse to ask"),
-        ("Next", "nothing: it is over" if is_over else words.next),
+        ("Impact", "none since the recovery" if is_over else words.impact),
+        (
+            "Marts as of",
+            _moment(marts_as_of) if is_tabled else "unknown: the warehouse does not answer",
+        ),
+        ("Next", "No action required." if is_over else words.next),
     ]
     if not is_tabled:
-        facts.append(("Note", "the warehouse does not answer: this may be told again"))
+        facts.append(("Note", "The warehouse does not answer, so this alert may be sent twice."))
     return Notice(
-        icon=_ICONS["over" if is_over else words.severity],
+        icon=_ICONS["recovered" if is_over else words.severity],
         subject=f"[{place.environment}] {title} ({day})",
         details=list(incident.facts.items()),
         facts=facts,
-        links=[*incident.links.items(), ("Run book", runbook_link(place, incident.kind))],
+        links=[*incident.links.items(), *_runbook(place, {"Run book": incident.kind})],
         mention="" if is_over else place.alert_mention,
         footer=f"incident {told.incident_id or 'not recorded'} · {incident.fingerprint}",
+        instructions="" if is_over or place.runbook_url else runbook_section(incident.kind),
     )
 
 
@@ -109,7 +116,7 @@ def digest_of(
     """Say of many incidents at once how many they are, of which classes, and name the first."""
     is_over = told[0].closed_at is not None
     kinds = Counter(one.incident.kind for one in told)
-    severity = "over" if is_over else min(CATALOG[kind].severity for kind in kinds)
+    severity = "recovered" if is_over else min(CATALOG[kind].severity for kind in kinds)
     verb = "recovered" if is_over else "began"
     facts = [(kind.value, str(count)) for kind, count in kinds.most_common()]
     facts.append(("Marts as of", _moment(marts_as_of)))
@@ -122,15 +129,16 @@ def digest_of(
         subject=f"[{place.environment}] {len(told)} incidents {verb}",
         details=listed,
         facts=facts,
-        links=[(f"Run book: {kind}", runbook_link(place, kind)) for kind in kinds],
+        links=_runbook(place, {f"Run book: {kind}": kind for kind in kinds}),
         mention="" if is_over else place.alert_mention,
         footer=f"incidents {min(ids)} to {max(ids)}",
     )
 
 
-def runbook_link(place: Deployment, kind: Kind) -> str:
-    """Return where the run book's section of a class is."""
-    return f"{place.runbook_url}#{kind.value}"
+def _runbook(place: Deployment, kinds: Mapping[str, Kind]) -> list[tuple[str, str]]:
+    """Return the links to the run book by label, where it has a URL."""
+    urls = [(label, runbook_url(place, kind)) for label, kind in kinds.items()]
+    return [(label, url) for label, url in urls if url]
 
 
 def _moment(moment: datetime | None) -> str:

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from scripts.erase.from_landing import RecordKey
-from scripts.load.binary_copy import rows_table
+from scripts.load.raw_tables import rows_table
 from scripts.warehouse.ledger import lock_day
 from sources import Source
 

@@ -22,6 +22,7 @@ from scripts.landing.store import ObjectHead, OpenObject, Store
 from scripts.load.binary_copy import HEADER, TRAILER, RowCopy, count_duplicates, delete_duplicates
 from scripts.load.contract import Contract, Violation
 from scripts.load.quarantine import Quarantine
+from scripts.load.raw_tables import check_raw
 from scripts.settings import RunSettings
 from scripts.warehouse import ledger
 from scripts.warehouse.connection import plain_errors
@@ -112,6 +113,7 @@ class Attempt:
         """Copy the object and make it the day's load, unless its content is `known`."""
         with self.connection.transaction():
             self.load_id = ledger.next_load_id(self.connection)
+            check_raw(self.connection, self.source)
             self._copy()
             self._check_promise()
             if self.digest == known:

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from scripts.landing.json_array import Batch
 from scripts.load.contract import CheckedBatch, key_columns
+from scripts.load.raw_tables import rows_table
 from sources import Source
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -23,11 +24,6 @@ TRAILER = b"\xff\xff"
 _JSONB_VERSION = 1
 _ONE_INTEGER = struct.Struct(">18sqiqiB").pack
 _HEAD, _INTEGER, _TAIL = (struct.Struct(f).pack for f in (">hiqiq", ">iq", ">iB"))
-
-
-def rows_table(source: Source) -> sql.Identifier:
-    """Return the table that holds the rows of every load of a source."""
-    return sql.Identifier("raw", f"{source.name}_rows")
 
 
 class RowCopy:

@@ -11,7 +11,7 @@ from functools import partial
 import psycopg
 from psycopg import sql
 
-from scripts.load.binary_copy import rows_table
+from scripts.load.raw_tables import rows_table
 from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.dbt_lock import dbt_lock

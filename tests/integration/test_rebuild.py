@@ -101,3 +101,40 @@ def test_a_warehouse_that_does_not_answer_is_named_without_its_password(
     assert failed.returncode == 2
     assert "as transformer" in failed.stderr
     assert "wrong-pw" not in failed.stderr
+
+
+def test_one_source_is_loaded_into_a_fresh_table_and_nothing_is_published_before_it_is_complete(
+    warehouse: Warehouse, store: Store, tmp_path: Path
+) -> None:
+    place = dbt_place(warehouse, tmp_path)
+    _land(store, _LONG_AGO, array([post(1), post(2)]))
+    _land(store, DAY, array([post(1, title="edited")]))
+    for day in _DAYS[:2]:
+        load(POSTS, day, store, warehouse.loader, SETTINGS)
+    _land(store, _DAYS[2], b"<html>")
+    assert load(POSTS, _DAYS[2], store, warehouse.loader, SETTINGS).outcome == "parked"
+    assert run(store, warehouse, "dbt", **place).returncode == 0
+    before = marts(warehouse)
+    table = "select to_regclass('raw.posts_rows')::oid::bigint"
+    oid = count(warehouse, table)
+
+    command = ("rebuild", "--source", "posts")
+    killed = run(store, warehouse, *command, **place, PIPELINE_KILL_AT="load.after_commit")
+
+    assert killed.returncode == -9  # one of two days is loaded
+    assert count(warehouse, table) != oid
+    assert count(warehouse, "select count(*) from ops.loads where is_current") == 1
+    refused = run(store, warehouse, "dbt", **place)
+    assert refused.returncode == 2
+    assert "raw.posts_rows is not complete" in refused.stderr
+    assert "python -m scripts.rebuild --source posts" in refused.stderr
+    assert marts(warehouse) == before
+
+    done = run(store, warehouse, *command, **place)
+
+    assert "rebuilt from 1 objects" in done.stdout
+    assert "1 objects are parked" in done.stderr
+    assert done.returncode == 2
+    assert marts(warehouse) == before
+    assert run(store, warehouse, "dbt", **place).returncode == 0
+    assert count(warehouse, "select count(*) from ops.loads where published_at is null") == 1

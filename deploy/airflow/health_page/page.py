@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from health_page.charts import HEIGHT, charts
 from health_page.plugin import airflow_path, airflow_url
 from scripts.alerts.incident import Kind
-from scripts.alerts.messages import runbook_link
+from scripts.alerts.runbook import runbook_url
 from scripts.errors import ConfigurationError
 from scripts.health.facts import Cell, Health, Need, State
 from scripts.health.tiles import duration
@@ -67,8 +67,7 @@ def _links(need: Need, place: Deployment) -> list[tuple[str, str]]:
         run = quote(need.run_id, safe="")
         links = [("Run", f"{airflow_path()}/dags/{_TRANSFORM}/runs/{run}")]
     links = [(label, _within_airflow(url)) for label, url in links]
-    book = runbook_link(place, Kind(need.kind))
-    return [*links, ("Run book", book if _is_web(book) else "")]
+    return [*links, ("Run book", runbook_url(place, Kind(need.kind)))]
 
 
 def _is_web(url: str) -> bool:

@@ -14,8 +14,8 @@ from scripts.errors import ConfigurationError
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from scripts.load.load import load
+from scripts.load.raw_tables import ensure_raw
 from scripts.load.superseded import clean_up
-from scripts.migrate import create_raw
 from scripts.settings import RunSettings
 from sources import Source
 from sources.jsonplaceholder import POSTS
@@ -169,7 +169,7 @@ def test_a_key_may_be_a_text_or_several_fields(
     source: Source, records: list[Any], kept: list[int], store: Store, warehouse: Warehouse
 ) -> None:
     with psycopg.connect(warehouse.admin) as connection:
-        create_raw(connection, source)
+        ensure_raw(connection, source)
     put(store, array(records), key=raw_key(source.name, DAY))
     settings = RunSettings(max_reject_share=1)
     result = load(source, DAY, store, warehouse.loader, settings)

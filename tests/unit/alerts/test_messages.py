@@ -151,13 +151,6 @@ def test_only_the_beginning_calls_somebody() -> None:
     assert "recovered after 0:12:05" in over.subject
 
 
-def test_a_run_book_that_is_no_url_is_named_and_not_linked() -> None:
-    place = Deployment(environment="prod")
-    notice = notice_of(IncidentRecord(incidents()[Kind.MARTS_STALE], 1), place, None)
-    assert notice.slack()["blocks"][-1]["text"]["text"] == "Run book: docs/runbook.md#marts-stale"
-    assert Page(notice.html()).links == []
-
-
 def test_the_smallest_incident_is_enough() -> None:
     notice = notice_of(IncidentRecord(Incident.new(Kind.RUN_FAILED, "?")), Deployment(), None)
     assert block_texts(notice.slack())

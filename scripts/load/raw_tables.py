@@ -1,0 +1,182 @@
+"""The raw tables, derived from the contracts. Invariant: a table fits its contract, or is not used.
+
+``raw.<source>_rows`` keeps the rows of every load: the key fields as typed columns, the record as
+jsonb. The view ``raw.<source>`` shows the current loads.
+"""
+
+from psycopg import Connection, DataError, IntegrityError, sql
+
+from scripts.errors import ConfigurationError
+from scripts.load.contract import key_columns
+from sources import Source
+
+# A table whose comment says so is not complete. The dbt macro `reasons_not_whole` reads it too.
+_REBUILDING = "rebuilding"
+_OTHERS = ("load_id", "position", "payload")
+_DEPENDENT_VIEWS = """
+    select distinct pg_class.oid::regclass::text
+    from pg_depend
+    inner join pg_rewrite on pg_rewrite.oid = pg_depend.objid
+    inner join pg_class on pg_class.oid = pg_rewrite.ev_class
+    where pg_depend.refobjid = %s::regclass and pg_class.relkind = 'v'
+"""
+
+
+def rows_table(source: Source) -> sql.Identifier:
+    """Return the table that holds the rows of every load of a source."""
+    return sql.Identifier("raw", f"{source.name}_rows")
+
+
+def check_raw(connection: Connection, source: Source) -> None:
+    """Raise ConfigurationError, with the command that helps, if a table does not fit."""
+    present = _columns(connection, source)
+    if present != key_columns(source):
+        raise ConfigurationError(f"{_difference(source, present)}: run `python -m scripts.migrate`")
+
+
+def ensure_raw(connection: Connection, source: Source) -> None:
+    """Create the table and the view of a source, or adapt them to a changed contract.
+
+    Args:
+        connection: in a transaction, as the owner of the database, which may act as loader.
+        source: the declaration that the table must fit.
+
+    Raises:
+        ConfigurationError: the rows that are there have no value for the changed key.
+    """
+    present = _columns(connection, source)
+    if present and present != key_columns(source):
+        try:
+            with connection.transaction():
+                _adapt(connection, source, present)
+        except (DataError, IntegrityError) as error:
+            raise ConfigurationError(
+                f"{_difference(source, present)}, and its rows cannot be converted "
+                f"({error.diag.message_primary}). Load the source into a fresh table: "
+                f"`python -m scripts.rebuild --source {source.name}`"
+            ) from error
+    connection.execute("set local role loader")
+    _create(connection, source)
+    connection.execute("reset role")
+
+
+def recreate_raw(connection: Connection, source: Source) -> None:
+    """Replace the table by an empty one that is marked as incomplete, in one transaction.
+
+    No load of the source stays current or parked, so every object that has landed is pending.
+    """
+    with connection.transaction():
+        connection.execute("set local lock_timeout = '10s'")
+        connection.execute(sql.SQL("drop table if exists {} cascade").format(rows_table(source)))
+        _create(connection, source)
+        _mark(connection, source, _REBUILDING)
+        connection.execute(
+            "update ops.loads set is_current = false where source = %s and is_current",
+            [source.name],
+        )
+        connection.execute(
+            "delete from ops.loads where source = %s and state = 'parked'", [source.name]
+        )
+
+
+def is_incomplete(connection: Connection, source: Source) -> bool:
+    """Return whether `recreate_raw` has begun and `mark_complete` has not followed yet."""
+    name = rows_table(source).as_string(connection)
+    query = "select obj_description(to_regclass(%s), 'pg_class') = %s"
+    row = connection.execute(query, [name, _REBUILDING]).fetchone()
+    return bool(row and row[0]) and _columns(connection, source) == key_columns(source)
+
+
+def mark_complete(connection: Connection, source: Source) -> None:
+    """Let the marts be published from the table again."""
+    _mark(connection, source, None)
+
+
+def _mark(connection: Connection, source: Source, comment: str | None) -> None:
+    statement = sql.SQL("comment on table {} is {}")
+    connection.execute(statement.format(rows_table(source), sql.Literal(comment)))
+
+
+def _columns(connection: Connection, source: Source) -> dict[str, str]:
+    """Return the key columns that a table has, with their types; none if there is no table."""
+    rows = connection.execute(
+        """
+        select attname, format_type(atttypid, atttypmod) from pg_attribute
+        where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
+            and attname <> all(%s)
+        """,
+        [rows_table(source).as_string(connection), list(_OTHERS)],
+    )
+    return dict(rows.fetchall())
+
+
+def _adapt(connection: Connection, source: Source, present: dict[str, str]) -> None:
+    """Drop, add and convert key columns. Views on the table are dropped, and made again later."""
+    table, wanted = rows_table(source), key_columns(source)
+    connection.execute("set local lock_timeout = '10s'")
+    for (view,) in connection.execute(_DEPENDENT_VIEWS, [table.as_string(connection)]).fetchall():
+        connection.execute(sql.SQL("drop view if exists {} cascade").format(sql.SQL(view)))
+    connection.execute("set local role loader")
+    for name in present.keys() - wanted.keys():
+        drop = sql.SQL("alter table {} drop column {}")
+        connection.execute(drop.format(table, sql.Identifier(name)))
+    for name, type_ in wanted.items():
+        column, cast = sql.Identifier(name), sql.SQL(type_)
+        if name not in present:
+            add = sql.SQL("alter table {} add column {} {}")
+            connection.execute(add.format(table, column, cast))
+            fill = sql.SQL("update {} set {} = (payload ->> {})::{}")
+            connection.execute(fill.format(table, column, sql.Literal(name), cast))
+            require = sql.SQL("alter table {} alter column {} set not null")
+            connection.execute(require.format(table, column))
+        elif present[name] != type_:
+            convert = sql.SQL("alter table {} alter column {} type {} using {}::{}")
+            connection.execute(convert.format(table, column, cast, column, cast))
+    connection.execute("reset role")
+
+
+def _create(connection: Connection, source: Source) -> None:
+    columns = key_columns(source)
+    typed = [
+        sql.SQL("{} {} not null").format(sql.Identifier(name), sql.SQL(type_))
+        for name, type_ in columns.items()
+    ]
+    connection.execute(
+        sql.SQL(
+            """
+            create table if not exists {} (
+                load_id bigint not null,
+                position bigint not null,
+                {},
+                payload jsonb not null,
+                primary key (load_id, position)
+            )
+            """
+        ).format(rows_table(source), sql.SQL(", ").join(typed))
+    )
+    connection.execute(
+        sql.SQL(
+            """
+            create or replace view {} as
+            select loads.day, raw_rows.load_id, raw_rows.position, {}, raw_rows.payload,
+                loads.loaded_at
+            from {} as raw_rows
+            inner join ops.loads as loads on loads.load_id = raw_rows.load_id
+            where loads.is_current
+            """
+        ).format(
+            sql.Identifier("raw", source.name),
+            sql.SQL(", ").join(sql.Identifier("raw_rows", name) for name in columns),
+            rows_table(source),
+        )
+    )
+
+
+def _difference(source: Source, present: dict[str, str]) -> str:
+    def listed(columns: dict[str, str]) -> str:
+        return ", ".join(f"{name} {type_}" for name, type_ in columns.items()) or "does not exist"
+
+    return (
+        f"table raw.{source.name}_rows: its key is ({listed(present)}), "
+        f"the contract of {source.name} expects ({listed(key_columns(source))})"
+    )

@@ -1,0 +1,137 @@
+"""A changed contract: the raw table is adapted, or an error names the command that helps."""
+
+from dataclasses import replace
+
+import msgspec
+import psycopg
+import pytest
+
+from scripts.errors import ConfigurationError
+from scripts.landing.store import Store
+from scripts.load.raw_tables import ensure_raw
+from scripts.migrate import migrate
+from sources import SOURCES, BigInt, Source
+from sources.jsonplaceholder import POSTS
+from tests.conftest import Warehouse
+from tests.loading import array, ledger, load_day, payloads, post, put, query
+
+pytestmark = pytest.mark.integration
+
+
+class TextPost(msgspec.Struct):
+    """A post whose API gives its ids as texts."""
+
+    id: str
+    title: str
+    body: str
+    userId: BigInt  # noqa: N815 - the API's name
+
+
+AS_TEXT = replace(POSTS, contract=TextPost)
+BY_AUTHOR = replace(POSTS, key=("userId", "id"))
+COLUMNS = """
+    select attname, format_type(atttypid, null) from pg_attribute
+    where attrelid = 'raw.posts_rows'::regclass and attnum > 0 and not attisdropped
+    order by attname
+"""
+
+
+def _owner(warehouse: Warehouse) -> str:
+    return warehouse.server.dsn(warehouse.name, "owner", "owner-pw")
+
+
+def _ensure(warehouse: Warehouse, source: Source) -> None:
+    with psycopg.connect(_owner(warehouse)) as connection:
+        ensure_raw(connection, source)
+
+
+def _declare(monkeypatch: pytest.MonkeyPatch, source: Source) -> None:
+    declared = {**SOURCES, source.name: source}
+    for module in ("migrate", "load.load", "reconcile.pending"):
+        monkeypatch.setattr(f"scripts.{module}.SOURCES", declared)
+
+
+def _view_of_transformer(warehouse: Warehouse) -> None:
+    """A staging view, as dbt makes it: it must not hold up the change."""
+    with psycopg.connect(warehouse.transformer) as connection:
+        connection.execute("create view staging.stg_posts as select id from raw.posts_rows")
+
+
+def test_a_key_of_another_type_is_converted(warehouse: Warehouse, store: Store) -> None:
+    put(store, array([post(7), post(8)]))
+    assert load_day(store, warehouse).outcome == "loaded"
+    _view_of_transformer(warehouse)
+
+    _ensure(warehouse, AS_TEXT)
+
+    assert dict(query(warehouse, COLUMNS))["id"] == "text"
+    assert query(warehouse, "select id from raw.posts order by 1") == [("7",), ("8",)]
+    put(store, array([post(1, id="seven-a"), post(2, id="8")]))
+    assert load_day(store, warehouse, source=AS_TEXT).loaded == 2
+    assert query(warehouse, "select id from raw.posts order by 1") == [("8",), ("seven-a",)]
+    _ensure(warehouse, AS_TEXT)  # once more changes nothing
+    assert len(payloads(warehouse)) == 2
+
+
+def test_a_field_that_joins_the_key_is_filled_from_the_records(
+    warehouse: Warehouse, store: Store
+) -> None:
+    put(store, array([post(7), post(8)]))
+    load_day(store, warehouse)
+
+    _ensure(warehouse, BY_AUTHOR)
+
+    found = query(warehouse, 'select "userId", id from raw.posts order by 2')
+    assert found == [(7, 7), (8, 8)]
+    put(store, array([post(1, userId=1), post(1, userId=2)]))
+    assert load_day(store, warehouse, source=BY_AUTHOR).loaded == 2
+
+    _ensure(warehouse, replace(POSTS, key=("userId",)))  # and one that leaves the key is dropped
+    assert "id" not in dict(query(warehouse, COLUMNS))
+
+
+@pytest.mark.parametrize("changed", [AS_TEXT, BY_AUTHOR], ids=["type", "field"])
+def test_a_load_into_a_table_that_does_not_fit_names_the_migration(
+    warehouse: Warehouse, store: Store, changed: Source
+) -> None:
+    """Never transient, never a parked object: the data is right."""
+    put(store, array([post(1, id="1") if changed is AS_TEXT else post(1)]))
+    with pytest.raises(ConfigurationError, match=r"raw.posts_rows.*python -m scripts.migrate"):
+        load_day(store, warehouse, source=changed)
+    assert ledger(warehouse) == []
+
+    _ensure(warehouse, changed)
+    assert load_day(store, warehouse, source=changed).loaded == 1
+
+
+def test_rows_that_cannot_be_converted_name_the_rebuild_and_hold_up_no_other_table(
+    warehouse: Warehouse, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ensure(warehouse, AS_TEXT)
+    put(store, array([post(1, id="seven")]))
+    load_day(store, warehouse, source=AS_TEXT)
+    with psycopg.connect(warehouse.admin) as connection:
+        connection.execute("drop table raw.users_rows cascade")
+    before = query(warehouse, COLUMNS)
+
+    with pytest.raises(ConfigurationError, match=r"scripts.rebuild --source posts") as refused:
+        migrate(_owner(warehouse))
+
+    assert "id text" in str(refused.value)
+    assert "id bigint" in str(refused.value)
+    assert query(warehouse, COLUMNS) == before
+    assert len(payloads(warehouse)) == 1
+    assert query(warehouse, "select to_regclass('raw.users_rows') is not null") == [(True,)]
+
+    _declare(monkeypatch, AS_TEXT)
+    migrate(_owner(warehouse))  # the contract that fits
+
+
+def test_a_record_without_the_new_key_field_names_the_rebuild(
+    warehouse: Warehouse, store: Store
+) -> None:
+    put(store, array([post(1)]))
+    load_day(store, warehouse)
+    by_slug = replace(POSTS, key=("slug",), contract=msgspec.defstruct("Slug", [("slug", str)]))
+    with pytest.raises(ConfigurationError, match=r"null values.*rebuild --source posts"):
+        _ensure(warehouse, by_slug)
