@@ -23,7 +23,7 @@ from local.state import read_state
 from tests.documents import README, ROOT, run_readme
 
 _POLL_SECONDS = 0.3
-_PATIENCE = 240  # seconds, on a machine that is busy with something else too
+_PATIENCE = 240  # seconds, long enough for a busy machine
 
 
 @dataclass

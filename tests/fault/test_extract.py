@@ -1,4 +1,4 @@
-"""An extraction killed at any place leaves the day whole or absent, and the next one heals it."""
+"""A killed extraction leaves the day complete or absent, and the next extraction completes it."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def api() -> Iterator[Api]:
 def start(
     api: Api, store: Store, ministack: MiniStack, folder: Path, **environ: str
 ) -> subprocess.Popen[str]:
-    """Start an extraction by hand; `folder` takes its temporary files."""
+    """Start an extraction from the command line. `folder` holds its temporary files."""
     return subprocess.Popen(
         [sys.executable, "-m", "scripts.extract", "posts", "--day", "2026-01-01"],
         env={
