@@ -54,7 +54,7 @@ class Warehouse:
 def postgres() -> Iterator[PostgresServer]:
     """A server without fsync: the tests stop processes, not the machine."""
     with tempfile.TemporaryDirectory(prefix="elt-postgres-") as folder:
-        Path(folder).chmod(0o755)  # when tests run as root, the server runs as another user
+        Path(folder).chmod(0o755)  # if tests run as root, the server uses another user
         data = Path(folder) / "data"
         server = PostgresServer(data, free_port(), "test-pw", options=("fsync=off",))
         server.create()

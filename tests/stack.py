@@ -172,9 +172,7 @@ Start = Callable[[LocalStack], subprocess.CompletedProcess[str]]
 def started_by(settings: Mapping[str, str], start: Start) -> Iterator[LocalStack]:
     """Start a stack with the given function. Stop it at the end and delete its state."""
     with tempfile.TemporaryDirectory(prefix="elt-stack-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(
-            0o755
-        )  # when tests run as root, the database server runs as another user
+        Path(folder).chmod(0o755)  # if tests run as root, the database server uses another user
         stack = LocalStack(Path(folder) / "state", settings)
         first = start(stack)
         try:

@@ -33,9 +33,7 @@ def browser() -> Iterator[Browser]:
 def server() -> Iterator[Stack]:
     """Postgres and an api-server that knows our DAGs, without a scheduler and without S3."""
     with tempfile.TemporaryDirectory(prefix="elt-browser-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(
-            0o755
-        )  # when tests run as root, the database server runs as another user
+        Path(folder).chmod(0o755)  # if tests run as root, the database server uses another user
         stack = Stack(Path(folder) / "state")
         try:
             _start(stack)

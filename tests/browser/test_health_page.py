@@ -87,9 +87,7 @@ def test_each_state_is_shown_as_what_it_is(
     needs = page.locator("#needs-a-human [data-need]").count()
     assert needs > 0 if state == "red" else needs == 0
     fresh = page.locator("#freshness [data-state=green]").count()
-    assert (fresh == 4) == (
-        state in {"green", "red"}
-    )  # red: the problems are on earlier days than the last
+    assert (fresh == 4) == (state in {"green", "red"})  # red: the last day has no problem
 
 
 def test_what_is_unknown_is_never_green(

@@ -1,4 +1,4 @@
-"""The space of deleted rows: given back when it is much, and nobody notices."""
+"""A large amount of space of deleted rows is returned without an effect on readers."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ from tests.loading import DAY, SETTINGS, array, bucket_of, database_of, empty, p
 pytestmark = pytest.mark.integration
 ROWS = 20_000
 OTHER = DAY - timedelta(days=1)
-# What a reader counts, by day; and where every row lies.
+# The count that a reader sees by day, and the physical place of every row.
 _COUNT = "select day, count(*), count(distinct position) from raw.posts group by day order by day"
 _PLACES = "select load_id, position, ctid::text from raw.posts_rows order by 1, 2"
 
@@ -100,7 +100,7 @@ def test_readers_never_wait_and_count_right_while_rows_move(
     is_over, moved, real = Event(), [], module._move
 
     def connect() -> psycopg.Connection:
-        # The server itself ends a wait for a lock of 100 ms, however busy this machine is.
+        # The server ends a lock wait after 100 ms, even when this machine is busy.
         return psycopg.connect(warehouse.transformer, options="-c lock_timeout=100ms")
 
     def move_under_an_open_snapshot(*arguments: Any) -> bool:
@@ -120,7 +120,7 @@ def test_readers_never_wait_and_count_right_while_rows_move(
                     for _ in range(2):
                         assert connection.execute(_COUNT).fetchall() == expected
                 reads += 1
-                is_over.wait(0.02)  # or vacuum would hardly ever find the table unread
+                is_over.wait(0.02)  # without it, vacuum rarely finds the table unread
         return reads
 
     monkeypatch.setattr(module, "_move", move_under_an_open_snapshot)

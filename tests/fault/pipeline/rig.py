@@ -60,9 +60,7 @@ class Rig:
     _alerts: AlertCounter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.inside = Stack(
-            self.stack.folder
-        )  # the same stack, without a new process for each query
+        self.inside = Stack(self.stack.folder)  # the same stack, without a process per query
 
     # data --------------------------------------------------------------------------------------
 

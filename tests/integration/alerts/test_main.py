@@ -1,4 +1,4 @@
-"""`python -m scripts.alerts`, as a person types it."""
+"""`python -m scripts.alerts`, as an operator runs it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The steps of transform_posts that are more than a call of scripts/, without a scheduler."""
+"""The steps of transform_posts that contain logic beyond scripts/, without a scheduler."""
 
 import json
 from datetime import date, timedelta
@@ -36,7 +36,7 @@ _YESTERDAY = _TODAY - timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def _connections(warehouse: Warehouse, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lead Airflow's connections, and the landing bucket, to this test's own servers."""
+    """Point Airflow's connections and the landing bucket to this test's servers."""
     aws = {
         "conn_type": "aws",
         "login": LOGIN,
@@ -66,7 +66,7 @@ def _postgres(dsn: str) -> dict[str, Any]:
 
 
 def _context(run_type: str = "asset_triggered", days: tuple[date, ...] = ()) -> dict[str, Any]:
-    """What a run gets; the event that triggered it knows of today's object only."""
+    """Return a run's context. The event that triggered the run names only today's object."""
     event = SimpleNamespace(extra={"day": _TODAY.isoformat(), "key": raw_key("posts", _TODAY)})
     return {
         "dag_run": SimpleNamespace(run_type=run_type),
@@ -76,8 +76,8 @@ def _context(run_type: str = "asset_triggered", days: tuple[date, ...] = ()) -> 
 
 
 def _find(context: dict[str, Any], **event: Any) -> dict[str, Any]:
-    doors = landing_store(), warehouse_dsn(), run_settings()
-    return LoadPending(task_id="load").plan(context, *doors, **event).facts()
+    clients = landing_store(), warehouse_dsn(), run_settings()
+    return LoadPending(task_id="load").plan(context, *clients, **event).facts()
 
 
 def test_an_event_does_not_decide_what_is_loaded(store: Store) -> None:
@@ -111,7 +111,7 @@ def test_a_day_that_has_not_landed_is_waited_for_and_then_planned(store: Store) 
 @pytest.mark.usefixtures("store")
 def test_a_wait_ends_in_an_error_that_says_why() -> None:
     by_hand = _context("manual", (_TODAY,))
-    with pytest.raises(NotLandedError):  # gone again
+    with pytest.raises(NotLandedError):  # the object was deleted again
         _find(by_hand, event={"status": "success"})
     with pytest.raises(UnavailableError, match="no such host"):
         _find(by_hand, event={"status": "error", "message": "no such host"})
@@ -144,7 +144,7 @@ def test_what_a_run_tried_in_vain_calls_for_none(store: Store) -> None:
 
 
 def _published(done: dict[str, Any]) -> list[Any]:
-    """Return the events that call for another run, after a run has published this work."""
+    """Return the events that trigger another run, after a run has published this work."""
     outlets = OutletEventAccessors()
     instance = SimpleNamespace(xcom_pull={"load": {"work": done}}.get)
     dbt_tasks._tell_what_was_published({"outlet_events": outlets, "ti": instance})
@@ -156,7 +156,7 @@ def test_a_dbt_task_holds_its_lock_until_its_process_ends(warehouse: Warehouse) 
     alone = "select pg_advisory_lock(hashtext('elt.dbt'))"
     with psycopg.connect(warehouse.loader, autocommit=True) as other:
         dbt_tasks.share_dbt({})
-        dbt_tasks.share_dbt({})  # as another task does meanwhile
+        dbt_tasks.share_dbt({})  # as another task does at the same time
         other.execute("set statement_timeout = '1s'")
         with pytest.raises(psycopg.errors.QueryCanceled):
             other.execute(alone)
