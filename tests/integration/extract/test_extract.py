@@ -1,6 +1,6 @@
-"""From a failing API to a real bucket: the whole answer lands, or nothing and a line says why.
+"""From a failing API to a real bucket: the complete answer lands, or nothing and a clear error.
 
-In process where many cases are tried, through the command line where its exit status matters.
+Tests with many cases run in process. Tests of the exit status use the command line.
 """
 
 import json
@@ -125,7 +125,7 @@ def test_an_answer_cut_at_any_byte_lands_nothing(api: Api, store: Store) -> None
     api.switches = ApiSwitches(posts=1)
     size = len(requests.get(f"{api.url}/posts", timeout=5).content)
     for cut in range(size):
-        # Without a length nothing but the JSON itself tells that the rest is missing.
+        # Without a length only the JSON itself shows that the rest is missing.
         api.switches = ApiSwitches(posts=1, cut=cut, framing="close")
         with pytest.raises(RefusedError) as caught:
             land(api, store)
