@@ -1,4 +1,4 @@
-"""Secrets that are planted wherever an error may carry them must not leave."""
+"""Secrets planted in every place of an error must not appear in the output."""
 
 import json
 

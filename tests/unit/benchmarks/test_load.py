@@ -1,4 +1,4 @@
-"""The benchmark itself, from end to end; whether its goals are met is not asserted here."""
+"""The benchmark itself, end to end. The test does not check whether its goals are met."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Every alert links to its section of the run book, and every section says what it must."""
+"""Every alert links to its section of the run book, and every section has the required parts."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ _PARTS = ("What it means", "How to look", "How to mend", "How to see that it is 
 
 
 def _sections() -> dict[str, str]:
-    """Return the sections by their anchor, as GitHub makes it: lower case, hyphens for blanks."""
+    """Return the sections by anchor, as GitHub generates it: lower case, hyphens for spaces."""
     text = (_ROOT / Deployment().runbook_url).read_text()
     _, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
     parted = (section.split("\n", 1) for section in sections)

@@ -1,4 +1,4 @@
-"""What is collected is the whole answer in the records' own bytes, or an error; no bucket here."""
+"""Extraction collects the complete answer with unchanged records, or fails. No bucket here."""
 
 import json
 import random
