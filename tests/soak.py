@@ -87,9 +87,9 @@ def written(document: str, seen: Soak, command: str) -> str:
     """Return the document with the soak's command, its result line and the table of faults."""
     rows = [f"| {f.name} | {f.seen} | {_healed(seen, f)} |\n" for f in faults().values()]
     table = "| fault | what the operator sees | healed in |\n|---|---|---|\n" + "".join(rows)
-    said = f"Measured by `{command}`:\n\n```\n{seen.line()}\n```\n\n{table}"
+    section = f"Measured by `{command}`:\n\n```\n{seen.line()}\n```\n\n{table}"
     head, _, rest = document.partition(_BEGIN)
-    return head + _BEGIN + said + _END + rest.partition(_END)[2]
+    return head + _BEGIN + section + _END + rest.partition(_END)[2]
 
 
 def _healed(seen: Soak, fault: Fault) -> str:

@@ -63,14 +63,14 @@ def test_killed_around_the_upload_the_next_run_lands_it_once(
     place = "ingest.after_upload" if landed else "ingest.before_upload"
     with start(api, store, ministack, tmp_path, PIPELINE_KILL_AT=place) as killed:
         killed.communicate(timeout=60)
-    assert killed.returncode == -9, "the fault did not strike"
+    assert killed.returncode == -9, "the fault took no effect"
     assert versions(store) == landed
     assert not list(tmp_path.iterdir()), "a temporary file was left"
 
     with start(api, store, ministack, tmp_path) as again:
-        said, _ = again.communicate(timeout=60)
+        output, _ = again.communicate(timeout=60)
     assert again.returncode == 0
-    assert said.startswith("unchanged" if landed else "landed")
+    assert output.startswith("unchanged" if landed else "landed")
     assert versions(store) == 1
     opened = store.open(KEY)
     assert opened is not None

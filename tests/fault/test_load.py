@@ -109,9 +109,9 @@ def test_a_zombie_neither_blocks_nor_overwrites(
         winner = ledger(warehouse)
 
         os.kill(zombie.process.pid, signal.SIGCONT)
-        status, said = zombie.finish()
-    assert status == 0, said
-    assert "unchanged" in said
+        status, output = zombie.finish()
+    assert status == 0, output
+    assert "unchanged" in output
     assert ledger(warehouse) == winner
     assert_right(warehouse)
 
@@ -126,9 +126,9 @@ def test_a_zombie_that_holds_the_lock_is_put_out_by_the_server(
         zombie.wait_until_stopped()
         assert load_day(store, warehouse).outcome == "loaded"
         os.kill(zombie.process.pid, signal.SIGCONT)
-        status, said = zombie.finish()
+        status, output = zombie.finish()
     assert status == 2
-    assert said.startswith("error: warehouse: ")
+    assert output.startswith("error: warehouse: ")
     assert_right(warehouse)
 
 
@@ -144,9 +144,9 @@ def test_an_object_replaced_while_it_is_read_ends_as_the_newer(
         if is_loaded_meanwhile:
             assert load_day(store, warehouse).outcome == "loaded"
         os.kill(slow.process.pid, signal.SIGCONT)
-        status, said = slow.finish()
-    assert status == 0, said
-    assert ("unchanged" if is_loaded_meanwhile else "loaded, 2000 of 2000") in said
+        status, output = slow.finish()
+    assert status == 0, output
+    assert ("unchanged" if is_loaded_meanwhile else "loaded, 2000 of 2000") in output
     assert_right(warehouse, newest)
 
 
@@ -159,9 +159,9 @@ def test_a_zombie_that_read_a_broken_object_does_not_park_its_successor(
         put(store, array(NEW))
         assert load_day(store, warehouse).outcome == "loaded"
         os.kill(zombie.process.pid, signal.SIGCONT)
-        status, said = zombie.finish()
-    assert status == 0, said
-    assert "unchanged" in said
+        status, output = zombie.finish()
+    assert status == 0, output
+    assert "unchanged" in output
     assert ledger(warehouse) == [("loaded", False, 5), ("loaded", True, 3_000)]
 
 
@@ -263,10 +263,10 @@ def test_a_server_that_crashes_in_the_middle_of_copy_shows_nothing(store: Store)
             assert query(warehouse, copying) == [("active",)]
             warehouse.server.stop("immediate")
             os.kill(struck.process.pid, signal.SIGCONT)
-            status, said = struck.finish()
-        assert status == 2, said
-        assert said.startswith("error: warehouse: ")
-        assert said.count("\n") == 1
+            status, output = struck.finish()
+        assert status == 2, output
+        assert output.startswith("error: warehouse: ")
+        assert output.count("\n") == 1
         warehouse.server.start()
         assert payloads(warehouse) == OLD
         assert load_day(store, warehouse).outcome == "loaded"

@@ -165,13 +165,13 @@ def _(rig: Rig) -> None:
     for _ in range(2):
         rig.stack.airflow.trigger("transform_posts", {"days": [str(day) for day in days]})
     store = Store(rig.stack.s3(), BUCKET)
-    by_hand = subprocess.run(
+    manual = subprocess.run(
         [sys.executable, "-m", "scripts.load", "posts"],
         env=environment(store, rig.stack.known["warehouse_loader_dsn"]),
         check=False,
         capture_output=True,
         text=True,
     )
-    assert by_hand.returncode == 0, by_hand.stderr
-    assert "2024" in by_hand.stdout
+    assert manual.returncode == 0, manual.stderr
+    assert "2024" in manual.stdout
     resume(load)

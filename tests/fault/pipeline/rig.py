@@ -174,7 +174,7 @@ class Rig:
 
     def heal(self, seconds: float) -> float:
         """Wait until every place holds each record once. Return the seconds since the fault."""
-        assert self._struck_at, "the fault did not strike"
+        assert self._struck_at, "the fault took no effect"
         deadline = time.monotonic() + seconds
         while wrong := self._wrong():
             self._revive()

@@ -224,7 +224,7 @@ def test_by_hand_a_bad_answer_is_status_2_one_line_and_no_object(
     assert says in done.stderr
     assert f"{api.url}/posts?api_key=***: " in done.stderr
     assert SECRET not in done.stderr
-    assert api.requests, "the fault did not strike"
+    assert api.requests, "the fault took no effect"
     assert not list(store.list(""))
 
 

@@ -62,9 +62,9 @@ def test_the_command_ends_with_1_only_when_the_verdict_is_red(
     warehouse: Warehouse, state: ledger.State, status: int
 ) -> None:
     ledger.seed(warehouse.loader, state)
-    told = run_readme("python -m scripts.health", ROOT, _place(warehouse.reader))
-    assert told.returncode == status, told.stderr
-    assert told.stdout.startswith(f"{State(state).shape} {State(state).word}: ")
+    done = run_readme("python -m scripts.health", ROOT, _place(warehouse.reader))
+    assert done.returncode == status, done.stderr
+    assert done.stdout.startswith(f"{State(state).shape} {State(state).word}: ")
     as_json = command(warehouse.reader, "--json")
     assert as_json.returncode == status
     assert json.loads(as_json.stdout)["state"] == state

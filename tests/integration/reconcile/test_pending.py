@@ -154,6 +154,6 @@ def test_the_latest_publication_is_told_in_days_rows_and_rejects(
     facts = {"received": 3, "loaded": 2, "rejected": 1}
     _record(warehouse, store, _TODAY, published_at="now", **facts)
 
-    told = last_published(warehouse.loader)
+    last = last_published(warehouse.loader)
 
-    assert (told["days"], told["rows"], told["rejects"]) == ([_TODAY.isoformat()], 2, 1)
+    assert (last["days"], last["rows"], last["rejects"]) == ([_TODAY.isoformat()], 2, 1)

@@ -146,12 +146,12 @@ def test_a_hand_between_two_tasks_leaves_the_same_marts(dbt: Dbt, after: str) ->
         drop_build_tables(connection)
         dbt.build("--full-refresh")
         dbt.publish()
-    by_hand = marts(dbt.warehouse)
+    manual = marts(dbt.warehouse)
     for model in _TASKS[cut:]:
         dbt.build("--select", model)
     dbt.publish()
 
-    assert marts(dbt.warehouse) == by_hand
+    assert marts(dbt.warehouse) == manual
     assert dbt.rows("select title from marts.fct_posts where post_id = 1") == [("late",)]
     unpublished = "select count(*) from ops.loads where is_current and published_at is null"
     assert dbt.rows(unpublished) == [(0,)]

@@ -34,9 +34,9 @@ def test_what_the_environment_holds_is_masked_in_any_text(
     secrets = known_secrets({name: value})
     assert any(_PLANTED in secret for secret in secrets)
 
-    for told in (value, f"before {_PLANTED} after" if _PLANTED in secrets else value):
-        facts, links = {"Error": told}, {"Log": f"http://a/{told}"}
-        incident = Incident(Kind.RUN_FAILED, told, None, facts, links)
+    for text in (value, f"before {_PLANTED} after" if _PLANTED in secrets else value):
+        facts, links = {"Error": text}, {"Log": f"http://a/{text}"}
+        incident = Incident(Kind.RUN_FAILED, text, None, facts, links)
         assert _PLANTED not in str(incident) + incident.fingerprint
         assert "***" in incident.facts["Error"]
 

@@ -32,7 +32,7 @@ _REASON = re.compile(r" *[-#:] *\w\S* \w")  # at least two words
 
 
 def _files() -> Iterator[Path]:
-    """Yield the project's files, without those that .gitignore excludes."""
+    """Yield the project's files, except files that .gitignore excludes."""
     ignored = {".git", *(_ROOT / ".gitignore").read_text().replace("/\n", "\n").splitlines()}
     for folder, below, names in os.walk(_ROOT):
         here = Path(folder).relative_to(_ROOT)

@@ -94,30 +94,30 @@ def test_an_event_without_work_is_skipped_and_a_run_by_hand_is_not() -> None:
 
 def test_a_day_that_has_not_landed_is_waited_for_and_then_planned(store: Store) -> None:
     _land(store, _YESTERDAY)
-    by_hand = _context("manual", (_YESTERDAY, _TODAY))
+    manual = _context("manual", (_YESTERDAY, _TODAY))
 
     with pytest.raises(TaskDeferred) as waits:
-        _find(by_hand)
+        _find(manual)
 
     assert waits.value.trigger.bucket_name == store.bucket
     assert waits.value.trigger.bucket_key == [raw_key("*", _TODAY)]
     assert waits.value.timeout == timedelta(minutes=7)
     _land(store, _TODAY)
-    work = _find(by_hand, event={"status": "success"})
+    work = _find(manual, event={"status": "success"})
     assert work["objects"] == [["posts", str(_YESTERDAY)], ["posts", str(_TODAY)]]
     assert work["is_reload"]
 
 
 @pytest.mark.usefixtures("store")
 def test_a_wait_ends_in_an_error_that_says_why() -> None:
-    by_hand = _context("manual", (_TODAY,))
+    manual = _context("manual", (_TODAY,))
     with pytest.raises(NotLandedError):  # the object was deleted again
-        _find(by_hand, event={"status": "success"})
+        _find(manual, event={"status": "success"})
     with pytest.raises(UnavailableError, match="no such host"):
-        _find(by_hand, event={"status": "error", "message": "no such host"})
+        _find(manual, event={"status": "error", "message": "no such host"})
     with pytest.raises(RefusedError, match=f"waited 7 minutes, and not all of {_TODAY} has landed"):
         LoadPending(task_id="load").resume_execution(
-            "__fail__", {"error": "Trigger timeout"}, by_hand
+            "__fail__", {"error": "Trigger timeout"}, manual
         )
 
 
