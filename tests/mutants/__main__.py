@@ -19,7 +19,7 @@ from scripts.cli import run_cli
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
-_FAILED = 1  # pytest's status when tests ran and some failed; others mean that none ran
+_FAILED = 1  # pytest's exit status for failed tests. Other values mean that no test ran
 
 
 def main(
