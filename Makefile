@@ -75,10 +75,10 @@ test: setup ## Run the tests
 	@python -m pytest tests/fault tests/e2e --ignore tests/fault/pipeline/test_faults.py $(PYTEST_ARGS)
 
 test-e2e: setup ## Test rerun, clear, backfill, pause and failure on the real stack
-	@python -m pytest tests/e2e -m thorough --ignore tests/e2e/alerts --ignore tests/e2e/test_told.py $(PYTEST_ARGS)
+	@python -m pytest tests/e2e -m thorough --ignore tests/e2e/alerts --ignore tests/e2e/test_alert_delivery.py $(PYTEST_ARGS)
 
 test-alerts: setup ## Cause every class of alert on the real stack, and refuse its delivery in every way
-	@python -m pytest tests/e2e/alerts tests/e2e/test_told.py -m thorough $(PYTEST_ARGS)
+	@python -m pytest tests/e2e/alerts tests/e2e/test_alert_delivery.py -m thorough $(PYTEST_ARGS)
 
 test-fault: setup ## Inject every fault into the real stack, and count every record (FIRST=1: one of each class)
 	@python -m pytest $(if $(FIRST),tests/fault/pipeline/test_faults.py,tests/fault tests/integration/erase/test_erase.py -m fault) $(PYTEST_ARGS)

@@ -1,4 +1,4 @@
-"""Airflow's own pages in a browser. Invariant: everything is reached as a user reaches it."""
+"""Airflow's UI in a browser. Invariant: tests open every page in the same way as a user."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _REMEMBER = "Object.entries({}).forEach(([name, value]) => localStorage.setItem(
 def context_of(
     browser: Browser, width: int = 1280, height: int = 800, *, theme: str = "light"
 ) -> BrowserContext:
-    """Return a fresh profile with a window of that size, in the theme that its user chose."""
+    """Return a fresh profile with a window of the given size and theme."""
     scheme: Any = theme
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     remember(context, {"theme": theme})
@@ -21,12 +21,12 @@ def context_of(
 
 
 def remember(context: BrowserContext, choices: Mapping[str, str]) -> None:
-    """Lay down what the UI would remember of its user's choices; strings stay as they are."""
+    """Store choices of the user in the UI's local storage. Strings are stored unchanged."""
     context.add_init_script(_REMEMBER.format(json.dumps(dict(choices))))
 
 
 def log_in(page: Page, known: Mapping[str, Any]) -> None:
-    """Log in by the form; `known` is what `status --json` says of the stack."""
+    """Log in with the form. `known` is the output of `status --json` for the stack."""
     page.goto(known["airflow_url"])
     page.fill("input[name=username]", known["airflow_user"])
     page.fill("input[name=password]", known["airflow_password"])

@@ -1,7 +1,7 @@
-"""The machine's own Chromium, without a screen. Invariant: no browser is downloaded.
+"""The machine's installed Chromium, headless. Invariant: no browser is downloaded.
 
-Playwright only drives it (docs/adr/0014): the browser is the one that `PIPELINE_CHROMIUM` names, or
-the first of its usual names on PATH.
+Playwright only controls it (docs/adr/0014). The browser is the one in `PIPELINE_CHROMIUM`, or the
+first of the usual names on PATH.
 """
 
 import os
@@ -19,22 +19,22 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--hide-scrollbars",  # they would take width here, and none on a telephone
+    "--hide-scrollbars",  # they take width here, but not on a phone
 )
 MISSING = "no Chromium: install chromium or google-chrome, or name one in PIPELINE_CHROMIUM"
 
 
 def chromium() -> str | None:
-    """Return the path of the browser, or None where there is none."""
+    """Return the path of the browser, or None if it is not installed."""
     named = os.environ.get("PIPELINE_CHROMIUM")
     return next(filter(None, map(shutil.which, [named] if named else _NAMES)), None)
 
 
 @contextmanager
 def browser_at(program: str) -> Iterator[Browser]:
-    """Start the browser with a profile of its own; it ends with the block."""
+    """Start the browser with its own profile. It stops at the end of the block."""
     with sync_playwright() as playwright:
-        # Chromium's sandbox refuses to run as root, and containers forbid it to others.
+        # Chromium's sandbox does not run as root, and containers forbid it for other users.
         browser = playwright.chromium.launch(
             executable_path=program, args=_FLAGS, chromium_sandbox=False
         )
@@ -43,7 +43,7 @@ def browser_at(program: str) -> Iterator[Browser]:
 
 
 def overflow(page: Page) -> int:
-    """Return by how many pixels the page is wider than its window."""
+    """Return how many pixels the page is wider than its window."""
     pixels: int = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )

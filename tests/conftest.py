@@ -1,4 +1,4 @@
-"""Real servers: one Postgres and one S3 a session, a fresh database and bucket a test."""
+"""Real servers: one Postgres and one S3 per session, a fresh database and bucket per test."""
 
 import itertools
 import os
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Airflow reads its home when it is first imported: the tests' own, not the developer's.
+# Airflow reads AIRFLOW_HOME at its first import, so set the tests' folder before that.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="elt-airflow-home-")
 
 os.environ["PIPELINE_ALLOW_PRIVATE_API"] = "true"  # every API of the tests is on loopback
@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A migrated warehouse of one test's own: DSNs by role."""
+    """A migrated warehouse for one test: DSNs by role."""
 
     server: PostgresServer
     name: str
@@ -52,9 +52,9 @@ class Warehouse:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A server that does not wait for the disk: the tests stop processes, not the machine."""
+    """A server without fsync: the tests stop processes, not the machine."""
     with tempfile.TemporaryDirectory(prefix="elt-postgres-") as folder:
-        Path(folder).chmod(0o755)  # as root the server runs as another user
+        Path(folder).chmod(0o755)  # if tests run as root, the server uses another user
         data = Path(folder) / "data"
         server = PostgresServer(data, free_port(), "test-pw", options=("fsync=off",))
         server.create()

@@ -1,4 +1,4 @@
-"""The documents of this project: their commands, run as they stand there, and their links."""
+"""The documents of this project: run their commands unchanged, and find their links."""
 
 import os
 import re
@@ -28,18 +28,18 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def commands(document: Path) -> list[Command]:
-    """Return every command of the shell blocks as its words."""
+    """Return every command of the shell blocks, split into words."""
     return list(dict.fromkeys(map(words, _blocks(document))))
 
 
 def commands_of_readme() -> dict[Command, str]:
-    """Return the README's as they stand there, also those that are code within its text."""
+    """Return the README's commands unchanged, including inline code in its text."""
     inline = _INLINE.findall(_FENCED.sub("", README.read_text()))
     return {words(text): text for text in (*inline, *_blocks(README))}
 
 
 def words(text: str) -> Command:
-    """Return what a shell makes of a command: its comment is none of it."""
+    """Return the words of a command as a shell splits it, without its comment."""
     return tuple(shlex.split(text, comments=True))
 
 
@@ -51,13 +51,13 @@ def run_readme(
     before: str = "",
     replaced: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of the README, as it stands there, in a shell; `env` is laid over ours.
+    """Run a command of the README in a shell. `env` overrides our environment.
 
-    What the README says to write `before` it, and what a test must put in another's place, stand
-    in the call.
+    The command runs unchanged, except for the text that the README says to write `before` it and
+    for the parts that the caller `replaced`.
 
     Raises:
-        LookupError: the README has no such command, or not what is `replaced` in it.
+        LookupError: the README does not contain the command, or a `replaced` part of it.
     """
     text = commands_of_readme().get(words(line))
     if text is None:
@@ -77,7 +77,7 @@ def run_readme(
 
 
 def set_up_copy(folder: Path) -> Path:
-    """Return a copy of the tree for commands that write into it: as `make setup` leaves it."""
+    """Copy the tree, in the state after `make setup`, for commands that write into it."""
     tree = folder / "tree"
     ignored = shutil.ignore_patterns("__pycache__", "logs", "target", ".terraform*", "*.tfstate*")
     for name in _FOLDERS:
@@ -99,13 +99,13 @@ def links(document: Path) -> list[str]:
 
 
 def anchors(document: Path) -> set[str]:
-    """Return the anchor of every heading, as GitHub makes it."""
+    """Return the anchor of every heading, as GitHub generates it."""
     titles = re.findall(r"^#+ (.+)$", _FENCED.sub("", document.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make as if everything were set up, and not within another make."""
+    """Run make as if the setup were complete, independent of an outer make."""
     return subprocess.run(
         ["make", *(f"--assume-old={name}" for name in _SET_UP), *arguments],
         cwd=folder,
@@ -117,7 +117,7 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _outside(env: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment with `env` over it, our Python first, and outside of any make."""
+    """Return our environment with `env` over it, our Python first, and no variables of make."""
     kept = {n: value for n, value in {**os.environ, **env}.items() if not n.startswith("MAKE")}
     return kept | {"PATH": f"{Path(sys.executable).parent}:{kept['PATH']}"}
 
@@ -129,13 +129,13 @@ def _blocks(document: Path) -> Iterator[str]:
 
 
 def _lines(block: str) -> Iterator[str]:
-    """Yield the commands of a block: a quoted text may go on in the next line."""
+    """Yield the commands of a block. A quoted text may continue on the next line."""
     pending = ""
     for line in block.replace("\\\n", " ").splitlines():
         pending = f"{pending}\n{line}" if pending else line
         try:
             found = words(pending)
-        except ValueError:  # no closing quotation yet
+        except ValueError:  # no closing quote yet
             continue
         if found:
             yield pending.strip()

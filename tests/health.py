@@ -1,6 +1,7 @@
-"""A ledger in each state that the health page can show, by plain inserts: no bucket, no dbt.
+"""Insert a ledger for each state that the health page can show, without a bucket or dbt.
 
-`seed` empties ledger and incidents first. Whatever the hour, today has landed, as every day before.
+`seed` first empties the ledger and the incidents. Today has landed at any hour, like all earlier
+days.
 """
 
 import json
@@ -29,7 +30,7 @@ _INSERT = """
 
 @dataclass(frozen=True)
 class Load:
-    """One row of the ledger; without `loaded_at` it is half a minute after the landing."""
+    """One row of the ledger. The default of `loaded_at` is 30 seconds after the landing."""
 
     source: str
     day: date
@@ -56,7 +57,7 @@ class Load:
 
 
 def seed(dsn: str, state: State, now: datetime | None = None) -> None:
-    """Bring the warehouse into a state; `dsn` is that of role loader, or of the owner."""
+    """Set the warehouse to a state. `dsn` belongs to the role loader or to the owner."""
     now = now or datetime.now(UTC)
     with psycopg.connect(dsn) as connection:
         connection.execute("set role loader")
@@ -74,7 +75,7 @@ def seed(dsn: str, state: State, now: datetime | None = None) -> None:
 
 
 def clear(connection: psycopg.Connection) -> None:
-    """Forget every load and every incident."""
+    """Delete every load and every incident."""
     connection.execute(
         "truncate ops.loads, ops.rejects, ops.incidents, ops.deliveries, ops.silences"
     )
@@ -86,7 +87,7 @@ def insert(connection: psycopg.Connection, loads: list[Load]) -> None:
 
 
 def open_incident(connection: psycopg.Connection, incident: Incident, since: datetime) -> None:
-    """Open an incident that nobody is owed a message for."""
+    """Open an incident without pending deliveries."""
     connection.execute(
         """
         insert into ops.incidents (fingerprint, kind, subject, day, details, opened_at)
@@ -104,9 +105,9 @@ def open_incident(connection: psycopg.Connection, incident: Incident, since: dat
 
 
 def history(now: datetime, days: int = DAYS) -> Iterator[Load]:
-    """Yield a healthy past up to now: each day published, two days late, a few rejects."""
+    """Yield a healthy history up to now: all days published, two days late, a few rejects."""
     today = now.astimezone(UTC).date()
-    # Today's share of the day may be short: everything happens within the first of it.
+    # Today may have just begun, so everything happens in the first part of the elapsed time.
     since = now - datetime.combine(today, time(), UTC)
     after = min(timedelta(minutes=2), since / 4)
     for back in range(days - 1, -1, -1):
@@ -129,7 +130,7 @@ def history(now: datetime, days: int = DAYS) -> Iterator[Load]:
 
 
 def incidents(now: datetime) -> list[Incident]:
-    """Two open causes, as the watch and a callback would open them."""
+    """Return two open incidents, as the watch and a callback would open them."""
     yesterday = now.astimezone(UTC).date() - timedelta(days=1)
     run = "http://localhost:8080/dags/transform_posts/runs/manual"
     return [
@@ -144,7 +145,7 @@ def incidents(now: datetime) -> list[Incident]:
 
 
 def _broken(loads: list[Load], now: datetime) -> Iterator[Load]:
-    """Yield the past with a missing day, a parked one and rejects above the budget."""
+    """Yield the history with a missing day, a parked day and rejects above the budget."""
     today = now.astimezone(UTC).date()
     missing, parked, rejected = (today - timedelta(days=back) for back in (3, 2, 1))
     for load in loads:
@@ -160,7 +161,7 @@ def _broken(loads: list[Load], now: datetime) -> Iterator[Load]:
 
 
 def _reloaded(loads: list[Load], now: datetime) -> Iterator[Load]:
-    """Yield the past with a day that was loaded again minutes ago and is not published yet."""
+    """Yield the history with a day that was reloaded minutes ago and is not published yet."""
     again = now.astimezone(UTC).date() - timedelta(days=4)
     for load in loads:
         if (load.source, load.day) == ("posts", again):

@@ -24,7 +24,7 @@ PLACE = Deployment(environment="local")
 
 @dataclass(frozen=True)
 class Inbox:
-    """What arrived at both sinks, and how to make them fail or leave them out."""
+    """The messages in both sinks, and switches to make a sink fail or to remove it."""
 
     folder: Path
     slack_server: SwitchableServer[Switches]
@@ -48,7 +48,7 @@ class Inbox:
         return channels_from_env()
 
     def switch(self, **switches: Any) -> None:
-        """Make the webhook fail; without arguments, work."""
+        """Make the webhook fail. Without arguments, make it work again."""
         url = f"{self.slack_server.url}/_switches"
         requests.put(url, json=switches, timeout=5).raise_for_status()
 
@@ -59,7 +59,7 @@ class Inbox:
         self.monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(parts))
 
     def no_warehouse(self) -> str:
-        """Return the DSN of a warehouse where nobody listens, and make it the connection's."""
+        """Return the DSN of a closed port, and set it as the warehouse connection."""
         port = free_port()
         self.connection("WAREHOUSE", conn_type="postgres", host="127.0.0.1", port=port)
         return f"host=127.0.0.1 port={port}"

@@ -26,7 +26,7 @@ _WORD = re.compile(r"[A-Za-z]{2,}")
 
 
 class Text(NamedTuple):
-    """One text and where it stands."""
+    """One text and its location."""
 
     place: str
     line: int
@@ -52,7 +52,7 @@ def texts() -> Iterator[Text]:
 
 
 def _without_code(text: str) -> str:
-    """Blank out code, keeping the line numbers."""
+    """Replace code with spaces, and keep the line numbers."""
     return _CODE.sub(lambda code: re.sub(r"[^\n]", " ", code[0]), text)
 
 
@@ -87,11 +87,11 @@ def findings(text: Text) -> Iterator[str]:
 
 
 def main(
-    only: Annotated[str, typer.Argument(help="only texts whose path begins so")] = "",
+    only: Annotated[str, typer.Argument(help="only texts whose path starts with this")] = "",
     *,
     show_all: Annotated[bool, typer.Option("--all", help="show every finding")] = False,
 ) -> None:
-    """Count the phrases; exit 1 and list them where there are more than the limit allows."""
+    """Count the phrases. If they exceed the limit, list them and exit 1."""
     chosen = [text for text in texts() if text.place.startswith(only)]
     words = sum(len(_WORD.findall(text.text)) for text in chosen)
     found = [line for text in chosen for line in findings(text)]

@@ -1,4 +1,4 @@
-"""What the tests of the loader share: objects to load, and what the warehouse then holds."""
+"""Helpers for the loader tests: create objects to load, and query the warehouse."""
 
 import io
 import json
@@ -35,7 +35,7 @@ def post(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def array(records: Iterable[Any]) -> bytes:
-    """A JSON array, one record a line; a record given as bytes is taken as it is."""
+    """Return a JSON array with one record per line. A record of type bytes stays unchanged."""
     lines = (r if isinstance(r, bytes) else json.dumps(r).encode() for r in records)
     return b"[\n" + b",\n".join(lines) + b"\n]\n"
 
@@ -45,7 +45,7 @@ def put(store: Store, body: bytes, *, key: str = KEY, digest: str | None = None)
 
 
 def put_foreign(store: Store, body: bytes, *, key: str = KEY) -> None:
-    """Put an object as another writer does: without a sha256 in its metadata."""
+    """Put an object as another producer does: without a sha256 in its metadata."""
     store.client.put_object(Bucket=store.bucket, Key=key, Body=body)
 
 
@@ -68,7 +68,7 @@ def query(
 
 
 def payloads(warehouse: Warehouse, table: str = "posts") -> list[Any]:
-    """Everything that a reader of the view sees, by position."""
+    """Return every payload that a reader of the view sees, by position."""
     statement = sql.SQL("select payload from {} order by day, position")
     return [row[0] for row in query(warehouse, statement.format(sql.Identifier("raw", table)))]
 
@@ -86,7 +86,7 @@ def ledger(warehouse: Warehouse, columns: str = "state, is_current, loaded") -> 
 
 @contextmanager
 def database_of(server: PostgresServer, template: str, name: str) -> Iterator[Warehouse]:
-    """A database for all tests of a module: to make one takes longer than most tests."""
+    """A database for all tests of a module: creating one takes longer than most tests."""
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
         connection.execute(
             sql.SQL("create database {} owner owner template {}").format(
@@ -98,13 +98,13 @@ def database_of(server: PostgresServer, template: str, name: str) -> Iterator[Wa
 
 
 def bucket_of(ministack: MiniStack, name: str) -> Store:
-    """A versioned bucket for all tests of a module."""
+    """Return a versioned bucket for all tests of a module."""
     ministack.bootstrap(name)
     return Store.of_session(ministack.session(), name, endpoint_url=ministack.endpoint)
 
 
 def empty(warehouse: Warehouse) -> None:
-    """Forget everything that was loaded."""
+    """Delete everything that was loaded."""
     with psycopg.connect(warehouse.admin) as connection:
         tables = connection.execute(
             "select tablename from pg_tables where schemaname = 'raw'"
@@ -115,7 +115,7 @@ def empty(warehouse: Warehouse) -> None:
 
 
 def environment(store: Store, dsn: str, **more: str) -> dict[str, str]:
-    """The environment of a command that loads from this store into this warehouse."""
+    """Return the environment of a command that loads from this store into this warehouse."""
     return {
         **os.environ,
         "AWS_ENDPOINT_URL": store.client.meta.endpoint_url,
@@ -132,7 +132,7 @@ def environment(store: Store, dsn: str, **more: str) -> dict[str, str]:
 def run(
     store: Store, warehouse: Warehouse, *command: str, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m scripts.<command>`` to its end."""
+    """Run ``python -m scripts.<command>`` and wait for its end."""
     module, *arguments = command
     return subprocess.run(
         [sys.executable, "-m", f"scripts.{module}", *arguments],

@@ -1,8 +1,8 @@
-"""Days of arrivals and faults on the real stack, drawn from a seed, and every record counted.
+"""Run the real stack through days of data and faults, drawn from a seed, and count every record.
 
 ``python -m tests.soak --days 30 --seed 1`` prints one line and exits 1 if anything is lost,
-duplicated or mixed. Each day one fault strikes, in a random order in which every fault comes before
-one comes again; around it objects arrive, and days that are loaded already are rewritten.
+duplicated or mixed. Each day has one fault. The order is random, and no fault repeats before all
+faults were used. Around the fault objects arrive, and days that are already loaded are rewritten.
 """
 
 import random
@@ -27,7 +27,7 @@ _BEGIN, _END = "<!-- soak:begin -->\n", "<!-- soak:end -->\n"
 
 @dataclass
 class Soak:
-    """What a soak has seen: the seconds of healing by fault, and the last count of each place."""
+    """The results of a soak: recovery seconds by fault, and the last count of each place."""
 
     heals: dict[str, list[float]] = field(default_factory=dict)
     records: int = 0
@@ -35,7 +35,7 @@ class Soak:
     trouble: str = ""
 
     def line(self) -> str:
-        """Say it in one line; seconds of healing are from the strike until all is published."""
+        """Return one line. Recovery seconds run from the fault until everything is published."""
         seconds = sorted(s for heals in self.heals.values() for s in heals)
         cuts = quantiles(seconds, n=20, method="inclusive") if len(seconds) > 1 else seconds * 19
         p50, p95 = (f"{cuts[9]:.0f}s", f"{cuts[18]:.0f}s") if cuts else ("-", "-")
@@ -50,7 +50,7 @@ class Soak:
 
 
 def drawn(days: int, chance: random.Random) -> Iterator[Fault]:
-    """Yield a fault for each day: all of them in a random order, then again in another."""
+    """Yield a fault for each day: all of them in a random order, then again in a new order."""
     every, left = list(faults().values()), list[Fault]()
     for _ in range(days):
         left = left or chance.sample(every, len(every))
@@ -58,7 +58,7 @@ def drawn(days: int, chance: random.Random) -> Iterator[Fault]:
 
 
 def soak(built: Rig, days: int, chance: random.Random) -> Soak:
-    """Live through the days; ends early with `trouble` when a fault does not heal in its time."""
+    """Run all days. End early and set `trouble` when the pipeline does not recover in time."""
     seen = Soak()
     for number, fault in enumerate(drawn(days, chance), 1):
         try:
@@ -70,10 +70,10 @@ def soak(built: Rig, days: int, chance: random.Random) -> Soak:
             if chance.random() < 0.25:
                 built.drop()
             healed = built.heal(HEAL_SECONDS)
-            misheard = built.misheard(is_warehouse_down=fault.is_warehouse_down)
-            assert not misheard, misheard
+            miscounted = built.miscounted(is_warehouse_down=fault.is_warehouse_down)
+            assert not miscounted, miscounted
             causes = built.causes()
-            assert fault.told.fits(causes), causes
+            assert fault.alerts.fits(causes), causes
         except AssertionError as error:
             seen.trouble = f"{fault.name}: {error}"
             break
@@ -84,12 +84,12 @@ def soak(built: Rig, days: int, chance: random.Random) -> Soak:
 
 
 def written(document: str, seen: Soak, command: str) -> str:
-    """Return the document with the soak's command, its line and the table of faults."""
+    """Return the document with the soak's command, its result line and the table of faults."""
     rows = [f"| {f.name} | {f.seen} | {_healed(seen, f)} |\n" for f in faults().values()]
     table = "| fault | what the operator sees | healed in |\n|---|---|---|\n" + "".join(rows)
-    said = f"Measured by `{command}`:\n\n```\n{seen.line()}\n```\n\n{table}"
+    section = f"Measured by `{command}`:\n\n```\n{seen.line()}\n```\n\n{table}"
     head, _, rest = document.partition(_BEGIN)
-    return head + _BEGIN + said + _END + rest.partition(_END)[2]
+    return head + _BEGIN + section + _END + rest.partition(_END)[2]
 
 
 def _healed(seen: Soak, fault: Fault) -> str:
@@ -98,11 +98,13 @@ def _healed(seen: Soak, fault: Fault) -> str:
 
 
 def main(
-    days: Annotated[int, typer.Option(min=1, help="days to live through, a fault each")] = 30,
-    seed: Annotated[int, typer.Option(help="another seed is another order")] = 1,
-    is_written: Annotated[bool, typer.Option("--write", help="into docs/reliability.md")] = False,
+    days: Annotated[int, typer.Option(min=1, help="number of days, one fault each")] = 30,
+    seed: Annotated[int, typer.Option(help="seed of the random order")] = 1,
+    is_written: Annotated[
+        bool, typer.Option("--write", help="write to docs/reliability.md")
+    ] = False,
 ) -> None:
-    """Break the running pipeline for days on end, and count every record."""
+    """Inject faults into the running pipeline for the given days, and count every record."""
     with tempfile.TemporaryDirectory(prefix="elt-kill-") as folder, rig(Path(folder)) as built:
         seen = soak(built, days, random.Random(seed))
     typer.echo(seen.line())

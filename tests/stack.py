@@ -1,4 +1,4 @@
-"""A whole local stack in a folder of its own, driven as a user does."""
+"""A complete local stack in its own folder, controlled in the same way as a user does."""
 
 import json
 import os
@@ -23,12 +23,12 @@ from local.state import read_state
 from tests.documents import README, ROOT, run_readme
 
 _POLL_SECONDS = 0.3
-_PATIENCE = 240  # seconds, on a machine that is busy with something else too
+_PATIENCE = 240  # seconds, long enough for a busy machine
 
 
 @dataclass
 class LocalStack:
-    """The running stack, by what `status --json` says of it; `settings` go into its environment."""
+    """The running stack, as `status --json` describes it. `settings` go into its environment."""
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class LocalStack:
     def run_readme(
         self, line: str, replaced: Mapping[str, str] | None = None, **env: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command of the README on this stack, as it stands there."""
+        """Run a command of the README on this stack, unchanged."""
         before = "python -m local " if line.startswith("airflow ") else ""
         assert f"On the local stack write `{before}" in README.read_text()
         place = {**self._place, **env}
@@ -59,9 +59,9 @@ class LocalStack:
         return {"PIPELINE_LOCAL_DIR": str(self.folder), "COLUMNS": "160", **self.settings}
 
     def restart_airflow(self, **settings: str) -> None:
-        """Start what runs the DAGs again with other settings, in a moment without a run.
+        """Restart the components that run DAGs, with other settings, while no run is active.
 
-        A run that is cut off keeps the next one waiting until its task is given up.
+        An interrupted run would block the next one until Airflow fails its task.
         """
         self.settings = {**self.settings, **settings}
         processes = components(self.folder, read_state(self.folder))
@@ -72,7 +72,7 @@ class LocalStack:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
     def _is_at_rest(self) -> bool:
-        """Return whether nothing runs, and the watch has just looked: its next look is far."""
+        """Return whether nothing runs and the watch has just ended, so its next run is far away."""
         looks = self.airflow.runs_since("watch_pipeline", now() - timedelta(minutes=1))
         if self.airflow.active_runs() or not looks or not looks[-1]["end_date"]:
             return False
@@ -84,7 +84,7 @@ class LocalStack:
         return facts
 
     def connect(self) -> None:
-        """Open the doors that the tests look through."""
+        """Create the clients that the tests use."""
         self.known = self.facts
         known = self.known
         self.airflow = LocalAirflowApi(
@@ -92,17 +92,17 @@ class LocalStack:
         )
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Ask the warehouse as its loader."""
+        """Query the warehouse as the loader role."""
         with psycopg.connect(self.known["warehouse_loader_dsn"]) as connection:
             return connection.execute(statement, values).fetchall()
 
     def marts(self, statement: str) -> list[tuple[Any, ...]]:
-        """Ask the marts as their reader."""
+        """Query the marts as the reader role."""
         with psycopg.connect(self.known["warehouse_dsn"]) as connection:
             return connection.execute(statement).fetchall()
 
     def s3(self) -> Any:
-        """Return another program's client of the landing zone."""
+        """Return a client of the landing zone, as another program would use it."""
         port = int(self.known["s3_endpoint"].rsplit(":", 1)[1])
         ministack = MiniStack(port, self.folder)
         return ministack.session().client("s3", endpoint_url=ministack.endpoint)
@@ -111,12 +111,12 @@ class LocalStack:
         return requests.get(f"{self.known['api_url']}{path}", timeout=30).json()
 
     def switch(self, **switches: Any) -> None:
-        """Tell the stand-in API how to behave; without arguments, well."""
+        """Configure how the stand-in API behaves. Without arguments it works normally."""
         answer = requests.put(f"{self.known['api_url']}/_switches", json=switches, timeout=30)
         answer.raise_for_status()
 
     def finished(self, dag_id: str, run_id: str, seconds: float = _PATIENCE) -> str:
-        """Wait for a run's end; return its state."""
+        """Wait for a run to end and return its state."""
         run = wait_for(
             lambda: self.airflow.run(dag_id, run_id),
             lambda run: run["state"] in {"success", "failed"},
@@ -125,12 +125,12 @@ class LocalStack:
         return str(run["state"])
 
     def run_by_hand(self, dag_id: str, conf: Mapping[str, Any]) -> tuple[str, str]:
-        """Trigger a run and wait for its end; return (run id, state)."""
+        """Trigger a run, wait for it to end, and return (run id, state)."""
         run_id = self.airflow.trigger(dag_id, conf)
         return run_id, self.finished(dag_id, run_id)
 
     def newest_by_hand(self, dag_id: str, since: datetime) -> tuple[str, str]:
-        """Wait for the end of the one run that was triggered since a moment; as `run_by_hand`."""
+        """Like `run_by_hand`, for the one run that was triggered since a given time."""
         runs = self.airflow.runs_since(dag_id, since)
         [run_id] = [run["dag_run_id"] for run in runs if run["run_type"] == "manual"]
         return run_id, self.finished(dag_id, run_id)
@@ -138,7 +138,7 @@ class LocalStack:
     def transforms_settled(
         self, since: datetime, seconds: float = _PATIENCE
     ) -> list[dict[str, Any]]:
-        """Wait for at least one transform run since a moment, and for all of them to end."""
+        """Wait for at least one transform run since a given time, and for all of them to end."""
         runs: list[dict[str, Any]] = wait_for(
             lambda: self.airflow.runs_since("transform_posts", since),
             lambda runs: bool(runs) and all(r["state"] in {"success", "failed"} for r in runs),
@@ -152,11 +152,11 @@ class LocalStack:
 
 
 def wait_for(look: Callable[[], Any], is_it: Callable[[Any], bool], seconds: float) -> Any:
-    """Look until what is seen is right; fails with what was seen last."""
+    """Poll until the result is as expected. On timeout, fail with the last result."""
     deadline = time.monotonic() + seconds
     while not is_it(seen := look()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds} s in vain; last seen: {seen}")
+            raise AssertionError(f"waited {seconds} s, last result: {seen}")
         time.sleep(_POLL_SECONDS)
     return seen
 
@@ -170,9 +170,9 @@ Start = Callable[[LocalStack], subprocess.CompletedProcess[str]]
 
 @contextmanager
 def started_by(settings: Mapping[str, str], start: Start) -> Iterator[LocalStack]:
-    """Bring a stack up in some way; take it down with everything that it left."""
+    """Start a stack with the given function. Stop it at the end and delete its state."""
     with tempfile.TemporaryDirectory(prefix="elt-stack-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)  # as root the database server runs as another user
+        Path(folder).chmod(0o755)  # if tests run as root, the database server uses another user
         stack = LocalStack(Path(folder) / "state", settings)
         first = start(stack)
         try:
@@ -185,5 +185,5 @@ def started_by(settings: Mapping[str, str], start: Start) -> Iterator[LocalStack
 
 
 def started(settings: Mapping[str, str], *command: str) -> AbstractContextManager[LocalStack]:
-    """Bring a stack up with a command of `local`; take it down in the end."""
+    """Start a stack with a command of `local`. Stop it at the end."""
     return started_by(settings, lambda stack: stack.command(*command))

@@ -1,4 +1,4 @@
-"""The Terraform program on a copy of the tree, with plugins of a mirror if one is named."""
+"""Run Terraform on a copy of the tree, with plugins from a mirror if one is configured."""
 
 import os
 import shutil
@@ -23,20 +23,20 @@ class Terraform:
 
     @classmethod
     def copy(cls, folder: Path, env: Mapping[str, str] | None = None) -> "Terraform":
-        """Copy the tree and initialise it; skips, with the reason, where that cannot be."""
+        """Copy the tree and initialise it. If that is not possible, skip with the reason."""
         if not shutil.which("terraform"):
             unavailable("terraform is not on PATH")
         made = cls(set_up_copy(folder) / "terraform", {**(env or {}), **_plugins(folder)})
         done = made.run_readme("terraform -chdir=terraform init")
         if done.returncode:
             unavailable(
-                f"the AWS provider is not to be had; {_MIRROR} may name a mirror: "
+                f"the AWS provider is not available. Set {_MIRROR} to use a mirror: "
                 f"{done.stderr[-400:].strip()}"
             )
         return made
 
     def run(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run a command of Terraform's; its output is plain text."""
+        """Run a Terraform command with plain text output."""
         return subprocess.run(
             ["terraform", f"-chdir={self.folder}", *arguments],
             env={**os.environ, **_PLAIN, **self.env},
@@ -47,12 +47,12 @@ class Terraform:
         )
 
     def run_readme(self, line: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the README in the tree, as it stands there."""
+        """Run a command of the README in the tree, unchanged."""
         return run_readme(line, self.folder.parent, {**_PLAIN, **self.env})
 
 
 def _plugins(folder: Path) -> dict[str, str]:
-    """Return where plugins come from: the mirror if there is one, else as the user has it."""
+    """Return the plugin settings: the mirror if one is configured, else the user's own."""
     mirror = os.environ.get(_MIRROR)
     if not mirror:
         return {}

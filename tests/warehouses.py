@@ -1,4 +1,4 @@
-"""What the tests of rebuild and erase share: dbt's place, and everything that a warehouse holds."""
+"""Helpers for the rebuild and erase tests: dbt's environment and the warehouse's content."""
 
 import hashlib
 from pathlib import Path
@@ -23,7 +23,7 @@ _KEYS = """
 
 
 def dbt_place(warehouse: Warehouse, state: Path) -> dict[str, str]:
-    """The variables of dbt/profiles.yml, and a place for what dbt caches."""
+    """Return the variables of dbt/profiles.yml and of dbt's cache folder."""
     parts = conninfo_to_dict(warehouse.transformer)
     names = ("host", "port", "user", "password", "dbname")
     return {f"DBT_{n.upper()}": str(parts[n]) for n in names} | {"DBT_TARGET_PATH": str(state)}
@@ -35,7 +35,7 @@ def tables(warehouse: Warehouse) -> list[sql.Identifier]:
 
 
 def marts(warehouse: Warehouse) -> dict[str, str]:
-    """The sha256 of every mart's rows, as COPY gives them in the order of their key."""
+    """Return the sha256 of each mart's rows, as COPY writes them in the order of their key."""
     found = {}
     with psycopg.connect(warehouse.transformer) as connection:
         for (name,) in connection.execute(
@@ -51,7 +51,7 @@ def marts(warehouse: Warehouse) -> dict[str, str]:
 
 
 def traces(warehouse: Warehouse, store: Store, marker: str) -> list[str]:
-    """Every table, and every version of every object, that holds a text."""
+    """Return every table and every object version that contains a text."""
     found = []
     with psycopg.connect(warehouse.admin) as connection:
         for table in tables(warehouse):

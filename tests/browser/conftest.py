@@ -1,4 +1,4 @@
-"""One browser for all tests of this folder, and one Airflow that only serves pages."""
+"""One browser for all tests in this folder, and one Airflow that only serves pages."""
 
 import subprocess
 import tempfile
@@ -18,9 +18,9 @@ from tests.tools import unavailable
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """The machine's Chromium; skips, with the reason, where there is none.
+    """The machine's Chromium. Without it the tests skip with the reason.
 
-    It ends with this folder: until then its event loop is this thread's own.
+    It stops after the tests of this folder. Until then its event loop occupies this thread.
     """
     program = chromium()
     if program is None:
@@ -31,9 +31,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def server() -> Iterator[Stack]:
-    """Postgres and an api-server that knows our DAGs; nothing runs them, and S3 is not asked."""
+    """Postgres and an api-server that knows our DAGs, without a scheduler and without S3."""
     with tempfile.TemporaryDirectory(prefix="elt-browser-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)  # as root the database server runs as another user
+        Path(folder).chmod(0o755)  # if tests run as root, the database server uses another user
         stack = Stack(Path(folder) / "state")
         try:
             _start(stack)

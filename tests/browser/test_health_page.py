@@ -1,4 +1,4 @@
-"""The page *Health* as somebody on call meets it: a real Chromium, api-server and Postgres."""
+"""The page *Health* as an on-call engineer sees it: a real Chromium, api-server and Postgres."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 PAGE = "/health-page/"
 TAB = f"{PAGE}dags/transform_posts/"
 _FOCUSED = "document.activeElement.href || document.activeElement.tagName"
-_PATIENCE = 30_000  # milliseconds, on a machine that is busy with something else too
+_PATIENCE = 30_000  # milliseconds, long enough for a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def known(server: Stack) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def user(browser: Browser, known: dict[str, Any]) -> Iterator[BrowserContext]:
-    """The browser of somebody who is logged in."""
+    """The browser of a logged-in user."""
     context = context_of(browser, theme="dark")
     log_in(context.new_page(), known)
     yield context
@@ -51,7 +51,7 @@ def at(known: dict[str, Any]) -> Callable[[str], str]:
 
 @contextmanager
 def warehouse_down(server: Stack) -> Iterator[None]:
-    """Let the warehouse refuse every connection; Airflow's own database is another one."""
+    """Make the warehouse refuse every connection. Airflow's database stays available."""
     with psycopg.connect(server.postgres.dsn("postgres"), autocommit=True) as admin:
         admin.execute("alter database warehouse allow_connections false")
         admin.execute(
@@ -64,7 +64,7 @@ def warehouse_down(server: Stack) -> Iterator[None]:
 
 
 def assert_dark_or_light_as_airflow(page: Page) -> None:
-    """The page in the frame is as dark as the page around it, and follows when that changes."""
+    """Check that the framed page has the theme of the outer page, and follows its changes."""
     framed = page.frame_locator("iframe").locator("html")
     expect(framed).to_have_attribute("data-theme", "dark")
     page.evaluate("document.documentElement.classList.replace('dark', 'light')")
@@ -87,7 +87,7 @@ def test_each_state_is_shown_as_what_it_is(
     needs = page.locator("#needs-a-human [data-need]").count()
     assert needs > 0 if state == "red" else needs == 0
     fresh = page.locator("#freshness [data-state=green]").count()
-    assert (fresh == 4) == (state in {"green", "red"})  # red: other days than the last are amiss
+    assert (fresh == 4) == (state in {"green", "red"})  # red: the last day has no problem
 
 
 def test_what_is_unknown_is_never_green(
@@ -162,7 +162,7 @@ def test_nobody_sees_it_without_a_login(
 
 
 def test_airflow_took_the_plugin_with_both_views(page: Page, at: Callable[[str], str]) -> None:
-    """A view that is wrong in any way is dropped with no more than a line in a log."""
+    """Airflow drops an invalid view and only writes one log line."""
     plugins = page.request.get(at("/api/v2/plugins")).json()["plugins"]
     (plugin,) = (one for one in plugins if one["name"] == "health")
     views = {view["destination"]: view["name"] for view in plugin["external_views"]}
@@ -202,15 +202,15 @@ def test_a_screen_reader_hears_the_verdict_first(
 ) -> None:
     ledger.seed(server.dsn("loader"), "red")
     page.goto(at(PAGE))
-    heard = page.locator("main").aria_snapshot()
-    assert heard.index("heading") < heard.index("Needs a human")
+    snapshot = page.locator("main").aria_snapshot()
+    assert snapshot.index("heading") < snapshot.index("Needs a human")
     assert page.locator("main h1").count() == 1
     unnamed = "nodes => nodes.filter(node => !node.getAttribute('aria-labelledby')).length"
     assert page.eval_on_selector_all("#plots svg", unnamed) == 0
 
 
 def _statuses(page: Page, at: Callable[[str], str], cookies: Any = ()) -> list[int]:
-    """Ask for both routes, each with these cookies; who is refused sees nothing of the page."""
+    """Request both routes with these cookies. A refused user must see nothing of the page."""
     found = []
     for path in (PAGE, TAB):
         page.context.add_cookies(list(cookies))

@@ -1,4 +1,4 @@
-"""Every alert's mail in a real browser, as wide as a telephone and as a mail program's pane."""
+"""Every alert's mail in a real browser, in the width of a phone and of a mail program."""
 
 from collections.abc import Iterator
 
@@ -25,14 +25,14 @@ _HOSTILE = ("x" * 10_000, "&" * 10_000, "<script>document.title = 'hacked'</scri
 
 @pytest.fixture(scope="module", params=[320, 600], ids="{} px".format)
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page of that width, for one document after the other."""
+    """A page of the given width, shared by all documents."""
     page = browser.new_page(viewport={"width": request.param, "height": 800})
     yield page
     page.close()
 
 
 def assert_shows(page: Page, notice: Notice) -> None:
-    """The page holds every fact and link of the notice, and all of it within its width."""
+    """Check that the page shows every fact and link of the notice and fits its width."""
     expected = {label: " ".join(text.split()) for label, text in notice.details + notice.facts}
     assert page.eval_on_selector_all("tr", _FACTS) == expected
     assert page.eval_on_selector_all("a", _LINKS) == [list(link) for link in notice.links]

@@ -1,4 +1,4 @@
-"""The stack of the end-to-end tests, for tests that harm its workers."""
+"""The stack of the end-to-end tests, for tests that kill its workers."""
 
 from tests.e2e.conftest import heartbeats, more_dags, stack
 

@@ -1,4 +1,4 @@
-"""A Celery worker dies, with everything it forked, in the middle of a load."""
+"""A Celery worker and its child processes die in the middle of a load."""
 
 from contextlib import suppress
 
@@ -32,7 +32,7 @@ def test_tasks_ran_in_the_workers(stack: LocalStack) -> None:
 def test_a_worker_killed_in_the_middle_of_a_load_costs_a_retry_and_no_row(
     stack: LocalStack,
 ) -> None:
-    """The load waits for the lock of its day, which the test holds, when its worker is killed."""
+    """The test kills the worker while the load waits for the day's lock, which the test holds."""
     with psycopg.connect(stack.known["warehouse_loader_dsn"], autocommit=True) as holder:
         holder.execute(
             "select pg_advisory_lock(hashtext('load posts'), %s)", (parse_day(_DAY).toordinal(),)
@@ -69,7 +69,7 @@ def _processes(stack: LocalStack) -> dict[str, ManagedProcess]:
 
 
 def _kill_the_worker_of_the_load(stack: LocalStack) -> str:
-    """Kill the worker that runs the load, and all that it forked, as a lost machine would."""
+    """Kill the worker that runs the load and its child processes, like a machine failure."""
     for name, managed in _processes(stack).items():
         process = managed.process()
         if not name.startswith("worker") or process is None:
@@ -77,7 +77,7 @@ def _kill_the_worker_of_the_load(stack: LocalStack) -> str:
         family = [process, *process.children(recursive=True)]
         if any(_talks_to_postgres(member, stack) for member in family):
             for member in family:
-                with suppress(psutil.NoSuchProcess):  # the pool's processes may end on their own
+                with suppress(psutil.NoSuchProcess):  # processes of the pool may have ended
                     member.kill()
             psutil.wait_procs(family, timeout=10)
             return name

@@ -1,4 +1,4 @@
-"""A cloud on loopback: S3, SQS and IAM with policies enforced, and terraform/ applied to it."""
+"""A cloud on loopback: S3, SQS and IAM with enforced policies, and terraform/ applied to it."""
 
 import json
 import os
@@ -28,7 +28,7 @@ PRINCIPALS = ("host", "officer", "stranger")
 
 @dataclass
 class Cloud:
-    """The applied cloud, and sessions of whoever tries something on it."""
+    """The applied cloud, and sessions of the users that try something on it."""
 
     endpoint: str
     ca: str
@@ -76,15 +76,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         server.wait_until(partial(is_listening, port), 30)
         cloud.keys = _users(cloud)
         _deploy(cloud.terraform)
-        told = json.loads(cloud.terraform.run("output", "-json").stdout)
-        cloud.outputs = {name: output["value"] for name, output in told.items()}
+        outputs = json.loads(cloud.terraform.run("output", "-json").stdout)
+        cloud.outputs = {name: output["value"] for name, output in outputs.items()}
         yield cloud
     finally:
         server.stop()
 
 
 def _certificates(folder: Path) -> str:
-    """Write the server's certificate and key; return the file of the authority that signed it."""
+    """Write the server's certificate and key. Return the file of the CA that signed it."""
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     issued.private_key_pem.write_to_path(folder / "key.pem")
@@ -118,7 +118,7 @@ def _users(cloud: Cloud) -> dict[str, tuple[str, str]]:
     keys = {}
     for name in PRINCIPALS:
         iam.create_user(UserName=name)
-        # Everybody may ask for any role: it is the role's trust that decides.
+        # Every user may request any role: the role's trust policy decides.
         iam.put_user_policy(UserName=name, PolicyName="ask", PolicyDocument=json.dumps(_ASK))
         key = iam.create_access_key(UserName=name)["AccessKey"]
         keys[name] = (key["AccessKeyId"], key["SecretAccessKey"])
@@ -126,7 +126,7 @@ def _users(cloud: Cloud) -> dict[str, tuple[str, str]]:
 
 
 def _deploy(terraform: Terraform) -> None:
-    """Follow the README; what it says to edit is edited, and the bucket may be destroyed."""
+    """Follow the README, make the edits that it asks for, and allow destroying the bucket."""
     copied = terraform.run_readme("cp terraform/example.tfvars terraform/production.tfvars")
     assert copied.returncode == 0, copied.stderr
     _edit(terraform.folder / _TFVARS)

@@ -1,6 +1,6 @@
-"""Real apply, empty second plan, every identity tried at its acts and at others', destroy.
+"""Real apply, empty second plan, every identity with its permitted and other actions, destroy.
 
-The tests run in their order: the last one destroys what the others used.
+The tests must run in this order: the last one destroys what the others use.
 """
 
 import io
@@ -54,7 +54,7 @@ _MAY = {
 
 
 def _version(s3: Any, bucket: str) -> str:
-    """The version id: whoever may not read it tries with one of the right form."""
+    """Return the version id, or a fake id in the same format for roles that cannot read it."""
     try:
         return str(s3.head_object(Bucket=bucket, Key=_KEY)["VersionId"])
     except ClientError:
@@ -91,7 +91,7 @@ def test_only_who_is_trusted_may_take_on_a_duty(cloud: Cloud, user: str, duty: s
 
 
 def test_our_own_store_works_as_each_duty(cloud: Cloud) -> None:
-    """Ingest sees that nothing is there, puts, and load reads it; the queue is told of it."""
+    """Ingest finds no object and puts one. Load reads it, and the queue gets a notification."""
     ingest, load = _store(cloud, "ingest"), _store(cloud, "load")
     assert ingest.head(_KEY) is None
     version = ingest.put(_KEY, io.BytesIO(_BODY), "sha")
@@ -126,7 +126,7 @@ def test_a_duty_may_do_what_it_needs_and_nothing_else(cloud: Cloud, duty: str, a
 def test_erase_deletes_every_version_for_good(cloud: Cloud) -> None:
     store = _store(cloud, "erase")
     versions = list(store.versions("raw/"))
-    assert len(versions) > 1  # what the trials put; ingest sees and may do none of this
+    assert len(versions) > 1  # objects of the earlier tests, which ingest may not list or delete
     with pytest.raises(UnavailableError):
         _store(cloud, "ingest").delete_versions(versions)
     store.delete_versions(versions)
@@ -137,7 +137,7 @@ def test_what_comes_without_tls_is_refused(cloud: Cloud) -> None:
     s3 = cloud.client("s3", cloud.assume("host", "load"))
     s3.list_objects_v2(Bucket=cloud.outputs["bucket"], Prefix="raw/")
 
-    def _say_plain(request: Any, **_: Any) -> None:  # as a proxy before it would
+    def _say_plain(request: Any, **_: Any) -> None:  # as a proxy in front of S3 would
         request.headers["x-forwarded-proto"] = "http"
 
     s3.meta.events.register("before-sign.s3.*", _say_plain)
@@ -153,13 +153,13 @@ def test_a_used_bucket_is_destroyed_when_that_is_asked_for(cloud: Cloud) -> None
 
 
 def _arrival(sqs: Any, url: str) -> Any:
-    """Wait for the message of the object; S3 sends a test event before it."""
+    """Wait for the notification of the object. S3 sends a test event first."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages", []):
             if "2026-01-02.json" in message["Body"]:
                 return message
-    raise AssertionError("the queue was not told of the object")
+    raise AssertionError("the queue got no notification of the object")
 
 
 def _store(cloud: Cloud, duty: str) -> Store:

@@ -1,4 +1,4 @@
-"""The main job on another API and another day, and back to the stand-in."""
+"""The main job with another API and another day, and then the stand-in API again."""
 
 import pytest
 

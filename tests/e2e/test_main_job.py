@@ -1,4 +1,4 @@
-"""The main job on the real stack: a real scheduler, from the API to the marts, and healing."""
+"""The main job on the real stack: a real scheduler, from the API to the marts, and recovery."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def _api_behaves_again(stack: LocalStack) -> Any:
 
 @pytest.fixture
 def landed(stack: LocalStack) -> None:
-    """The day of these tests, landed and published whichever of them ran before."""
+    """The day of these tests, landed and published, independent of earlier tests."""
     if not _is_landed(stack, _DAY):
         started = now()
         assert stack.run_by_hand("ingest_posts", {"day": _DAY})[1] == "success"
@@ -143,8 +143,8 @@ def _a_row_missing(stack: LocalStack, day: str) -> Iterator[None]:
 
 
 def test_a_failing_dbt_test_publishes_nothing_is_told_and_heals(stack: LocalStack) -> None:
-    """One row is missing from what the ledger counts: the counts' test must stop the build."""
-    told = len(slack_messages(stack.folder / "inbox")), len(mails(stack.folder / "inbox"))
+    """One row that the ledger counts is missing: the dbt test of the counts must stop the build."""
+    sent = len(slack_messages(stack.folder / "inbox")), len(mails(stack.folder / "inbox"))
     marts_before = stack.marts("select post_id, title, last_seen_day from marts.fct_posts")
     with _a_row_missing(stack, _DAY):
         run_id, state = stack.run_by_hand("transform_posts", {})
@@ -152,14 +152,14 @@ def test_a_failing_dbt_test_publishes_nothing_is_told_and_heals(stack: LocalStac
         assert state == "failed"
         marts = stack.marts("select post_id, title, last_seen_day from marts.fct_posts")
         assert marts == marts_before
-        _wait_for_alerts(stack, *(count + 1 for count in told))
+        _wait_for_alerts(stack, *(count + 1 for count in sent))
         blocks = str(slack_messages(stack.folder / "inbox")[-1]["body"]["blocks"])
         assert "posts_match_the_ledger found 1" in blocks
         assert f"day={_DAY}" in blocks
 
     stack.airflow.clear("transform_posts", run_id)
     assert stack.finished("transform_posts", run_id) == "success"
-    _wait_for_alerts(stack, *(count + 2 for count in told))
+    _wait_for_alerts(stack, *(count + 2 for count in sent))
     assert "recovered" in slack_messages(stack.folder / "inbox")[-1]["body"]["text"]
     assert stack.query(
         "select count(*) from ops.loads where is_current and published_at is null"
@@ -169,7 +169,7 @@ def test_a_failing_dbt_test_publishes_nothing_is_told_and_heals(stack: LocalStac
 @pytest.mark.thorough
 def test_a_dead_api_is_tried_again_told_once_and_lands_nothing(stack: LocalStack) -> None:
     inbox = stack.folder / "inbox"
-    told = len(slack_messages(inbox)), len(mails(inbox))
+    sent = len(slack_messages(inbox)), len(mails(inbox))
     day = "2026-02-05"
     stack.switch(drop=True)
 
@@ -178,7 +178,7 @@ def test_a_dead_api_is_tried_again_told_once_and_lands_nothing(stack: LocalStack
     assert state == "failed"
     assert stack.airflow.tasks("ingest_posts", run_id)[0]["try_number"] == 2
     assert not _is_landed(stack, day)
-    _wait_for_alerts(stack, *(count + 1 for count in told))
+    _wait_for_alerts(stack, *(count + 1 for count in sent))
     message = slack_messages(inbox)[-1]["body"]
     assert "UnavailableError" in str(message["blocks"])
     link = message["blocks"][-1]["text"]["text"].removeprefix("<").split("|")[0]
@@ -190,14 +190,14 @@ def test_a_dead_api_is_tried_again_told_once_and_lands_nothing(stack: LocalStack
     assert stack.run_by_hand("ingest_posts", {"day": day})[1] == "success"
     assert stack.transforms_settled(started)[-1]["state"] == "success"
     assert stack.query("select count(*) from raw.posts where day = date '2026-02-05'") == [(137,)]
-    _wait_for_alerts(stack, *(count + 2 for count in told))
+    _wait_for_alerts(stack, *(count + 2 for count in sent))
     assert "recovered" in slack_messages(inbox)[-1]["body"]["text"]
 
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("landed")
 def test_a_failed_load_is_finished_by_the_next_event(stack: LocalStack) -> None:
-    """What a run leaves unpublished is the next run's work, whatever triggered it."""
+    """The next run publishes what a run left unpublished, independent of its trigger."""
     [(load_id,)] = stack.query(
         "update ops.loads set published_at = null"
         " where source = 'posts' and day = date '2026-01-31' and is_current returning load_id"
@@ -263,7 +263,7 @@ def test_a_dead_process_is_named_with_the_end_of_its_log(stack: LocalStack) -> N
 
 
 def _wait_for_alerts(stack: LocalStack, slack: int, mail: int) -> None:
-    """Wait for exactly so many messages; one too many is a failure too."""
+    """Wait for exactly this many messages. More of them also fail the test."""
     inbox = stack.folder / "inbox"
     seen = wait_for(
         lambda: (len(slack_messages(inbox)), len(mails(inbox))),

@@ -1,4 +1,4 @@
-"""Reruns, backfill and waiting on the real stack, by Airflow's command line and REST API."""
+"""Reruns, backfills and waiting on the real stack, with Airflow's command line and REST API."""
 
 import json
 import time
@@ -44,7 +44,7 @@ def _put(stack: LocalStack, day: str) -> None:
 
 
 def _waits(stack: LocalStack, day: str) -> str:
-    """Trigger a transform for a day that has not landed; return its run once it waits."""
+    """Trigger a transform for a day that has not landed. Return the run once it is deferred."""
     run_id = stack.airflow.trigger("transform_posts", {"days": [day]})
     wait_for(
         lambda: stack.task_states("transform_posts", run_id)["load"],
@@ -96,7 +96,7 @@ def test_a_rerun_from_the_command_line_changes_nothing_if_the_answer_is_the_same
 
 
 def test_a_backfill_again_with_a_new_answer_replaces_its_day(stack: LocalStack) -> None:
-    """Meanwhile somebody runs dbt by hand: the transform waits for it."""
+    """A manual dbt run holds the lock at the same time, so the transform waits for it."""
     stack.switch(body=json.dumps([_RECORD]))
     wait_for(lambda: _backfills_going(stack), lambda count: count == 0, 120)
     started = now()
@@ -114,9 +114,9 @@ def test_a_backfill_again_with_a_new_answer_replaces_its_day(stack: LocalStack) 
 
 
 def test_an_object_that_no_notification_tells_of_is_published(stack: LocalStack) -> None:
-    """Without a queue, or with a dead one, the watch sees it: here twice a minute."""
+    """Without a working queue the watch finds the object. Here it runs twice a minute."""
     s3, bucket, day = stack.s3(), stack.known["bucket"], "2026-02-02"
-    told = s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"]
+    queues = s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"]
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
     try:
         _put(stack, day)
@@ -124,12 +124,12 @@ def test_an_object_that_no_notification_tells_of_is_published(stack: LocalStack)
         wait_for(lambda: stack.query(published), lambda rows: rows == [(True,)], 180)
     finally:
         s3.put_bucket_notification_configuration(
-            Bucket=bucket, NotificationConfiguration={"QueueConfigurations": told}
+            Bucket=bucket, NotificationConfiguration={"QueueConfigurations": queues}
         )
 
 
 def _backfills_going(stack: LocalStack) -> int:
-    """Count those that Airflow has not closed: it looks at them some time after their last run."""
+    """Count the open backfills. Airflow closes a backfill some time after its last run."""
     known = stack.airflow.get("/backfills", dag_id="ingest_posts")["backfills"]
     return sum(backfill["completed_at"] is None for backfill in known)
 
@@ -163,11 +163,11 @@ def test_a_wait_in_vain_is_told_once_and_not_tried_again(stack: LocalStack) -> N
     tasks = stack.airflow.tasks("transform_posts", run_id)
     (waited,) = [task for task in tasks if task["task_id"] == "load"]
     assert waited["try_number"] == 1
-    told = wait_for(lambda: _told(stack, run_id), bool, 30)
-    assert len(told) == 1
-    assert "waited 0.4 minutes, and not all of 2026-04-02 has landed" in told[0]
+    sent = wait_for(lambda: _messages(stack, run_id), bool, 30)
+    assert len(sent) == 1
+    assert "waited 0.4 minutes, and not all of 2026-04-02 has landed" in sent[0]
 
 
-def _told(stack: LocalStack, run_id: str) -> list[str]:
+def _messages(stack: LocalStack, run_id: str) -> list[str]:
     texts = [json.dumps(message["body"]) for message in slack_messages(stack.folder / "inbox")]
     return [text for text in texts if run_id in text]

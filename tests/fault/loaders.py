@@ -1,4 +1,4 @@
-"""Loaders that stop, die or lose their connection where a test says so."""
+"""Loaders that stop, die or lose their connection at a place that a test chooses."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ COMMIT = b"Q\0\0\0\x0bCOMMIT\0"  # the message that psycopg sends
 
 
 class Loader:
-    """A loader in a process of its own."""
+    """A loader in a separate process."""
 
     def __init__(self, store: Store, dsn: str, **places: str) -> None:
         self.process = subprocess.Popen(
@@ -31,19 +31,19 @@ class Loader:
         )
 
     def wait_until_stopped(self) -> None:
-        """Wait for its SIGSTOP; fails if it ends instead."""
+        """Wait for its SIGSTOP. Fail if the process ends instead."""
         _, status = os.waitpid(self.process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status), f"ended with status {status} and never stopped"
 
     def finish(self) -> tuple[int, str]:
-        """Return its exit status (negative: the signal that killed it) and what it said."""
+        """Return its exit status (negative: the signal that killed it) and its output."""
         out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out + err
 
 
 @contextmanager
 def loader(store: Store, dsn: str, **places: str) -> Iterator[Loader]:
-    """Start a loader, and see to it that it is gone afterwards."""
+    """Start a loader, and kill it at the end of the block if it still runs."""
     started = Loader(store, dsn, **places)
     try:
         yield started
@@ -55,10 +55,10 @@ def loader(store: Store, dsn: str, **places: str) -> Iterator[Loader]:
 
 @dataclass
 class CommitCutter:
-    """A TCP proxy before a Postgres that cuts a connection at a COMMIT: its n-th, from 1.
+    """A TCP proxy in front of Postgres that cuts a connection at the n-th COMMIT, from 1.
 
-    Before: the COMMIT does not reach the server. After: it does, and the server's reply, which
-    the proxy has in hand, does not reach the client.
+    Before: the COMMIT does not reach the server. After: the COMMIT reaches the server. The proxy
+    receives the reply and does not pass it to the client.
     """
 
     dsn: str
@@ -80,9 +80,9 @@ class CommitCutter:
 
     @property
     def proxied(self) -> str:
-        """The DSN that leads through the proxy."""
+        """The DSN of the warehouse through the proxy."""
         port = self._listener.getsockname()[1]
-        # TLS would hide the COMMIT; the test's server has none.
+        # TLS would hide the COMMIT. The test's server does not use TLS.
         return make_conninfo(self.dsn, port=port, sslmode="disable", gssencmode="disable")
 
     def _serve(self) -> None:
@@ -90,7 +90,7 @@ class CommitCutter:
         while True:
             try:
                 client, _ = self._listener.accept()
-            except OSError:  # closed: the test is over
+            except OSError:  # closed: the test has ended
                 return
             server = socket.create_connection((str(parts["host"]), int(str(parts["port"]))))
             threading.Thread(target=self._down, args=(server, client), daemon=True).start()
@@ -131,5 +131,5 @@ def _receive(peer: socket.socket) -> bytes:
 
 
 def _hang_up(peer: socket.socket) -> None:
-    with suppress(OSError):  # it has hung up already
+    with suppress(OSError):  # the peer has already closed it
         peer.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""An extraction killed at any place leaves the day whole or absent, and the next one heals it."""
+"""A killed extraction leaves the day complete or absent, and the next extraction completes it."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def api() -> Iterator[Api]:
 def start(
     api: Api, store: Store, ministack: MiniStack, folder: Path, **environ: str
 ) -> subprocess.Popen[str]:
-    """Start an extraction by hand; `folder` takes its temporary files."""
+    """Start an extraction from the command line. `folder` holds its temporary files."""
     return subprocess.Popen(
         [sys.executable, "-m", "scripts.extract", "posts", "--day", "2026-01-01"],
         env={
@@ -63,14 +63,14 @@ def test_killed_around_the_upload_the_next_run_lands_it_once(
     place = "ingest.after_upload" if landed else "ingest.before_upload"
     with start(api, store, ministack, tmp_path, PIPELINE_KILL_AT=place) as killed:
         killed.communicate(timeout=60)
-    assert killed.returncode == -9, "the fault did not strike"
+    assert killed.returncode == -9, "the fault took no effect"
     assert versions(store) == landed
     assert not list(tmp_path.iterdir()), "a temporary file was left"
 
     with start(api, store, ministack, tmp_path) as again:
-        said, _ = again.communicate(timeout=60)
+        output, _ = again.communicate(timeout=60)
     assert again.returncode == 0
-    assert said.startswith("unchanged" if landed else "landed")
+    assert output.startswith("unchanged" if landed else "landed")
     assert versions(store) == 1
     opened = store.open(KEY)
     assert opened is not None

@@ -1,4 +1,4 @@
-"""The loader dies, stops, races and is cut off anywhere: one more load ends in the right table."""
+"""After any kill, stop, race or lost connection, one more load gives the correct table."""
 
 import os
 import signal
@@ -66,7 +66,7 @@ def warehouse(_database: Warehouse) -> Warehouse:
 
 @pytest.fixture
 def store(_bucket: Store, warehouse: Warehouse) -> Store:
-    """A bucket whose object has changed since it was loaded."""
+    """A bucket with an object that changed after it was loaded."""
     put(_bucket, array(OLD))
     load_day(_bucket, warehouse)
     put(_bucket, array(NEW))
@@ -74,7 +74,7 @@ def store(_bucket: Store, warehouse: Warehouse) -> Store:
 
 
 def assert_right(warehouse: Warehouse, records: list[Any] = NEW) -> None:
-    """Exactly these rows, one current load, and nothing left over once cleaned up."""
+    """Check for exactly these rows, one current load, and no other rows after the cleanup."""
     assert payloads(warehouse) == records
     current = query(warehouse, "select load_id, loaded from ops.loads where is_current")
     assert [loaded for _, loaded in current] == [len(records)]
@@ -109,9 +109,9 @@ def test_a_zombie_neither_blocks_nor_overwrites(
         winner = ledger(warehouse)
 
         os.kill(zombie.process.pid, signal.SIGCONT)
-        status, said = zombie.finish()
-    assert status == 0, said
-    assert "unchanged" in said
+        status, output = zombie.finish()
+    assert status == 0, output
+    assert "unchanged" in output
     assert ledger(warehouse) == winner
     assert_right(warehouse)
 
@@ -126,9 +126,9 @@ def test_a_zombie_that_holds_the_lock_is_put_out_by_the_server(
         zombie.wait_until_stopped()
         assert load_day(store, warehouse).outcome == "loaded"
         os.kill(zombie.process.pid, signal.SIGCONT)
-        status, said = zombie.finish()
+        status, output = zombie.finish()
     assert status == 2
-    assert said.startswith("error: warehouse: ")
+    assert output.startswith("error: warehouse: ")
     assert_right(warehouse)
 
 
@@ -144,9 +144,9 @@ def test_an_object_replaced_while_it_is_read_ends_as_the_newer(
         if is_loaded_meanwhile:
             assert load_day(store, warehouse).outcome == "loaded"
         os.kill(slow.process.pid, signal.SIGCONT)
-        status, said = slow.finish()
-    assert status == 0, said
-    assert ("unchanged" if is_loaded_meanwhile else "loaded, 2000 of 2000") in said
+        status, output = slow.finish()
+    assert status == 0, output
+    assert ("unchanged" if is_loaded_meanwhile else "loaded, 2000 of 2000") in output
     assert_right(warehouse, newest)
 
 
@@ -159,9 +159,9 @@ def test_a_zombie_that_read_a_broken_object_does_not_park_its_successor(
         put(store, array(NEW))
         assert load_day(store, warehouse).outcome == "loaded"
         os.kill(zombie.process.pid, signal.SIGCONT)
-        status, said = zombie.finish()
-    assert status == 0, said
-    assert "unchanged" in said
+        status, output = zombie.finish()
+    assert status == 0, output
+    assert "unchanged" in output
     assert ledger(warehouse) == [("loaded", False, 5), ("loaded", True, 3_000)]
 
 
@@ -227,7 +227,7 @@ def test_loaders_and_a_writer_at_once_end_at_the_last_object(
 
 @contextmanager
 def suppress_unavailable() -> Iterator[None]:
-    """An object that changes during every try is told as such: that is no fault of the load."""
+    """Accept the error for an object that changes during every try: here it is expected."""
     try:
         yield
     except UnavailableError as error:
@@ -263,10 +263,10 @@ def test_a_server_that_crashes_in_the_middle_of_copy_shows_nothing(store: Store)
             assert query(warehouse, copying) == [("active",)]
             warehouse.server.stop("immediate")
             os.kill(struck.process.pid, signal.SIGCONT)
-            status, said = struck.finish()
-        assert status == 2, said
-        assert said.startswith("error: warehouse: ")
-        assert said.count("\n") == 1
+            status, output = struck.finish()
+        assert status == 2, output
+        assert output.startswith("error: warehouse: ")
+        assert output.count("\n") == 1
         warehouse.server.start()
         assert payloads(warehouse) == OLD
         assert load_day(store, warehouse).outcome == "loaded"
@@ -275,7 +275,7 @@ def test_a_server_that_crashes_in_the_middle_of_copy_shows_nothing(store: Store)
 
 @contextmanager
 def own_server() -> Iterator[Warehouse]:
-    """A server that a test may crash: with fsync, so that what it has committed stays."""
+    """A server that a test may crash. It uses fsync, so that committed data survives."""
     with TemporaryDirectory(prefix="elt-crash-") as folder:
         Path(folder).chmod(0o755)
         server = PostgresServer(Path(folder) / "data", free_port(), "test-pw")

@@ -1,4 +1,4 @@
-"""Readers of the raw tables while days are loaded again and again: no wait, no wrong count."""
+"""Readers of the raw tables never wait and never see a wrong count while days are reloaded."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from tests.loading import DAY, SETTINGS, array, bucket_of, database_of, empty, p
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(120)]
 OTHER = DAY.replace(day=1)
 ROWS, RELOADS = 300, 50
-# The day's own count, its distinct positions and its versions must all fit at once.
+# The day's count, its distinct positions and its versions must agree in one query.
 _COUNT = """
     select day, count(*), count(distinct position), array_agg(distinct payload ->> 'title')
     from raw.posts group by day order by day
@@ -57,7 +57,7 @@ def test_a_reader_never_waits_and_never_sees_a_wrong_count(
 
     def read() -> Counter[str]:
         seen: Counter[str] = Counter()
-        # The server itself ends a wait for a lock of 100 ms, however busy this machine is.
+        # The server ends a lock wait after 100 ms, even when this machine is busy.
         options = "-c lock_timeout=100ms"
         with psycopg.connect(warehouse.transformer, options=options) as connection:
             connection.isolation_level = isolation

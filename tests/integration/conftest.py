@@ -1,4 +1,4 @@
-"""Fixtures that several rooms of the integration tests share."""
+"""Fixtures that several packages of the integration tests share."""
 
 from tests.inbox import inbox
 

@@ -1,4 +1,4 @@
-"""The warehouse's shape, on a real Postgres, created by an owner who is no superuser."""
+"""The warehouse's schema on a real Postgres, created by an owner without superuser rights."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""Raw is the truth: a warehouse that was dropped comes back from it, mart for mart."""
+"""Raw is the truth: a dropped warehouse is rebuilt from it with identical marts."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -42,7 +42,7 @@ def _drop(warehouse: Warehouse, kind: str, names: list[sql.Identifier]) -> None:
 def test_a_dropped_warehouse_comes_back_with_identical_marts(
     warehouse: Warehouse, store: Store, tmp_path: Path
 ) -> None:
-    """A refused object is refused again and told of at the end; a failed gate changes nothing."""
+    """A parked object is parked again and reported at the end. A failed gate changes nothing."""
     place = dbt_place(warehouse, tmp_path)
     _land(store, _DAYS[2], array([post(1), post(2, title="to be replaced")]))
     load(POSTS, _DAYS[2], store, warehouse.loader, SETTINGS)

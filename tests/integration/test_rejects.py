@@ -1,4 +1,4 @@
-"""Rejected records are kept, shown, and loaded again once they meet the contract."""
+"""Rejected records are kept, shown, and reloaded once they meet the contract."""
 
 import json
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.integration
 
 
 class Title(msgspec.Struct, rename="camel"):
-    """A contract that no longer asks for a text."""
+    """A contract that also accepts a null title."""
 
     user_id: int
     id: int
@@ -104,7 +104,7 @@ def test_a_record_that_is_no_text_is_shown_with_escapes(store: Store, warehouse:
     load_day(store, warehouse)
     shown = read_reject(warehouse.loader, 1, 1)
     assert shown["record"].startswith('{"a": "éé')
-    assert shown["record"].endswith("é\\xc3")  # 64 KB end inside a character
+    assert shown["record"].endswith("é\\xc3")  # the 64 KB limit cuts a character
     assert shown["record_bytes"] == len(large)
     with pytest.raises(InvalidInputError, match="load 1 keeps no reject at position 0"):
         read_reject(warehouse.loader, 1, 0)

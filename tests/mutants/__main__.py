@@ -1,7 +1,7 @@
-"""Break the code on purpose, one patch at a time: the test that each patch names must turn red.
+"""Break the code on purpose, one patch at a time: the test that each patch names must fail.
 
-Each ``*.patch`` begins with ``test: <pytest node>``, then says why, then is a unified diff. It is
-applied to a copy of the tree; the work tree is never changed.
+Each ``*.patch`` starts with ``test: <pytest node>``, then gives the reason, then a unified diff. It
+is applied to a copy of the tree. The work tree never changes.
 """
 
 import shutil
@@ -19,19 +19,21 @@ from scripts.cli import run_cli
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
-_FAILED = 1  # pytest's status when tests ran and some failed; others mean that none ran
+_FAILED = 1  # pytest's exit status for failed tests. Other values mean that no test ran
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="patches by name; default all")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="names of patches (default: all)")
+    ] = None,
 ) -> None:
-    """Run every mutant, or those named; exit 1 if one of them lives."""
+    """Run all mutants, or the given ones. Exit 1 if one of them survives."""
     patches = _patches(names or [])
     tests = {patch: _named_test(patch) for patch in patches}
     with _copied_tree() as tree:
         healthy = _run(tree, *dict.fromkeys(tests.values()))
     if healthy.returncode:
-        _say(f"the tests must pass before they can turn red:\n{healthy.stdout}")
+        _say(f"the tests must pass without a mutant first:\n{healthy.stdout}")
         raise typer.Exit(1)
     alive = [patch.stem for patch in patches if not _is_killed(patch, tests[patch])]
     _say(f"{len(patches) - len(alive)} of {len(patches)} mutants were caught")
@@ -66,7 +68,7 @@ def _is_killed(patch: Path, test: str) -> bool:
 
 @contextmanager
 def _copied_tree() -> Iterator[Path]:
-    """Copy what is in the work tree and not ignored."""
+    """Copy all files of the work tree that git does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=_ROOT,
@@ -76,7 +78,7 @@ def _copied_tree() -> Iterator[Path]:
     )
     with TemporaryDirectory(prefix="mutant-") as folder:
         for name in listed.stdout.splitlines():
-            if (_ROOT / name).is_file():  # not deleted since
+            if (_ROOT / name).is_file():  # not deleted in the work tree
                 target = Path(folder) / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(_ROOT / name, target)

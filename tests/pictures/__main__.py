@@ -1,7 +1,7 @@
 """Draw the pictures of README.md and docs/: ``python -m tests.pictures``, or ``make pictures``.
 
-A local stack of its own lives through a month, and a real Chromium looks at it. Emoji and text look
-as they should with the fonts Noto Color Emoji and Liberation Sans.
+A separate local stack gets a month of history, and a real Chromium takes the pictures. Install the
+fonts Noto Color Emoji and Liberation Sans, so that emoji and text look correct.
 """
 
 import time
@@ -18,7 +18,7 @@ from tests.pictures.shot import FOLDER
 
 
 def main() -> None:
-    """Draw every picture anew; about four minutes."""
+    """Draw every picture again. This takes about four minutes."""
     begun = time.monotonic()
 
     def report(line: str) -> None:

@@ -1,4 +1,4 @@
-"""Airflow's own pages as pictures."""
+"""Pictures of Airflow's pages."""
 
 from playwright.sync_api import Browser, Page
 
@@ -16,7 +16,7 @@ _REST_MILLISECONDS = 1500
 
 
 def draw_graph(browser: Browser, stack: LocalStack, run_id: str) -> None:
-    """Draw the graph of a run with its dbt tasks; it is wide, so its window is."""
+    """Draw the graph of a run with its dbt tasks, in a wide window."""
     context = context_of(browser, 1600, 700)
     remember(context, _GRAPH)
     page = context.new_page()
@@ -29,7 +29,7 @@ def draw_graph(browser: Browser, stack: LocalStack, run_id: str) -> None:
 
 
 def draw_assets(browser: Browser, stack: LocalStack) -> None:
-    """Draw what the marts follow from."""
+    """Draw the upstream assets of the marts."""
     context = context_of(browser)
     page = context.new_page()
     log_in(page, stack.known)
@@ -41,7 +41,7 @@ def draw_assets(browser: Browser, stack: LocalStack) -> None:
 
 
 def draw_health(browser: Browser, stack: LocalStack) -> None:
-    """Draw the health page in the menu, light and dark, in a window that holds all of it."""
+    """Draw the health page inside Airflow, light and dark, in a window that shows all of it."""
     for theme in ("light", "dark"):
         context = context_of(browser, 1280, 960, theme=theme)
         page = context.new_page()
@@ -54,7 +54,7 @@ def draw_health(browser: Browser, stack: LocalStack) -> None:
 
 
 def _settle(page: Page) -> None:
-    """Wait until the graph is laid out, fits its frame and has come to rest."""
+    """Wait until the graph is laid out, fits its frame and no longer moves."""
     page.wait_for_selector(".react-flow__node")
     page.get_by_role("button", name="Fit View").click()
     page.wait_for_timeout(_REST_MILLISECONDS)

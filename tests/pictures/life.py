@@ -1,4 +1,4 @@
-"""The stack that the pictures show: a month behind it, today's run green, and two things amiss."""
+"""The stack in the pictures: a month of history, a green run today, and two problems."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,7 +8,9 @@ from local.run import INGESTS, TRANSFORM
 from tests.pictures import month
 from tests.stack import LocalStack, now, started, wait_for
 
-_PAUSED = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True"}  # nothing moves before the month
+_PAUSED = {
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True"
+}  # nothing runs before the month is loaded
 _SETTINGS = {
     "PIPELINE_LOCAL_AIRFLOW_ENV": json.dumps(_PAUSED),
     "PIPELINE_RUNBOOK_URL": "https://example.com/runbook.md",
@@ -17,13 +19,13 @@ _SETTINGS = {
 
 @contextmanager
 def lived_in_stack(report: Callable[[str], None]) -> Iterator[tuple[LocalStack, str]]:
-    """Yield the running stack and the id of the transform run that brought everything."""
+    """Yield the running stack and the id of the transform run that published everything."""
     report("starting the local stack (about 40 s)")
     with started(_SETTINGS, "up") as stack:
         month.land_and_load(stack, report)
         run_id = _run_today(stack, report)
         month.move_to_their_hours(stack)
-        report("the watch looks, and tells")
+        report("running the watch, which sends the alerts")
         _wake(stack, "watch_pipeline")
         _, state = stack.run_by_hand("watch_pipeline", {})
         assert state == "success"
@@ -35,7 +37,7 @@ def _run_today(stack: LocalStack, report: Callable[[str], None]) -> str:
     report("running today's ingests and one transform of the whole month (about 90 s)")
     stack.switch(posts=month.TODAYS_POSTS, seed=month.SEED)
     since = now()
-    for dag_id in (TRANSFORM, *INGESTS):  # what is paused is told of no arrival
+    for dag_id in (TRANSFORM, *INGESTS):  # a paused DAG gets no asset event
         _wake(stack, dag_id)
     ingests = [(dag_id, stack.airflow.trigger(dag_id, {})) for dag_id in INGESTS]
     assert {stack.finished(*run) for run in ingests} == {"success"}

@@ -1,4 +1,4 @@
-"""Alerts as pictures: the reviewed messages, in a browser."""
+"""Pictures of alerts: the reviewed messages, in a browser."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _LINK = re.compile(r"<(https?://[^|>]+)\|([^>]+)>")
 
 
 def draw_messages(browser: Browser) -> None:
-    """Draw one alert as a mail on two screens, and as Slack would lay it out."""
+    """Draw one alert as a mail at two screen widths, and as a Slack message."""
     for width in (320, 600):
         page = browser.new_page(viewport={"width": width, "height": 400})
         page.goto((GOLDEN / f"{_SHOWN}.html").as_uri())
@@ -35,21 +35,21 @@ def draw_messages(browser: Browser) -> None:
 
 
 def as_slack_lays_it_out(body: dict[str, Any]) -> str:
-    """Return a page of ours with the blocks of a webhook's body."""
+    """Return an HTML page that shows the blocks of a webhook's body in Slack's layout."""
     environment = Environment(autoescape=True)
     environment.filters["slack"] = _text
     return environment.from_string(_TEMPLATE.read_text()).render(blocks=body["blocks"])
 
 
 def _text(text: dict[str, str]) -> Markup:
-    """Return a text object; only mrkdwn has links and mentions."""
+    """Render a text object. Only mrkdwn has links and mentions."""
     if text["type"] == "plain_text":
         return escape(text["text"])
     return Markup("").join(map(_piece, _MARK.split(text["text"])))
 
 
 def _piece(text: str) -> Markup:
-    """Return a link, a mention, or text in which Slack's three characters are escaped."""
+    """Render a link, a mention, or text in which Slack's three special characters are escaped."""
     if text.startswith("<!subteam^"):
         return Markup('<span class="mention">@data-on-call</span>')
     if link := _LINK.fullmatch(text):

@@ -1,7 +1,7 @@
-"""Thirty days of a pipeline's life for the pictures. Invariant: the same days on every machine.
+"""Thirty days of history for the pictures. Invariant: the same days on every machine.
 
-The days are landed, loaded and published by the real code, and only then moved to the hour at which
-they would have come. Most are dull; some are late, some have records without an id, one is refused.
+The real code lands, loads and publishes the days. Their timestamps are then moved to realistic
+hours. Most days are normal, some are late, some have records without an id, one object is parked.
 """
 
 import json
@@ -38,14 +38,14 @@ _MOVE = """
 
 
 def month() -> Iterator[tuple[int, date]]:
-    """Yield each day up to today with how far back it is, oldest first."""
+    """Yield each day up to today with its distance from today in days, oldest first."""
     today = datetime.now(UTC).date()
     for back in range(DAYS - 1, -1, -1):
         yield back, today - timedelta(days=back)
 
 
 def land_and_load(stack: LocalStack, report: Callable[[str], None]) -> None:
-    """Put every past day into the landing zone as another program would, and load it."""
+    """Put every past day into the landing zone as another program does, and load it."""
     client = stack.s3()
     past = [*month()][:-1]
     for back, day in past:
@@ -59,7 +59,7 @@ def land_and_load(stack: LocalStack, report: Callable[[str], None]) -> None:
 
 
 def move_to_their_hours(stack: LocalStack) -> None:
-    """Give each published day the hour of its landing: two minutes past midnight, or late."""
+    """Move each published day to two minutes past midnight, or later for a late day."""
     with psycopg.connect(stack.known["warehouse_loader_dsn"]) as connection:
         for back, day in month():
             for source, number in _EVERY.items():
@@ -71,7 +71,7 @@ def move_to_their_hours(stack: LocalStack) -> None:
 
 
 def _body(source: str, back: int) -> bytes:
-    """Return a day of a source: a few more or fewer posts than the day before, some edited."""
+    """Return a day of a source: slightly more or fewer posts than the day before, some edited."""
     if (source, back) == _PARKED:
         return b"<html><body>502 Bad Gateway</body></html>"
     edited = {back: {"title": f"edited {back} days ago"}}

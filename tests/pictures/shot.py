@@ -1,4 +1,4 @@
-"""Where the pictures go. Invariant: none is larger than a README may carry."""
+"""Write the pictures. Invariant: no picture is too large for a README."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ MOST_BYTES = 200_000
 
 
 def shot(page: Page, name: str, *, is_whole_page: bool = False, of: Locator | None = None) -> None:
-    """Write a picture of the window, of the whole page, or of one part of it."""
+    """Write a picture of the window, the whole page, or one element."""
     file = FOLDER / f"{name}.png"
     if of is None:
         page.screenshot(path=file, full_page=is_whole_page, animations="disabled")

@@ -1,4 +1,4 @@
-"""dbt by hand: where it finds its warehouse, and what it repeats of an error."""
+"""dbt from the command line: how it finds its warehouse, and what it prints of an error."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A kill point strikes the process that reaches it, once, and otherwise does nothing."""
+"""A kill point signals the process that reaches it, once. Unarmed, it does nothing."""
 
 import signal
 import subprocess

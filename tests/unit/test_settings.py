@@ -1,4 +1,4 @@
-"""Every way to configure is read, a wrong one is named, and no secret is repeated."""
+"""Every way to configure is read, a wrong value is named, and no secret is printed."""
 
 import json
 import traceback

@@ -1,4 +1,4 @@
-"""One stack for all alerts, whose Slack can refuse; down before the other end-to-end tests' own."""
+"""One stack for all alerts, with a Slack that can refuse. It stops before other tests' stacks."""
 
 import json
 from collections.abc import Iterator
@@ -8,41 +8,41 @@ from typing import Any
 import pytest
 
 from local.processes import free_port
-from tests.e2e.alerts.desk import WATCH, Desk, SlackDoor
+from tests.e2e.alerts.harness import WATCH, Harness, SlackWebhook
 from tests.stack import LocalStack, started
 
 _SETTINGS = {
     "PIPELINE_DBT_SINGLE_TASK": "true",
     "PIPELINE_TASK_RETRIES": "1",
     "PIPELINE_RETRY_DELAY_SECONDS": "1",
-    "PIPELINE_WATCH_SCHEDULE": f"* * * * * */{WATCH}",  # Airflow has the seconds last
+    "PIPELINE_WATCH_SCHEDULE": f"* * * * * */{WATCH}",  # in Airflow the last field is the seconds
 }
 
 
 @pytest.fixture(scope="package")
 def more_dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of DAGs beside our own, for the tests."""
+    """A second DAG folder for the tests."""
     return tmp_path_factory.mktemp("more-dags")
 
 
 @pytest.fixture(scope="package")
 def kill_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where kill points are armed."""
+    """The folder that arms kill points."""
     return tmp_path_factory.mktemp("kill")
 
 
 @pytest.fixture(scope="package")
-def slack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlackDoor]:
-    """The webhook: in this process, so that its port can be closed."""
-    door = SlackDoor(tmp_path_factory.mktemp("slack"), free_port())
-    door.open()
-    yield door
-    door.close()
+def slack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlackWebhook]:
+    """The webhook. It runs in this process, so that a test can close its port."""
+    webhook = SlackWebhook(tmp_path_factory.mktemp("slack"), free_port())
+    webhook.open()
+    yield webhook
+    webhook.close()
 
 
 @pytest.fixture(scope="package")
-def stack(more_dags: Path, kill_folder: Path, slack: SlackDoor) -> Iterator[LocalStack]:
-    """Bring the stack up with 40 posts and their first run."""
+def stack(more_dags: Path, kill_folder: Path, slack: SlackWebhook) -> Iterator[LocalStack]:
+    """Start the stack with 40 posts and their first run."""
     local = "airflow.dag_processing.bundles.local.LocalDagBundle"
     bundles: list[dict[str, Any]] = [
         {"name": "dags-folder", "classpath": local, "kwargs": {}},
@@ -64,14 +64,14 @@ def stack(more_dags: Path, kill_folder: Path, slack: SlackDoor) -> Iterator[Loca
 
 
 @pytest.fixture(scope="package")
-def _told(stack: LocalStack, slack: SlackDoor) -> Desk:
-    desk = Desk(stack, slack)
-    desk.configure()
-    return desk
+def _configured(stack: LocalStack, slack: SlackWebhook) -> Harness:
+    harness = Harness(stack, slack)
+    harness.configure()
+    return harness
 
 
 @pytest.fixture
-def desk(_told: Desk) -> Desk:
-    """A quiet pipeline, and what is told of it from here on."""
-    _told.quiet()
-    return _told
+def harness(_configured: Harness) -> Harness:
+    """A pipeline without open incidents, and the alerts that it sends."""
+    _configured.quiet()
+    return _configured

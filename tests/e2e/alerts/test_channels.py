@@ -1,4 +1,4 @@
-"""A Slack that refuses: mail does not wait, the message is not lost, and nothing is told twice."""
+"""When Slack refuses messages, mail does not wait, and no message is lost or sent twice."""
 
 import signal
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.alerts.desk import LOOK, WATCH, Desk, say
+from tests.e2e.alerts.harness import LOOK, WATCH, Harness, say
 from tests.stack import now, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(900)]
@@ -18,36 +18,36 @@ _MAIL_SECONDS = 60  # from giving Slack up until the mail
 _STARTS = 30  # seconds that a look of the watch may need until it sends, on a busy machine
 _RETRY_AFTER = 30
 _OUTAGE = timedelta(minutes=10)
-_MINUTE = 60  # a watch interval that is longer than any pause between attempts, as the real one is
+_MINUTE = 60  # like the real watch interval, longer than any pause between attempts
 
 
 @pytest.fixture(autouse=True)
-def _all_behave_again(desk: Desk) -> Iterator[None]:
+def _all_behave_again(harness: Harness) -> Iterator[None]:
     yield
-    desk.stack.switch()
-    desk.slack.reopen()
+    harness.stack.switch()
+    harness.slack.reopen()
 
 
-def _fail(desk: Desk, day: str) -> datetime:
-    """Let the ingest of a day fail by a dead API; return when that was certain."""
-    desk.stack.switch(drop=True)
-    run_id, state = desk.stack.run_by_hand("ingest_posts", {"day": day})
+def _fail(harness: Harness, day: str) -> datetime:
+    """Make the ingest of a day fail with a dead API. Return when the failure was certain."""
+    harness.stack.switch(drop=True)
+    run_id, state = harness.stack.run_by_hand("ingest_posts", {"day": day})
     assert state == "failed"
-    [task] = desk.stack.airflow.tasks("ingest_posts", run_id)
+    [task] = harness.stack.airflow.tasks("ingest_posts", run_id)
     return datetime.fromisoformat(task["end_date"])
 
 
-def _mend(desk: Desk, day: str) -> None:
-    """Let the same ingest succeed; see that its failure was told once, and its end."""
+def _repair(harness: Harness, day: str) -> None:
+    """Make the same ingest succeed. Check that one alert and one recovery were sent."""
     title = f"ingest_posts failed ({day})"
-    desk.stack.switch()
-    assert desk.stack.run_by_hand("ingest_posts", {"day": day})[1] == "success"
-    desk.told(title, "recovered", WATCH + LOOK)
-    desk.assert_told_once(title, f"ingest_posts/run-failed/{day}")
+    harness.stack.switch()
+    assert harness.stack.run_by_hand("ingest_posts", {"day": day})[1] == "success"
+    harness.wait_for_alert(title, "recovered", WATCH + LOOK)
+    harness.assert_delivered_once(title, f"ingest_posts/run-failed/{day}")
 
 
-def _attempts(desk: Desk, fingerprint: str) -> int:
-    rows = desk.stack.query(
+def _attempts(harness: Harness, fingerprint: str) -> int:
+    rows = harness.stack.query(
         """
         select attempts from ops.deliveries inner join ops.incidents using (incident_id)
         where fingerprint = %s and channel = 'slack' and phase = 'opened'
@@ -57,15 +57,15 @@ def _attempts(desk: Desk, fingerprint: str) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-def _mailed_at_once(desk: Desk, title: str, certain_at: datetime) -> None:
-    mailed = desk.told(title, "opened", _MAIL_SECONDS, ("mail",))["mail"]
+def _mailed_at_once(harness: Harness, title: str, certain_at: datetime) -> None:
+    mailed = harness.wait_for_alert(title, "opened", _MAIL_SECONDS, ("mail",))["mail"]
     seconds = (mailed - certain_at).total_seconds()
     say(f"mailed {seconds:+.1f} s after the failure was certain")
     assert seconds <= _MAIL_SECONDS
 
 
-def _delivered(desk: Desk, title: str, back_at: datetime, goal: float) -> None:
-    slacked = desk.told(title, "opened", goal + _STARTS)["slack"]
+def _delivered(harness: Harness, title: str, back_at: datetime, goal: float) -> None:
+    slacked = harness.wait_for_alert(title, "opened", goal + _STARTS)["slack"]
     seconds = (slacked - back_at).total_seconds()
     say(f"delivered {seconds:.1f} s after Slack was back")
     assert seconds <= goal + _STARTS
@@ -82,35 +82,35 @@ def _delivered(desk: Desk, title: str, back_at: datetime, goal: float) -> None:
     ids=["429 with Retry-After", "500", "hangs", "connection refused"],
 )
 def test_a_slack_that_refuses_is_told_of_by_mail_and_told_when_it_is_back(
-    desk: Desk, day: str, refusal: dict[str, Any] | None
+    harness: Harness, day: str, refusal: dict[str, Any] | None
 ) -> None:
     title, fingerprint = f"ingest_posts failed ({day})", f"ingest_posts/run-failed/{day}"
-    deaf_before = len(desk.messages(_DEAF))
+    deaf_before = len(harness.messages(_DEAF))
     if refusal is None:
-        desk.slack.close()
+        harness.slack.close()
     else:
-        desk.slack.reopen()
-        desk.slack.refuse(**refusal)
+        harness.slack.reopen()
+        harness.slack.refuse(**refusal)
 
-    _mailed_at_once(desk, title, _fail(desk, day))
-    wait_for(lambda: _attempts(desk, fingerprint), lambda n: n > 1, _RETRY_AFTER + WATCH + LOOK)
+    _mailed_at_once(harness, title, _fail(harness, day))
+    wait_for(lambda: _attempts(harness, fingerprint), lambda n: n > 1, _RETRY_AFTER + WATCH + LOOK)
     if refusal is not None:
-        first, second, *_ = desk.slack.asked()
+        first, second, *_ = harness.slack.asked()
         say(f"Slack was asked again after {(second - first).total_seconds():.1f} s")
         assert second - first >= timedelta(seconds=refusal.get("retry_after", 0))
-    wait_for(lambda: len(desk.messages(_DEAF)), lambda n: n == deaf_before + 1, WATCH + LOOK)
-    assert [one.channel for one in desk.messages(title)] == ["mail"]
+    wait_for(lambda: len(harness.messages(_DEAF)), lambda n: n == deaf_before + 1, WATCH + LOOK)
+    assert [one.channel for one in harness.messages(title)] == ["mail"]
 
-    desk.slack.reopen()
-    _delivered(desk, title, now(), max(WATCH, _RETRY_AFTER if refusal else 0))
-    wait_for(lambda: len(desk.messages(_DEAF)), lambda n: n == deaf_before + 2, WATCH + LOOK)
-    assert {one.channel for one in desk.messages(_DEAF)} == {"mail"}
-    assert [one.phase for one in desk.messages(_DEAF)[deaf_before:]] == ["opened", "recovered"]
-    _mend(desk, day)
+    harness.slack.reopen()
+    _delivered(harness, title, now(), max(WATCH, _RETRY_AFTER if refusal else 0))
+    wait_for(lambda: len(harness.messages(_DEAF)), lambda n: n == deaf_before + 2, WATCH + LOOK)
+    assert {one.channel for one in harness.messages(_DEAF)} == {"mail"}
+    assert [one.phase for one in harness.messages(_DEAF)[deaf_before:]] == ["opened", "recovered"]
+    _repair(harness, day)
 
 
 def test_a_kill_between_send_and_mark_repeats_the_same_incident(
-    desk: Desk, kill_folder: Path
+    harness: Harness, kill_folder: Path
 ) -> None:
     day = "2025-04-05"
     title, fingerprint = f"ingest_posts failed ({day})", f"ingest_posts/run-failed/{day}"
@@ -118,41 +118,41 @@ def test_a_kill_between_send_and_mark_repeats_the_same_incident(
     armed.with_name(".draft").write_text(signal.SIGKILL.name)
     armed.with_name(".draft").rename(armed)
 
-    _fail(desk, day)
+    _fail(harness, day)
 
-    def told() -> list[str]:
-        return sorted(one.channel for one in desk.messages(title))
+    def sent() -> list[str]:
+        return sorted(one.channel for one in harness.messages(title))
 
-    assert wait_for(told, lambda found: len(found) > 2, WATCH + LOOK) == ["mail", "slack", "slack"]
-    [(number,)] = desk.stack.query(
+    assert wait_for(sent, lambda found: len(found) > 2, WATCH + LOOK) == ["mail", "slack", "slack"]
+    [(number,)] = harness.stack.query(
         "select incident_id from ops.incidents where fingerprint = %s", fingerprint
     )
     footer = f"incident {number} · {fingerprint}"
-    assert all(footer in one.whole for one in desk.messages(title))
+    assert all(footer in one.whole for one in harness.messages(title))
 
-    desk.stack.switch()
-    assert desk.stack.run_by_hand("ingest_posts", {"day": day})[1] == "success"
-    desk.told(title, "recovered", WATCH + LOOK)
-    assert told() == ["mail", "mail", "slack", "slack", "slack"]
+    harness.stack.switch()
+    assert harness.stack.run_by_hand("ingest_posts", {"day": day})[1] == "success"
+    harness.wait_for_alert(title, "recovered", WATCH + LOOK)
+    assert sent() == ["mail", "mail", "slack", "slack", "slack"]
 
 
 @pytest.mark.timeout(1500)
-def test_after_an_outage_of_ten_minutes_slack_is_told_at_the_next_look(desk: Desk) -> None:
-    """It comes last: from here on the watch looks each minute."""
+def test_after_an_outage_of_ten_minutes_slack_is_told_at_the_next_look(harness: Harness) -> None:
+    """This test must be the last: it sets the watch interval to one minute."""
     day = "2025-04-06"
     title, fingerprint = f"ingest_posts failed ({day})", f"ingest_posts/run-failed/{day}"
-    desk.stack.restart_airflow(PIPELINE_WATCH_SCHEDULE="* * * * *")
-    desk.slack.close()
+    harness.stack.restart_airflow(PIPELINE_WATCH_SCHEDULE="* * * * *")
+    harness.slack.close()
     down_at = now()
-    _mailed_at_once(desk, title, _fail(desk, day))
+    _mailed_at_once(harness, title, _fail(harness, day))
     wait_for(lambda: now() - down_at, _OUTAGE.__lt__, _OUTAGE.total_seconds() + _STARTS)
-    # Slack comes back just after it was asked in vain: nobody waits longer.
-    before = _attempts(desk, fingerprint)
-    wait_for(lambda: _attempts(desk, fingerprint), before.__lt__, _MINUTE + _STARTS)
+    # The worst case: Slack comes back just after a failed attempt.
+    before = _attempts(harness, fingerprint)
+    wait_for(lambda: _attempts(harness, fingerprint), before.__lt__, _MINUTE + _STARTS)
     say(f"Slack was down for {(now() - down_at).total_seconds():.0f} s, asked {before + 1} times")
 
-    desk.slack.reopen()
-    _delivered(desk, title, now(), _MINUTE)
-    wait_for(lambda: desk.messages(_DEAF)[-1].phase, "recovered".__eq__, 2 * _MINUTE + LOOK)
-    assert {one.channel for one in desk.messages(_DEAF)} == {"mail"}
-    _mend(desk, day)
+    harness.slack.reopen()
+    _delivered(harness, title, now(), _MINUTE)
+    wait_for(lambda: harness.messages(_DEAF)[-1].phase, "recovered".__eq__, 2 * _MINUTE + LOOK)
+    assert {one.channel for one in harness.messages(_DEAF)} == {"mail"}
+    _repair(harness, day)

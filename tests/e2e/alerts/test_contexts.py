@@ -1,4 +1,4 @@
-"""A failure is told in time, and its end too, from each of the three ways in which a run starts."""
+"""Failures and recoveries are reported in time for each of the three ways to start a run."""
 
 import shutil
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.e2e.alerts.desk import Desk, say
+from tests.e2e.alerts.harness import Harness, say
 from tests.stack import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(600)]
@@ -19,32 +19,34 @@ _EVER = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Way(NamedTuple):
-    """A way to fail: how it is told, when it was certain, and how many seconds it may take."""
+    """A way to fail: its alert's words, when it was certain, and the goal in seconds."""
 
     name: str
     words: str
-    certain_at: Callable[[Desk, str, Path], datetime]
+    certain_at: Callable[[Harness, str, Path], datetime]
     goal: float
 
 
-def _task_ended(desk: Desk, dag_id: str, _: Path) -> datetime:
-    run_id = _run_id(desk, dag_id)
-    [task] = wait_for(  # it is told before Airflow is
-        lambda: desk.stack.airflow.tasks(dag_id, run_id), lambda tasks: tasks[0]["end_date"], 60
+def _task_ended(harness: Harness, dag_id: str, _: Path) -> datetime:
+    run_id = _run_id(harness, dag_id)
+    [task] = wait_for(  # the alert comes before Airflow stores the end
+        lambda: harness.stack.airflow.tasks(dag_id, run_id), lambda tasks: tasks[0]["end_date"], 60
     )
     return datetime.fromisoformat(task["end_date"])
 
 
-def _killed(_: Desk, dag_id: str, more_dags: Path) -> datetime:
+def _killed(_: Harness, dag_id: str, more_dags: Path) -> datetime:
     return datetime.fromtimestamp((more_dags / f"{dag_id}.killed").stat().st_mtime, UTC)
 
 
-def _run_ended(desk: Desk, dag_id: str, _: Path) -> datetime:
-    return datetime.fromisoformat(desk.stack.airflow.run(dag_id, _run_id(desk, dag_id))["end_date"])
+def _run_ended(harness: Harness, dag_id: str, _: Path) -> datetime:
+    return datetime.fromisoformat(
+        harness.stack.airflow.run(dag_id, _run_id(harness, dag_id))["end_date"]
+    )
 
 
-def _run_id(desk: Desk, dag_id: str) -> str:
-    [run] = desk.stack.airflow.runs_since(dag_id, _EVER)
+def _run_id(harness: Harness, dag_id: str) -> str:
+    [run] = harness.stack.airflow.runs_since(dag_id, _EVER)
     return str(run["dag_run_id"])
 
 
@@ -57,29 +59,29 @@ _WAYS = [
 
 @pytest.mark.parametrize("way", _WAYS, ids=[way.name for way in _WAYS])
 def test_a_failure_is_told_and_its_end_too_from_every_context(
-    desk: Desk, more_dags: Path, way: Way
+    harness: Harness, more_dags: Path, way: Way
 ) -> None:
-    desk.room(len(_CONTEXTS))  # two of them run as soon as Airflow knows them
+    harness.room(len(_CONTEXTS))  # two of the DAGs run as soon as Airflow has parsed them
     shutil.copy(_CAUSES, more_dags / f"{way.name}.py")
-    wait_for(lambda: desk.stack.airflow.dag(f"{way.name}_manual"), bool, 90)
-    desk.stack.airflow.trigger(f"{way.name}_manual", {})
+    wait_for(lambda: harness.stack.airflow.dag(f"{way.name}_manual"), bool, 90)
+    harness.stack.airflow.trigger(f"{way.name}_manual", {})
 
     for context in _CONTEXTS:
         dag_id = f"{way.name}_{context}"
-        told = desk.told(f"{dag_id} {way.words}", "opened", 120)
-        seconds = (told["slack"] - way.certain_at(desk, dag_id, more_dags)).total_seconds()
-        say(f"{way.name}, {context}: told {seconds:+.1f} s after it was certain")
+        sent = harness.wait_for_alert(f"{dag_id} {way.words}", "opened", 120)
+        seconds = (sent["slack"] - way.certain_at(harness, dag_id, more_dags)).total_seconds()
+        say(f"{way.name}, {context}: alert {seconds:+.1f} s after it was certain")
         assert seconds <= way.goal
-        assert all("PLANTED" not in one.whole for one in desk.messages(dag_id))
-        slacked = [one for one in desk.messages(dag_id) if one.channel == "slack"]
-        assert all("<!channel>" not in one.whole for one in slacked)  # a mail calls nobody
+        assert all("PLANTED" not in one.whole for one in harness.messages(dag_id))
+        slacked = [one for one in harness.messages(dag_id) if one.channel == "slack"]
+        assert all("<!channel>" not in one.whole for one in slacked)  # mail has no mentions
 
-    desk.room(len(_CONTEXTS))
+    harness.room(len(_CONTEXTS))
     (more_dags / f"{way.name}.mended").touch()
     for context in _CONTEXTS:
         dag_id = f"{way.name}_{context}"
-        desk.stack.airflow.clear(dag_id, _run_id(desk, dag_id))
+        harness.stack.airflow.clear(dag_id, _run_id(harness, dag_id))
     for context in _CONTEXTS:
         dag_id = f"{way.name}_{context}"
-        desk.told(dag_id, "recovered", 120)
-        desk.assert_told_once(dag_id, f"{dag_id}/run-failed")
+        harness.wait_for_alert(dag_id, "recovered", 120)
+        harness.assert_delivered_once(dag_id, f"{dag_id}/run-failed")

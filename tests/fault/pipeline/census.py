@@ -1,7 +1,7 @@
-"""Every record, counted where it was given out, in S3, in raw and in the marts.
+"""Count every record at the source, in S3, in raw and in the marts.
 
-A record is its day, number, author, title and body. Numbers are never used for two days, so that a
-record that is lost, doubled, or left from a version that was replaced can be told from all others.
+A record is its day, number, author, title and body. A number belongs to one day only. This makes a
+record that is lost, duplicated, or left from a replaced version distinct from all others.
 """
 
 import itertools
@@ -34,7 +34,7 @@ _MARTS = {
 
 @dataclass
 class Book:
-    """The source: the records of every day as they were last given out."""
+    """The source: the records of every day as they were last served."""
 
     days: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
     _days: Iterator[int] = field(default_factory=itertools.count)
@@ -42,11 +42,11 @@ class Book:
     _versions: Iterator[int] = field(default_factory=itertools.count)
 
     def new_day(self) -> date:
-        """Return a day that was never given out."""
+        """Return a day that was never served."""
         return FIRST_DAY + timedelta(days=next(self._days))
 
     def write(self, day: date) -> list[dict[str, Any]]:
-        """Give out the records of a day, or, of a known day, a new version of the same numbers."""
+        """Serve the records of a new day, or a new version of the same numbers for a known day."""
         known = [record["id"] for record in self.days.get(day, [])]
         numbers = known or list(itertools.islice(self._numbers, RECORDS_A_DAY))
         title = f"version {next(self._versions)} of {day}"
@@ -57,15 +57,16 @@ class Book:
         return self.days[day]
 
     def records(self) -> Counter[Record]:
-        """Return what must be everywhere."""
+        """Return the records that every place must hold."""
         return Counter(_record(day, post) for day, posts in self.days.items() for post in posts)
 
 
 @dataclass(frozen=True)
 class Census:
-    """How what a place holds differs from the book, in records.
+    """The difference between a place and the book, in records.
 
-    `lost` is not there, `duplicated` is there again, `mixed` is of a version that was replaced.
+    `lost` counts missing records, `duplicated` counts extra copies, and `mixed` counts records of a
+    replaced version.
     """
 
     place: str
@@ -79,7 +80,7 @@ class Census:
 
 
 def census(stack: LocalStack, book: Book) -> Iterator[Census]:
-    """Compare each place with the book, the last to be right first."""
+    """Compare each place with the book, starting with the place that is updated last."""
     expected = book.records()
     for place, look in _places(stack, book).items():
         found = Counter(look())

@@ -1,4 +1,4 @@
-"""One stack for all faults of the pipeline, down before another package brings up its own."""
+"""One stack for all faults of the pipeline. It stops before another package starts its own."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,6 @@ from tests.fault.pipeline.rig import rig as build_rig
 
 @pytest.fixture(scope="package")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """A running stack that can be broken."""
+    """A running stack for fault injection."""
     with build_rig(tmp_path_factory.mktemp("kill")) as rig:
         yield rig

@@ -1,4 +1,4 @@
-"""What a fault is: how it strikes, what the operator sees."""
+"""Declare faults: how each is injected, and what the operator sees."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,34 +7,34 @@ from importlib import import_module
 
 from tests.fault.pipeline.rig import Rig
 
-HEAL_SECONDS = 300  # to give up after; how long it took is measured
+HEAL_SECONDS = 300  # timeout only: the suite measures the actual recovery time
 
 
-class Told(Enum):
-    """Whether a fault is an incident: it stays below an alert, may become one, or always does."""
+class ExpectedAlerts(Enum):
+    """Whether a fault never, possibly or always opens an incident."""
 
     NEVER = "never"
     MAYBE = "maybe"
     ALWAYS = "always"
 
     def fits(self, causes: Sequence[str]) -> bool:
-        """Return whether these incidents are what a fault may lead to."""
-        return self is Told.MAYBE or bool(causes) == (self is Told.ALWAYS)
+        """Return whether these incidents match the expectation."""
+        return self is ExpectedAlerts.MAYBE or bool(causes) == (self is ExpectedAlerts.ALWAYS)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault; `strike` brings data, injects it and returns once it has been seen to strike.
+    """One fault. `strike` adds data, injects the fault, and returns once the fault took effect.
 
-    `is_first` marks the one fault of its class that `make test-fault FIRST=1` goes through, and
-    `is_warehouse_down` those during which the warehouse cannot remember what was told.
+    `is_first` marks the one fault of its class that `make test-fault FIRST=1` runs.
+    `is_warehouse_down` marks faults during which the warehouse cannot record what was sent.
     """
 
     name: str
     strike: Callable[[Rig], None]
     seen: str
     is_first: bool = False
-    told: Told = Told.NEVER
+    alerts: ExpectedAlerts = ExpectedAlerts.NEVER
     is_warehouse_down: bool = False
 
 
@@ -46,27 +46,27 @@ def fault(
     *,
     seen: str,
     is_first: bool = False,
-    told: Told = Told.NEVER,
+    alerts: ExpectedAlerts = ExpectedAlerts.NEVER,
     is_warehouse_down: bool = False,
 ) -> Callable[[Callable[[Rig], None]], Callable[[Rig], None]]:
     """Declare the decorated function as a fault."""
 
     def declare(strike: Callable[[Rig], None]) -> Callable[[Rig], None]:
-        _FAULTS[name] = Fault(name, strike, seen, is_first, told, is_warehouse_down)
+        _FAULTS[name] = Fault(name, strike, seen, is_first, alerts, is_warehouse_down)
         return strike
 
     return declare
 
 
 def faults() -> dict[str, Fault]:
-    """Return every fault by name, as the modules beside this one declare them."""
+    """Return every fault by name, as the modules in this package declare them."""
     for module in ("kills", "outside"):
         import_module(f"tests.fault.pipeline.{module}")
     return _FAULTS
 
 
 def strike_and_heal(rig: Rig, fault: Fault) -> float:
-    """Let a fault strike a quiet pipeline; return the seconds until every record is everywhere."""
+    """Inject a fault into an idle pipeline. Return the seconds until every record is everywhere."""
     rig.begin()
     fault.strike(rig)
     return rig.heal(HEAL_SECONDS)

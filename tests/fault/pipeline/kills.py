@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tests.fault.pipeline.fault import Told, fault
+from tests.fault.pipeline.fault import ExpectedAlerts, fault
 from tests.fault.pipeline.rig import Rig, resume
 
 _RETRIED = "the task is retried, no alert"
@@ -59,7 +59,7 @@ def _(rig: Rig) -> None:
 
 
 def _kill_component(name: str, rig: Rig) -> None:
-    """Kill a process of Airflow's while a load stands still in the middle of its COPY."""
+    """Kill an Airflow process while a load is stopped in the middle of its COPY."""
     rig.arm("load.in_copy", "SIGSTOP")
     rig.drop()
     load = rig.stopped("load.in_copy")
@@ -72,14 +72,14 @@ for _name in ("scheduler", "dag-processor", "triggerer", "api-server"):
         f"{_name} killed during a load",
         seen=f"`status` says that {_name} is dead. The load ends or is retried",
         is_first=_name == "scheduler",
-        told=Told.MAYBE,
+        alerts=ExpectedAlerts.MAYBE,
     )(partial(_kill_component, _name))
 
 
 @fault(
     "triggerer dead while an object arrives",
     seen="`status` says that triggerer is dead. The object waits for `watch_pipeline`",
-    told=Told.MAYBE,
+    alerts=ExpectedAlerts.MAYBE,
 )
 def _(rig: Rig) -> None:
     rig.kill("triggerer")

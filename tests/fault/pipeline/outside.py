@@ -1,4 +1,4 @@
-"""Faults of what the pipeline stands on and of what arrives: Postgres, S3, the API, the events."""
+"""Faults of the systems that the pipeline depends on: Postgres, S3, the API, the events."""
 
 import json
 import subprocess
@@ -10,9 +10,9 @@ from local.bucket import QUEUE
 from local.state import BUCKET
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
-from tests.fault.pipeline.fault import Told, fault
+from tests.fault.pipeline.alert_counts import looks_since
+from tests.fault.pipeline.fault import ExpectedAlerts, fault
 from tests.fault.pipeline.rig import Rig, resume
-from tests.fault.pipeline.told import looks_since
 from tests.loading import environment
 from tests.stack import now, wait_for
 
@@ -25,7 +25,7 @@ _TRIES = 7  # boto3 asks five times by itself: the task's first try fails, its s
     "Postgres stopped immediately during a load",
     seen=_DOWN,
     is_first=True,
-    told=Told.MAYBE,
+    alerts=ExpectedAlerts.MAYBE,
     is_warehouse_down=True,
 )
 def _(rig: Rig) -> None:
@@ -37,7 +37,10 @@ def _(rig: Rig) -> None:
 
 
 @fault(
-    "Postgres stopped immediately during dbt", seen=_DOWN, told=Told.MAYBE, is_warehouse_down=True
+    "Postgres stopped immediately during dbt",
+    seen=_DOWN,
+    alerts=ExpectedAlerts.MAYBE,
+    is_warehouse_down=True,
 )
 def _(rig: Rig) -> None:
     with rig.dbt_held_at("build.pinned_loads"):
@@ -67,7 +70,7 @@ def _(rig: Rig) -> None:
 
 
 def _fail_api(switches: dict[str, Any], rig: Rig) -> None:
-    """Fail the three requests of the task's first try and of half its second."""
+    """Fail three requests: those of the task's first try and half of those of its second."""
     _, run_id = rig.ingest(**switches, times=3)
     wait_for(lambda: rig.stack.api("/_switches")["times"], lambda left: left == 0, 240)
     wait_for(
@@ -90,7 +93,7 @@ for _name, _switches in _API.items():
 @fault(
     "the API sends half a list as if it were whole",
     seen="a failed run and one immediate alert. Nothing lands. Clear the run when the API is fixed",
-    told=Told.ALWAYS,
+    alerts=ExpectedAlerts.ALWAYS,
 )
 def _(rig: Rig) -> None:
     day, run_id = rig.ingest(framing="close", cut=300)
@@ -122,7 +125,7 @@ def _(rig: Rig) -> None:
     days = [rig.drop() for _ in range(3)]
     sqs = rig.inside.ministack.session().client("sqs", endpoint_url=rig.inside.ministack.endpoint)
     url = rig.inside.ministack.queue_url(QUEUE)
-    for day in [*reversed(days), *days, rig.book.new_day()]:  # of the last there is no object
+    for day in [*reversed(days), *days, rig.book.new_day()]:  # the last day has no object
         entity = {"bucket": {"name": BUCKET}, "object": {"key": raw_key("posts", day)}}
         record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": entity}
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [record]}))
@@ -138,12 +141,12 @@ def _(rig: Rig) -> None:
 @fault("an object's notification is lost", seen="nothing: `watch_pipeline` detects the object")
 def _(rig: Rig) -> None:
     s3 = rig.stack.s3()
-    told = s3.get_bucket_notification_configuration(Bucket=BUCKET)
+    configured = s3.get_bucket_notification_configuration(Bucket=BUCKET)
     s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration={})
     rig.drop()
     rig.mark()
-    told.pop("ResponseMetadata")
-    s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration=told)
+    configured.pop("ResponseMetadata")
+    s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration=configured)
 
 
 @fault("an object is rewritten while it is read", seen="nothing: the load starts again")
@@ -166,13 +169,13 @@ def _(rig: Rig) -> None:
     for _ in range(2):
         rig.stack.airflow.trigger("transform_posts", {"days": [str(day) for day in days]})
     store = Store(rig.stack.s3(), BUCKET)
-    by_hand = subprocess.run(
+    manual = subprocess.run(
         [sys.executable, "-m", "scripts.load", "posts"],
         env=environment(store, rig.stack.known["warehouse_loader_dsn"]),
         check=False,
         capture_output=True,
         text=True,
     )
-    assert by_hand.returncode == 0, by_hand.stderr
-    assert "2024" in by_hand.stdout
+    assert manual.returncode == 0, manual.stderr
+    assert "2024" in manual.stdout
     resume(load)

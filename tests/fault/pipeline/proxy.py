@@ -1,4 +1,4 @@
-"""An HTTP proxy before S3 that fails as it is told. Without a fault it passes bytes both ways."""
+"""An HTTP proxy in front of S3 that injects faults. Without a fault it passes bytes both ways."""
 
 import threading
 from collections.abc import Iterator
@@ -14,9 +14,10 @@ _OWN_HEADERS = {"connection", "content-length", "date", "server", "transfer-enco
 
 @dataclass
 class S3Fault:
-    """What happens to the next `times` requests of one method for a key.
+    """A fault for the next `times` requests of one method for a key.
 
-    An answer 503 without asking S3, or (`lost`) the request is carried out and its answer dropped.
+    With `503` the proxy answers 503 without a request to S3. With `lost` it sends the request to S3
+    and drops the response.
     """
 
     method: str
@@ -27,7 +28,7 @@ class S3Fault:
 
 
 class S3Proxy(ThreadingHTTPServer):
-    """Stands before the S3 of `upstream` on a loopback port of its own."""
+    """Proxies the S3 at `upstream` on its own loopback port."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -43,7 +44,7 @@ class S3Proxy(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def strike(self, method: str, path: str) -> str | None:
-        """Count a request that the fault strikes, and say how."""
+        """Count a request that the fault applies to, and return the kind of fault."""
         with self._lock:
             fault = self.fault
             if fault is None or method != fault.method or not path.endswith(fault.key):
@@ -54,12 +55,12 @@ class S3Proxy(ThreadingHTTPServer):
             return fault.how
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that was killed, or a server that was, is what this is for."""
+        """Ignore errors: the tests kill clients and servers on purpose."""
 
 
 @contextmanager
 def running() -> Iterator[S3Proxy]:
-    """Serve from a thread for the length of a block."""
+    """Serve from a thread while the block runs."""
     with S3Proxy() as proxy:
         thread = threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True)
         thread.start()
@@ -101,10 +102,10 @@ class _Handler(BaseHTTPRequestHandler):
             if name.lower() not in _OWN_HEADERS:
                 self.send_header(name, value)
             elif name.lower() == "content-length" and self.command == "HEAD":
-                length = value  # the length of what GET would bring
+                length = value  # the length of the body that GET would return
         self.send_header("Content-Length", length)
         self.end_headers()
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

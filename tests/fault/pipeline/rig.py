@@ -1,7 +1,7 @@
-"""A running stack that can be broken: what arrives, what strikes, and how long until it is healed.
+"""A running stack for fault injection: add data, inject faults, and measure the recovery time.
 
-Nothing but time heals; a process that has died is started again by ``python -m local up``,
-as an init system would.
+The tests only wait for the recovery. They restart a dead process with ``python -m local up``, as an
+init system would.
 """
 
 import json
@@ -23,14 +23,14 @@ from local.ministack import LOGIN, REGION
 from local.stack import Stack
 from scripts.errors import UnavailableError
 from scripts.landing.keys import raw_key
+from tests.fault.pipeline.alert_counts import AlertCounter, wait_until_all_is_delivered
 from tests.fault.pipeline.census import RECORDS_A_DAY, Book, Census, census
 from tests.fault.pipeline.proxy import S3Fault, S3Proxy, running
-from tests.fault.pipeline.told import Ear, wait_until_all_is_told
 from tests.stack import LocalStack, started, wait_for
 
 WATCH_SECONDS = 20
 _PLUGINS = Path(__file__).parent / "plugins"
-# A busy machine must not look like a dead one: no shorter than half a minute.
+# At least 30 seconds for heartbeats, so that a busy machine does not look like a dead one.
 _AIRFLOW = {
     "CORE__PLUGINS_FOLDER": str(_PLUGINS),
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
@@ -41,7 +41,7 @@ _AIRFLOW = {
 _RUN_SETTINGS = {
     "http_retries": 1,
     "http_backoff": 0.1,
-    # The days of the book are long ago, and no day since then was to land.
+    # The days of the book are far in the past. The long deadline keeps later days from being late.
     "landing_deadline_hours": 24 * 3650,
 }
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -50,22 +50,22 @@ _POLL_SECONDS = 0.5
 
 @dataclass
 class Rig:
-    """The stack, the proxy before its S3, and the book of what was given out."""
+    """The stack, the proxy in front of its S3, and the book of the records that were served."""
 
     stack: LocalStack
     proxy: S3Proxy
     kill_folder: Path
     book: Book = field(default_factory=Book)
     _struck_at: float | None = None
-    _ear: Ear = field(init=False)
+    _alerts: AlertCounter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.inside = Stack(self.stack.folder)  # the same stack, without a process per look
+        self.inside = Stack(self.stack.folder)  # the same stack, without a process per query
 
-    # what arrives ------------------------------------------------------------------------------
+    # data --------------------------------------------------------------------------------------
 
     def drop(self, day: date | None = None) -> date:
-        """Put a day's object as another program does; a known day is rewritten."""
+        """Put a day's object as another program does. A known day is rewritten."""
         day = day or self.book.new_day()
         self.stack.s3().put_object(
             Bucket=self.stack.known["bucket"],
@@ -75,27 +75,27 @@ class Rig:
         return day
 
     def serve(self, day: date, **faults: Any) -> None:
-        """Let the API answer with a day's records, or fail with these of its switches."""
+        """Make the API return a day's records, or fail with the given switches."""
         known = self.book.days.get(day) or self.book.write(day)
         edited = {str(place): post for place, post in enumerate(known, 1)}
         self.stack.switch(posts=len(known), edited=edited, **faults)
 
     def ingest(self, day: date | None = None, **faults: Any) -> tuple[date, str]:
-        """Start the ingest of a day from the API, which fails with these switches."""
+        """Start the ingest of a day from an API that fails with the given switches."""
         day = day or self.book.new_day()
         self.serve(day, **faults)
         return day, self.stack.airflow.trigger("ingest_posts", {"day": day.isoformat()})
 
-    # what strikes ------------------------------------------------------------------------------
+    # faults ------------------------------------------------------------------------------------
 
     def arm(self, place: str, name: str = "SIGKILL") -> None:
-        """Let the next process that reaches a kill point be signalled there."""
+        """Arm a kill point: the next process that reaches it receives the signal."""
         draft = self.kill_folder / ".draft"
         draft.write_text(name)
         draft.rename(self.kill_folder / place)
 
     def struck(self, place: str) -> int:
-        """Wait until a process was struck at a place; return its pid."""
+        """Wait until a process received its signal at a kill point, and return its pid."""
         [file] = wait_for(lambda: list(self.kill_folder.glob(f"{place}.[0-9]*")), bool, 240)
         pid = int(file.suffix[1:])
         file.unlink()
@@ -103,13 +103,13 @@ class Rig:
         return pid
 
     def stopped(self, place: str) -> psutil.Process:
-        """Wait until a process has stopped at a place; return it."""
+        """Wait until a process has stopped at a kill point, and return it."""
         process = psutil.Process(self.struck(place))
         wait_for(process.status, lambda status: status == psutil.STATUS_STOPPED, 10)
         return process
 
     def kill(self, name: str) -> None:
-        """Kill one of the stack's processes (not its children) at once."""
+        """Kill one of the stack's processes (not its children) with SIGKILL."""
         process = self.inside.processes()[name].process()
         assert process, f"{name} does not run"
         process.kill()
@@ -117,11 +117,11 @@ class Rig:
         self.mark()
 
     def fail_s3(self, method: str, times: int, how: Literal["503", "lost"] = "503") -> None:
-        """Let S3 fail the next requests of a method for an object."""
+        """Make S3 fail the next requests of one method for an object."""
         self.proxy.fault = S3Fault(method, ".json", times, how)
 
     def s3_struck(self) -> None:
-        """Wait until S3 has failed as often as it should."""
+        """Wait until S3 has failed the configured number of times."""
         fault = self.proxy.fault
         assert fault
         wait_for(lambda: fault.struck, lambda struck: struck == fault.times, 240)
@@ -129,7 +129,7 @@ class Rig:
 
     @contextmanager
     def dbt_held_at(self, table: str) -> Iterator[psutil.Process]:
-        """Hold a table; bring a day, and yield the process whose dbt waits for the table."""
+        """Lock a table, add a day, and yield the dbt process that waits for the table."""
         name = sql.Identifier(*table.split("."))
         holder = psycopg.connect(self.inside.dsn("transformer"))
         try:
@@ -142,7 +142,7 @@ class Rig:
             holder.close()
 
     def _waiting_for(self, table: str) -> psutil.Process:
-        """Return the process whose connection waits for a lock of a table."""
+        """Return the process whose connection waits for a lock on a table."""
         waiting = """
             select client_port from pg_locks inner join pg_stat_activity using (pid)
             where relation = %s::regclass and not granted and client_port > 0
@@ -158,23 +158,23 @@ class Rig:
         return psutil.Process(pids[0])
 
     def mark(self) -> None:
-        """The fault has been seen to strike; the clock of healing begins with the first time."""
+        """Record that the fault took effect. The recovery time starts at the first call."""
         self._struck_at = self._struck_at or time.monotonic()
 
-    # what heals --------------------------------------------------------------------------------
+    # recovery ----------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Let everything outside behave, and wait until no work is left, and nothing to tell."""
+        """Remove all faults, and wait until no work and no undelivered message is left."""
         self.stack.switch()
         self.proxy.fault = None
         self._struck_at = None
         wait_for(self._active, lambda runs: runs == [], 300)
-        wait_until_all_is_told(self.stack)
-        self._ear = Ear(self.stack)
+        wait_until_all_is_delivered(self.stack)
+        self._alerts = AlertCounter(self.stack)
 
     def heal(self, seconds: float) -> float:
-        """Wait until every record is everywhere once; return the seconds since the strike."""
-        assert self._struck_at, "the fault did not strike"
+        """Wait until every place holds each record once. Return the seconds since the fault."""
+        assert self._struck_at, "the fault took no effect"
         deadline = time.monotonic() + seconds
         while wrong := self._wrong():
             self._revive()
@@ -185,21 +185,21 @@ class Rig:
         assert not [file.name for file in self.kill_folder.iterdir()], "an armed place was missed"
         return healed
 
-    def misheard(self, *, is_warehouse_down: bool) -> list[str]:
-        """Wait until the end of every cause is told; return what was not told as it should be."""
+    def miscounted(self, *, is_warehouse_down: bool) -> list[str]:
+        """Wait until every recovery is delivered. Then return each wrong count."""
         wait_for(self._active, lambda runs: runs == [], 300)
-        return list(self._ear.misheard(is_warehouse_down=is_warehouse_down))
+        return list(self._alerts.miscounted(is_warehouse_down=is_warehouse_down))
 
     def causes(self) -> list[str]:
-        """Return the cause of each incident of this fault."""
-        return self._ear.incidents()
+        """Return the cause of each incident that this fault opened."""
+        return self._alerts.incidents()
 
     def census(self) -> list[Census]:
         """Compare every place with the book."""
         return list(census(self.stack, self.book))
 
     def _wrong(self) -> object:
-        """Return the first thing that is not as it will be, or None."""
+        """Return the first difference from the expected state, or None."""
         pending = "select count(*) from ops.loads where is_current and published_at is null"
         try:
             [(unpublished,)] = self.stack.query(pending)
@@ -210,7 +210,7 @@ class Rig:
             return str(error)
 
     def _revive(self) -> None:
-        """Start again what has died; a process that lost its database may die some time later."""
+        """Restart dead processes. A process that lost its database may die some time later."""
         if set(self.inside.states().values()) != {"running"}:
             done = self.stack.command("up")
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
@@ -219,25 +219,27 @@ class Rig:
         self._revive()
         try:
             runs = [(run["dag_id"], run["state"]) for run in self.stack.airflow.active_runs()]
-            return [run for run in runs if run[0] != "watch_pipeline"]  # it always runs again
+            return [
+                run for run in runs if run[0] != "watch_pipeline"
+            ]  # it is scheduled continuously
         except UnavailableError as error:
             return str(error)
 
 
 def resume(process: psutil.Process) -> None:
-    """Let a stopped process go on, if it is still there."""
+    """Resume a stopped process, if it still exists."""
     with suppress(psutil.NoSuchProcess):
         os.kill(process.pid, signal.SIGCONT)
 
 
 @contextmanager
 def rig(kill_folder: Path) -> Iterator[Rig]:
-    """Bring up a stack with short intervals, S3 behind a proxy, and one day in its marts."""
+    """Start a stack with short intervals, S3 behind a proxy, and one day in its marts."""
     up = ("up", "--posts", str(RECORDS_A_DAY))
     with running() as proxy, started(_settings(proxy, kill_folder), *up) as stack:
         proxy.upstream = stack.known["s3_endpoint"]
         built = Rig(stack, proxy, kill_folder)
-        # Airflow makes up for the last scheduled run by itself: it is the first arrival.
+        # Airflow starts the last scheduled run automatically: its day is the first to arrive.
         [run] = wait_for(lambda: stack.airflow.runs_since("ingest_posts", _EVER), bool, 120)
         day = datetime.fromisoformat(run["logical_date"]).date()
         built.book.days[day] = stack.api("/posts")

@@ -1,4 +1,4 @@
-"""The tools of the fault suite do what they say: the proxy fails as told, the census counts."""
+"""Tests of the fault suite's tools: the proxy fails as configured, the census counts."""
 
 import io
 import random
@@ -12,10 +12,10 @@ from local.ministack import MiniStack
 from scripts.landing.store import Store
 from tests import soak
 from tests.fault.pipeline import census
+from tests.fault.pipeline.alert_counts import miscounted
 from tests.fault.pipeline.census import Book, Census
 from tests.fault.pipeline.fault import faults
 from tests.fault.pipeline.proxy import S3Fault, S3Proxy, running
-from tests.fault.pipeline.told import misheard
 
 pytestmark = pytest.mark.fault
 KEY = "raw/posts/2026-01-01.json"
@@ -51,7 +51,7 @@ def test_a_lost_answer_is_of_an_upload_that_took_place(
     proxied.put(KEY, io.BytesIO(b"[1]"), "abc")
 
     assert proxy.fault.struck == 1
-    assert len(list(store.versions(KEY))) == 2  # boto3 asked again
+    assert len(list(store.versions(KEY))) == 2  # boto3 retried
 
 
 def test_a_503_asks_nobody(proxy: S3Proxy, proxied: Store) -> None:
@@ -81,7 +81,7 @@ def test_the_census_tells_what_is_wrong(
     rows = change(list(book.records()))
     monkeypatch.setattr(census, "_places", lambda *_: {"here": lambda: rows})
 
-    nothing: Any = None  # the places are ours
+    nothing: Any = None  # the test replaces the places
     [counted] = census.census(nothing, book)
 
     assert counted == Census("here", *found)
@@ -97,7 +97,7 @@ _PART = [
 
 
 @pytest.mark.parametrize(
-    ("incidents", "told", "wrong"),
+    ("incidents", "sent", "wrong"),
     [
         (["it/run-failed"], [_BEGUN, _ENDED], []),
         (["it/run-failed", "a part/no-answer"], [_BEGUN, _ENDED, *_PART], []),
@@ -129,17 +129,17 @@ _PART = [
     ],
 )
 def test_what_was_told_wrongly_is_named(
-    incidents: list[str], told: list[tuple[str, str]], wrong: list[str]
+    incidents: list[str], sent: list[tuple[str, str]], wrong: list[str]
 ) -> None:
-    heard = {"slack": told}
-    assert list(misheard({"it"}, incidents, heard, is_warehouse_down=False)) == wrong
+    messages = {"slack": sent}
+    assert list(miscounted({"it"}, incidents, messages, is_warehouse_down=False)) == wrong
 
 
 def test_without_the_warehouse_a_beginning_may_be_told_again_but_not_an_end() -> None:
     one, twice = [_BEGUN, _AGAIN, _ENDED], [_BEGUN, _ENDED, _ENDED]
     cause = ["it/run-failed"]
-    assert list(misheard([], cause, {"mail": one}, is_warehouse_down=True)) == []
-    assert len(list(misheard([], cause, {"mail": twice}, is_warehouse_down=True))) == 1
+    assert list(miscounted([], cause, {"mail": one}, is_warehouse_down=True)) == []
+    assert len(list(miscounted([], cause, {"mail": twice}, is_warehouse_down=True))) == 1
 
 
 def test_the_same_seed_draws_the_same_faults_and_each_before_one_again() -> None:

@@ -1,4 +1,4 @@
-"""What a failure of dbt leaves for an alert, and when its task is tried again."""
+"""The facts that a dbt failure leaves for an alert, and whether Airflow retries its task."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -109,11 +109,11 @@ def test_a_source_that_fails_before_anything_was_built_is_told(dbt: Dbt) -> None
     ]
 
 
-# --- tried again, or not -----------------------------------------------------------------------
+# --- retried or not ----------------------------------------------------------------------------
 
 
 def _decision(result: Any) -> RetryAction:
-    """What Airflow would do with the exception that Cosmos raises for a result."""
+    """Return the retry decision for the exception that Cosmos raises for a result."""
     with pytest.raises(Exception, match="dbt invocation") as raised:
         handle_exception_if_needed(result)
     return WarehousePolicy().evaluate(raised.value, 1, 3).action
@@ -136,7 +136,7 @@ def test_a_warehouse_that_is_away_is_tried_again(dbt: Dbt) -> None:
 
 
 def test_a_publish_that_readers_hold_up_is_tried_again(dbt: Dbt) -> None:
-    """At the end of a build that publishes, too."""
+    """The publish here runs at the end of a build."""
     Loader(dbt.warehouse).load(DAY, [post(1)])
     asked = {"PIPELINE_DBT_PUBLISH": "true", "PGOPTIONS": "-c lock_timeout=100ms"}
     with psycopg.connect(dbt.warehouse.transformer) as other:
@@ -145,7 +145,7 @@ def test_a_publish_that_readers_hold_up_is_tried_again(dbt: Dbt) -> None:
 
 
 def test_a_connection_that_breaks_in_the_middle_is_tried_again(dbt: Dbt) -> None:
-    """A view in the ledger's place ends the session that reads it."""
+    """A view replaces the ledger and terminates the session that reads it."""
     Loader(dbt.warehouse).load(DAY, [post(1)])
     with psycopg.connect(dbt.warehouse.admin) as connection:
         connection.execute("alter table ops.loads rename to loads_kept")

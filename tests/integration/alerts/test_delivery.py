@@ -1,4 +1,4 @@
-"""What is owed is sent: at least once, with patience, and many as one."""
+"""Pending messages are sent at least once, with backoff, and many of them as one message."""
 
 import os
 import signal
@@ -25,19 +25,19 @@ _FIRST = Incident(Kind.RUN_FAILED, "ingest_posts", date(2026, 1, 2), {"Error": "
 _DAYS = [Incident(Kind.DAY_LATE, "posts", date(2026, 1, 1) + timedelta(n)) for n in range(200)]
 
 
-def _tell(inbox: Inbox, incident: Incident = _FIRST) -> None:
+def _report(inbox: Inbox, incident: Incident = _FIRST) -> None:
     report_failure(inbox.dsn, incident, inbox.channels(), PLACE, is_again=True)
 
 
 def _send(inbox: Inbox) -> int:
-    """What the watch does at every look."""
+    """Deliver as the watch does in every run."""
     with incident_table.connected(inbox.dsn) as connection:
         return deliver(connection, inbox.channels(), PLACE)
 
 
 def test_slack_that_was_down_is_told_when_it_is_back_and_mail_did_not_wait(inbox: Inbox) -> None:
     inbox.switch(status=500)
-    _tell(inbox)
+    _report(inbox)
     assert inbox.counts() == (0, 1)
 
     for _ in range(3):
@@ -61,7 +61,7 @@ def test_an_attempt_that_failed_is_put_off_further_each_time(inbox: Inbox) -> No
             inbox.let_time_pass()
             _send(inbox)
         else:
-            _tell(inbox)
+            _report(inbox)
         [(delay,)] = inbox.query(
             "select extract(epoch from next_try_at - clock_timestamp())::float8"
             " from ops.deliveries where channel = 'slack'"
@@ -74,7 +74,7 @@ def test_an_attempt_that_failed_is_put_off_further_each_time(inbox: Inbox) -> No
 
 def test_a_channel_is_left_alone_as_long_as_it_asks(inbox: Inbox) -> None:
     inbox.switch(status=429, retry_after=120)
-    _tell(inbox)
+    _report(inbox)
     inbox.switch()
     assert _send(inbox) == 0
     [(delay,)] = inbox.query(
@@ -86,7 +86,7 @@ def test_a_channel_is_left_alone_as_long_as_it_asks(inbox: Inbox) -> None:
 
 def test_an_end_is_told_after_its_beginning(inbox: Inbox) -> None:
     inbox.switch(status=500)
-    _tell(inbox)
+    _report(inbox)
     report_recovery(inbox.dsn, _FIRST.fingerprint, inbox.channels(), PLACE)
     assert inbox.counts() == (0, 2)
 
@@ -98,7 +98,7 @@ def test_an_end_is_told_after_its_beginning(inbox: Inbox) -> None:
 
 def test_two_hundred_tasks_with_one_cause_are_one_message_with_their_count(inbox: Inbox) -> None:
     for _ in range(200):
-        _tell(inbox)
+        _report(inbox)
     report_recovery(inbox.dsn, _FIRST.fingerprint, inbox.channels(), PLACE)
     assert inbox.counts() == (2, 2)
     assert "Seen: 200 times" in mails(inbox.folder)[-1]["text"]
@@ -121,7 +121,7 @@ def test_two_hundred_causes_at_once_are_one_message_with_their_count(inbox: Inbo
 
 def test_callbacks_of_a_storm_leave_the_rest_to_one_message(inbox: Inbox) -> None:
     for incident in _DAYS[:40]:
-        _tell(inbox, incident)
+        _report(inbox, incident)
     assert inbox.counts() == (STORM, STORM)
     _send(inbox)
     assert inbox.mail()[STORM:] == [f"[local] {40 - STORM} incidents began"]
@@ -170,19 +170,19 @@ def test_a_silenced_cause_is_recorded_and_not_told_until_the_silence_ends(inbox:
     until = datetime.now(UTC) + timedelta(hours=1)
     with incident_table.connected(inbox.dsn) as connection:
         incident_table.silence(connection, _FIRST.fingerprint, until, "https://tickets.example/1")
-    _tell(inbox)
+    _report(inbox)
     assert inbox.counts() == (0, 0)
     assert inbox.query("select count(*) from ops.incidents") == [(1,)]
 
     inbox.query("update ops.silences set until_at = clock_timestamp()")
-    _tell(inbox)
+    _report(inbox)
     assert inbox.counts() == (1, 1)
 
 
 def test_who_has_reached_nobody_is_counted(inbox: Inbox) -> None:
     inbox.without("PIPELINE_ALERT_EMAIL")
     inbox.switch(drop=True)
-    _tell(inbox)
+    _report(inbox)
     with incident_table.connected(inbox.dsn) as connection:
         assert count_unreported(connection) == 1
         inbox.switch()
@@ -205,7 +205,7 @@ def test_a_check_finds_a_webhook_that_is_gone_and_posts_nothing(inbox: Inbox) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "parts", "said"),
+    ("name", "parts", "message"),
     [
         ("SLACK_ALERTS", {"host": "x"}, "no password"),
         ("SLACK_ALERTS", {"host": "ftp://x", "password": "T0"}, "no http"),
@@ -213,10 +213,10 @@ def test_a_check_finds_a_webhook_that_is_gone_and_posts_nothing(inbox: Inbox) ->
     ],
 )
 def test_a_channel_that_can_never_work_is_an_error_at_once(
-    inbox: Inbox, name: str, parts: dict[str, str], said: str
+    inbox: Inbox, name: str, parts: dict[str, str], message: str
 ) -> None:
     inbox.connection(name, **parts)
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=message):
         inbox.channels()
 
 

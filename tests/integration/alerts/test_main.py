@@ -1,4 +1,4 @@
-"""`python -m scripts.alerts`, as a person types it."""
+"""`python -m scripts.alerts`, as an operator runs it."""
 
 import json
 
@@ -46,8 +46,8 @@ def test_a_silence_needs_a_ticket_and_ends(inbox: Inbox) -> None:
     with pytest.raises(InvalidInputError, match="ticket"):
         _run("silence", "marts/marts-stale", "--hours", "1", "--ticket", "later")
     ticket = ("--ticket", "https://tickets.example/7")
-    said = _run("silence", "marts/marts-stale", "--hours", "1", *ticket)
-    assert "marts/marts-stale is silent until" in said
+    output = _run("silence", "marts/marts-stale", "--hours", "1", *ticket)
+    assert "marts/marts-stale is silent until" in output
 
     report_failure(inbox.dsn, _STALE, inbox.channels(), PLACE, is_again=False)
     assert inbox.counts() == (0, 0)
@@ -57,10 +57,10 @@ def test_a_silence_needs_a_ticket_and_ends(inbox: Inbox) -> None:
 
 
 def test_a_test_sends_one_of_each_class_to_each_channel_and_says_so(inbox: Inbox) -> None:
-    said = _run("test")
+    output = _run("test")
     for channel in ("slack", "mail"):
         for kind in Kind:
-            assert f"{channel}: {kind} was taken" in said
+            assert f"{channel}: {kind} was taken" in output
     assert inbox.counts() == (len(Kind), len(Kind))
     assert inbox.query("select count(*) from ops.incidents") == [(0,)]
 

@@ -1,4 +1,4 @@
-"""From the state of ledger, landing zone and Airflow to what is told, with and without them."""
+"""The alerts for each state of ledger, landing zone and Airflow, and for each one missing."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _QUIET = PipelineState([], [], 0, {}, [], None)
 
 
 class FakeAirflow:
-    """Airflow's REST API as far as it is asked, answering what a test says."""
+    """The parts of Airflow's REST API that the monitor uses, with responses set by a test."""
 
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
@@ -113,15 +113,15 @@ def _watch(
     return monitor(post, seen, note or [])
 
 
-def _told(inbox: Inbox) -> list[str]:
-    """The subjects of the mails, after making sure that Slack was told the same."""
+def _subjects(inbox: Inbox) -> list[str]:
+    """Return the subjects of the mails, after a check that Slack got the same messages."""
     subjects = inbox.mail()
     assert [text.split(" ", 1)[1] for text in inbox.slack()] == subjects
     return [subject.removeprefix("[local] ") for subject in subjects]
 
 
 def _load(inbox: Inbox, **columns: Any) -> None:
-    """Put one current, published load into the ledger, except as told."""
+    """Insert one load into the ledger. It is current and published unless `columns` differ."""
     row = {"received": 100, "loaded": 100, "rejected": 0, "published_at": _NOW, "loaded_at": _NOW}
     inbox.query(
         """
@@ -138,15 +138,15 @@ def test_a_late_day_is_told_once_and_its_landing_too(inbox: Inbox) -> None:
     late = PipelineState(["posts/2026-01-02"], [], 0, {}, [], None)
     _watch(inbox, late)
     _watch(inbox, late)
-    assert _told(inbox) == ["posts has not landed (2026-01-02)"]
+    assert _subjects(inbox) == ["posts has not landed (2026-01-02)"]
 
     _watch(inbox)
-    assert "recovered after" in _told(inbox)[-1]
+    assert "recovered after" in _subjects(inbox)[-1]
 
 
 def test_a_parked_object_is_told_with_its_reason(inbox: Inbox) -> None:
     _watch(inbox, PipelineState([], [], 0, {"posts/2026-01-02": "no list, at byte 0"}, [], None))
-    assert _told(inbox) == ["posts: an object was parked (2026-01-02)"]
+    assert _subjects(inbox) == ["posts: an object was parked (2026-01-02)"]
     assert "Reason: no list, at byte 0" in mails(inbox.folder)[0]["text"]
 
 
@@ -166,13 +166,13 @@ def test_what_the_ledger_shows_is_told_until_it_is_over(
 ) -> None:
     _load(inbox, **columns)
     _watch(inbox)
-    assert _told(inbox) == [subject]
+    assert _subjects(inbox) == [subject]
 
     inbox.query(
         "update ops.loads set published_at = %s, received = 97, rejected = 0, loaded = 97", _NOW
     )
     _watch(inbox)
-    assert "recovered after" in _told(inbox)[-1]
+    assert "recovered after" in _subjects(inbox)[-1]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_what_the_ledger_shows_is_told_until_it_is_over(
 def test_what_is_within_its_limits_is_not_told(inbox: Inbox, columns: dict[str, Any]) -> None:
     _load(inbox, **columns)
     _watch(inbox)
-    assert _told(inbox) == []
+    assert _subjects(inbox) == []
 
 
 def test_an_unusual_volume_is_told(inbox: Inbox) -> None:
@@ -194,20 +194,20 @@ def test_an_unusual_volume_is_told(inbox: Inbox) -> None:
             " current_date as day, 3 as loaded, -4.2::float8 as z_score"
         )
     _watch(inbox)
-    assert _told(inbox) == [f"posts has an unusual number of rows ({_NOW.date()})"]
+    assert _subjects(inbox) == [f"posts has an unusual number of rows ({_NOW.date()})"]
 
 
 def test_a_failed_run_that_no_callback_told_is_told(inbox: Inbox, airflow: FakeAirflow) -> None:
     airflow.run("ingest_posts", "failed", day="2026-01-02")
     airflow.run("ingest_posts", "success", day="2026-01-01")
     _watch(inbox, airflow=airflow)
-    assert _told(inbox) == ["ingest_posts failed (2026-01-02)"]
+    assert _subjects(inbox) == ["ingest_posts failed (2026-01-02)"]
     assert "/tasks/land?try_number=2" in mails(inbox.folder)[0]["text"]
 
     later = datetime.now(UTC) + timedelta(minutes=1)
     airflow.run("ingest_posts", "success", later, day="2026-01-02")
     _watch(inbox, airflow=airflow)
-    assert "recovered after" in _told(inbox)[-1]
+    assert "recovered after" in _subjects(inbox)[-1]
 
 
 def test_a_failed_run_that_a_callback_told_is_not_told_again(
@@ -218,11 +218,11 @@ def test_a_failed_run_that_a_callback_told_is_not_told_again(
     report_failure(inbox.dsn, incident, inbox.channels(), PLACE, is_again=True)
     airflow.run("ingest_posts", "failed", day="2026-01-02")
     _watch(inbox, airflow=airflow)
-    assert _told(inbox) == ["ingest_posts failed (2026-01-02)"]
+    assert _subjects(inbox) == ["ingest_posts failed (2026-01-02)"]
 
-    airflow.runs.clear()  # older than the look back: that is no success
+    airflow.runs.clear()  # runs older than the lookback are not a success
     _watch(inbox, airflow=airflow)
-    assert len(_told(inbox)) == 1
+    assert len(_subjects(inbox)) == 1
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_failed_run_without_a_failed_task_has_run_out_of_time_or_not(
     airflow.failed_tasks = []
     airflow.run("ingest_posts", "failed", _NOW + timedelta(minutes=minutes), day="2026-01-02")
     _watch(inbox, airflow=airflow)
-    assert _told(inbox) == [f"ingest_posts {words} (2026-01-02)"]
+    assert _subjects(inbox) == [f"ingest_posts {words} (2026-01-02)"]
 
 
 def test_a_broken_file_and_a_silent_part_are_told(inbox: Inbox, airflow: FakeAirflow) -> None:
@@ -242,7 +242,7 @@ def test_a_broken_file_and_a_silent_part_are_told(inbox: Inbox, airflow: FakeAir
     airflow.import_errors = [{"filename": "x.py", "bundle_name": "dags", "stack_trace": trace}]
     airflow.silent_for["triggerer"] = timedelta(minutes=5)
     _watch(inbox, airflow=airflow)
-    assert sorted(_told(inbox)) == [
+    assert sorted(_subjects(inbox)) == [
         "Airflow's triggerer sends no heartbeat (all days)",
         "x.py cannot be imported (all days)",
     ]
@@ -250,7 +250,7 @@ def test_a_broken_file_and_a_silent_part_are_told(inbox: Inbox, airflow: FakeAir
 
     airflow.import_errors, airflow.silent_for["triggerer"] = [], timedelta(0)
     _watch(inbox, airflow=airflow)
-    assert len([text for text in _told(inbox) if "recovered" in text]) == 2
+    assert len([text for text in _subjects(inbox) if "recovered" in text]) == 2
 
 
 def test_a_landing_zone_or_an_api_that_is_away_is_told_and_the_rest_goes_on(
@@ -259,14 +259,14 @@ def test_a_landing_zone_or_an_api_that_is_away_is_told_and_the_rest_goes_on(
     airflow.server.switches = Switches(status=503)
     _load(inbox, loaded=90, rejected=10)
     _watch(inbox, UnavailableError("list raw/: EndpointConnectionError"), airflow)
-    assert sorted(_told(inbox)) == [
+    assert sorted(_subjects(inbox)) == [
         f"posts has many rejected records ({_NOW.date()})",
         "the Airflow API does not answer (all days)",
         "the landing zone does not answer (all days)",
     ]
     airflow.server.switches = Switches()
     _watch(inbox, airflow=airflow)
-    assert len([text for text in _told(inbox) if "recovered" in text]) == 2
+    assert len([text for text in _subjects(inbox) if "recovered" in text]) == 2
 
 
 def test_a_warehouse_that_is_away_is_told_once_and_its_return_too(
@@ -277,12 +277,12 @@ def test_a_warehouse_that_is_away_is_told_once_and_its_return_too(
     airflow.run("transform_posts", "failed")
     note = _watch(inbox, gone, airflow, dsn=away)
     note = _watch(inbox, gone, airflow, dsn=away, note=json.loads(json.dumps(note)))
-    assert _told(inbox) == ["the warehouse does not answer (all days)"]
+    assert _subjects(inbox) == ["the warehouse does not answer (all days)"]
 
     airflow.runs.clear()
     assert _watch(inbox, airflow=airflow, note=note) == []
-    assert "recovered after" in _told(inbox)[-1]
-    assert len(_told(inbox)) == 2
+    assert "recovered after" in _subjects(inbox)[-1]
+    assert len(_subjects(inbox)) == 2
     assert inbox.query("select kind, closed_at is not null from ops.incidents") == [
         ("no-answer", True)
     ]

@@ -146,10 +146,10 @@ def test_a_channel_that_refuses_connections_keeps_its_secret(
 def test_secrets_in_an_error_do_not_leave(inbox: Inbox) -> None:
     error = ValueError(f"POST {inbox.slack_server.url}/{SECRET}: {inbox.dsn}\nrow: (Jane)")
     alert_task_failure({**_TASK, "exception": error})
-    told = str(inbox.query("select t::text from ops.incidents as t")) + "".join(
+    stored = str(inbox.query("select t::text from ops.incidents as t")) + "".join(
         file.read_text() for file in inbox.folder.glob("mail/*.eml")
     )
-    assert SECRET not in told
-    assert "loader-pw" not in told
-    assert "Jane" not in told
-    assert "ValueError" in told
+    assert SECRET not in stored
+    assert "loader-pw" not in stored
+    assert "Jane" not in stored
+    assert "ValueError" in stored

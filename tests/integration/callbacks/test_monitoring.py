@@ -1,4 +1,4 @@
-"""The safe path as the DAG calls it: Airflow's connections in, and a note from run to run."""
+"""The monitoring entry point that the DAG calls, with Airflow's connections and stored state."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _LATE = PipelineState(["posts/2026-01-02"], [], 0, {}, [], None)
 
 
 class Memory(dict[str, Any]):
-    """A store of Airflow's, as far as it is used."""
+    """A stand-in for Airflow's state store, with the methods that the callback uses."""
 
     def set(self, key: str, value: Any) -> None:
         assert value is not None  # Airflow's store refuses it

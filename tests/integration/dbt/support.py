@@ -1,4 +1,4 @@
-"""A dbt project on a test's own warehouse, and the raw rows that it reads."""
+"""A dbt project on the warehouse of a test, and the raw rows that it reads."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -24,17 +24,17 @@ Post = dict[str, Any]
 
 
 def post(number: int, title: str = "title", body: str = "a\nbody", author: int = 1) -> Post:
-    """Return a record as the API gives it."""
+    """Return a post as the API sends it."""
     return {"userId": author, "id": number, "title": title, "body": body}
 
 
 def comment(number: int, post_id: int) -> Post:
-    """Return a comment as the API gives it."""
+    """Return a comment as the API sends it."""
     return {"postId": post_id, "id": number, "name": "n", "email": "e@x.org", "body": "b"}
 
 
 def user(number: int, name: str = "A B") -> Post:
-    """Return a user as the API gives it, without what no model reads."""
+    """Return a user as the API sends it, without the fields that no model reads."""
     return {
         "id": number,
         "name": name,
@@ -54,7 +54,7 @@ class Loader:
         self._source = source
 
     def load(self, day: date, posts: Sequence[Post], *, rejected: int = 0) -> int:
-        """Make these records the content of the day; returns the load's id."""
+        """Make these records the content of the day. Return the load's id."""
         with psycopg.connect(self._dsn) as connection:
             row = connection.execute("select nextval('ops.load_id')").fetchone()
             assert row is not None
@@ -86,7 +86,7 @@ class Loader:
         return load_id
 
     def withdraw(self, day: date) -> None:
-        """Leave the day without any content, as if it had never been loaded."""
+        """Remove the content of the day, as if it had never been loaded."""
         with psycopg.connect(self._dsn) as connection:
             self._supersede(connection, day)
 
@@ -98,7 +98,7 @@ class Loader:
 
 
 class Dbt:
-    """Runs dbt in this process, as role transformer."""
+    """Runs dbt in this process, as the role transformer."""
 
     def __init__(self, warehouse: Warehouse, state: Path, project: Path = PROJECT) -> None:
         self.warehouse = warehouse
@@ -119,26 +119,26 @@ class Dbt:
         }
 
     def invoke(self, *arguments: str, env: Mapping[str, str] | None = None) -> Any:
-        """Run a dbt command; its failure is in the result."""
+        """Run a dbt command. The result contains its failure."""
         return self._invoke(arguments, [], env or {})
 
     def run(self, *arguments: str) -> None:
-        """Build without testing; raises AssertionError naming what failed."""
+        """Build without tests. Raise AssertionError with the failed nodes."""
         result = self.invoke("run", *arguments)
         assert result.success, failures(result) or result.exception
 
     def build(self, *arguments: str) -> None:
-        """Build and test; raises AssertionError naming what failed."""
+        """Build and test. Raise AssertionError with the failed nodes."""
         result = self.invoke("build", *arguments)
         assert result.success, failures(result) or result.exception
 
     def publish(self) -> None:
-        """Publish; raises AssertionError with the reason why it could not."""
+        """Publish. Raise AssertionError with the reason if it fails."""
         problem = self.publish_problem()
         assert not problem, problem
 
     def publish_problem(self, env: Mapping[str, str] | None = None) -> str:
-        """Try to publish; returns what dbt said went wrong, empty when it published."""
+        """Try to publish. Return dbt's error message, or an empty text on success."""
         events: list[Any] = []
         result = self._invoke(("run-operation", "publish"), [events.append], env or {})
         errors = [event.info.msg for event in events if event.info.level == "error"]
@@ -156,7 +156,7 @@ class Dbt:
         callbacks: list[Callable[[EventMsg], None]],
         env: Mapping[str, str],
     ) -> Any:
-        # In a thread because dbt inspects its whole call stack, which is deep under pytest.
+        # In a thread, because dbt inspects its whole call stack, which is deep under pytest.
         with (
             mock.patch.dict(os.environ, {**self._environment, **env}),
             ThreadPoolExecutor(1) as pool,
@@ -169,7 +169,7 @@ class Dbt:
 
 
 class Baseline:
-    """A warehouse that can be put back, under its own name, so that dbt parses only once."""
+    """A warehouse that can be restored under the same name, so that dbt parses only once."""
 
     def __init__(self, server: PostgresServer, template: str, name: str) -> None:
         self.warehouse = Warehouse(server, name)
@@ -177,11 +177,11 @@ class Baseline:
         self._copy(template, name)
 
     def keep(self) -> None:
-        """Make the present state the one to come back to."""
+        """Save the current state for `restore`."""
         self._copy(self.warehouse.name, self._kept)
 
     def restore(self) -> None:
-        """Come back to the state that was kept."""
+        """Restore the saved state."""
         self._copy(self._kept, self.warehouse.name)
 
     def _copy(self, original: str, copy: str) -> None:
@@ -203,5 +203,5 @@ def failures(result: Any) -> list[str]:
 
 
 def days(count: int) -> list[date]:
-    """Return that many days in a row."""
+    """Return ``count`` consecutive days."""
     return [date(2026, 1, 1) + timedelta(days=n) for n in range(count)]

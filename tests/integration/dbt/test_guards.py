@@ -1,7 +1,7 @@
-"""Every test of the dbt project passes on healthy days, and fails once what it guards is broken.
+"""Every test of the dbt project passes on healthy days, and fails when its model is broken.
 
-``make mutants`` breaks the models: each patch there that names one of these is the proof that the
-project's own test of that name can fail.
+``make mutants`` breaks the models. Each of its patches that names one of these tests proves that
+the dbt test of that name can fail.
 """
 
 import re
@@ -27,7 +27,7 @@ GUARDED = sorted(
 def outcomes(
     postgres: PostgresServer, _migrated_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, str]:
-    """What each test of the project says of two days, one of them loaded twice; by name."""
+    """The result of each dbt test, by name, for two days of which one was loaded twice."""
     warehouse = Baseline(postgres, _migrated_template, "dbt_guards").warehouse
     dbt = Dbt(warehouse, tmp_path_factory.mktemp("dbt"))
     posts = Loader(warehouse)
@@ -37,7 +37,7 @@ def outcomes(
     for day in (FIRST, SECOND):
         Loader(warehouse, "users").load(day, [user(1), user(2)])
         Loader(warehouse, "comments").load(day, [comment(n, 1) for n in (101, 102)])
-    dbt.invoke("run")  # not build: a test that fails must not keep another from running
+    dbt.invoke("run")  # not build: a failing test must not skip other tests
     results = dbt.invoke("test", env={"DBT_EXCLUDE_RESOURCE_TYPES": ""}).result.results
     tests = [r for r in results if r.node.resource_type in ("test", "unit_test")]
     return {result.node.name: str(result.status) for result in tests}

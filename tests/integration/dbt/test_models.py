@@ -1,4 +1,4 @@
-"""The models, built on real rows, and history in whatever order days come."""
+"""The models, built on real rows, and the history for days that arrive in any order."""
 
 import functools
 import hashlib
@@ -58,7 +58,7 @@ def loader(dbt: Dbt) -> Loader:
 
 
 def _empty(dbt: Dbt) -> None:
-    """Take all loads away; what was built of them stays until the next run."""
+    """Delete all loads. The models that were built from them stay until the next run."""
     with psycopg.connect(dbt.warehouse.loader) as connection:
         connection.execute(
             "truncate ops.loads, ops.rejects, raw.posts_rows, raw.comments_rows, raw.users_rows"
@@ -160,7 +160,7 @@ def test_an_unusual_volume_is_told_but_stops_nothing(dbt: Dbt, loader: Loader) -
     assert [(r.node.name, r.failures) for r in warned] == [("volume_is_usual", 1)]
     dbt.publish()
     again = dbt.invoke("build").result.results
-    assert not [r for r in again if r.status == "warn"]  # told once, not for ever
+    assert not [r for r in again if r.status == "warn"]  # warns only once
 
 
 @pytest.mark.usefixtures("loader")
@@ -232,7 +232,7 @@ Slot = tuple[str, date]  # a source and a day
 
 @dataclass(frozen=True)
 class Step:
-    """One load of a day of a source: its final content, or content that a later load replaces."""
+    """One load of a source's day: the final content, or content that a later load replaces."""
 
     slot: Slot
     is_stale: bool
@@ -247,9 +247,9 @@ STALE: dict[str, list[Post]] = {
 
 @functools.cache
 def world(seed: int) -> dict[Slot, list[Post]]:
-    """Return days of posts that come, change, go and come back, one day missing, one empty.
+    """Return days of posts that appear, change, disappear and return.
 
-    And two days each of what they are joined with.
+    One day is missing and one is empty. Each source that the posts are joined with has two days.
     """
     chance = random.Random(seed)
     missing, empty = chance.sample(DAYS, 2)
@@ -287,7 +287,7 @@ def fingerprints(dbt: Dbt) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def expected(built: Dbt) -> list[dict[str, str]]:
-    """Each world's fingerprints, from its days in order and a full refresh."""
+    """Each world's fingerprints, from its days in order with a full refresh."""
     prints = []
     for seed in range(3):
         _empty(built)
@@ -300,7 +300,7 @@ def expected(built: Dbt) -> list[dict[str, str]]:
 
 @st.composite
 def histories(draw: st.DrawFn, seed: int) -> list[list[Step]]:
-    """Batches of loads, each followed by a build, that end with every day's final content."""
+    """Generate batches of loads that end with every day's final content. A build follows each."""
     slots = list(world(seed))
     final = [Step(slot, is_stale=False) for slot in draw(st.permutations(slots))]
     steps: list[Step] = []

@@ -1,4 +1,4 @@
-"""Publish: all or nothing, the difference only, and never a build that is not whole."""
+"""Publish: atomic, only the difference, and never an incomplete build."""
 
 import shutil
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def loader(dbt: Dbt) -> Loader:
 
 @pytest.fixture
 def snapshot(dbt: Dbt) -> Iterator[psycopg.Connection]:
-    """A reader with an open transaction that keeps its snapshot, and does not wait."""
+    """A reader whose open transaction keeps its snapshot and does not wait for locks."""
     with psycopg.connect(dbt.warehouse.reader) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.execute("set lock_timeout = '100ms'")
@@ -59,7 +59,7 @@ def unpublished(dbt: Dbt) -> list[int]:
 
 
 def marts_by_version(dbt: Dbt) -> list[tuple[object, ...]]:
-    """Every row of two marts, with the transaction that wrote it."""
+    """Return every row of two marts with the transaction that wrote it."""
     return dbt.rows("select xmin::text, f::text from marts.fct_posts as f") + dbt.rows(
         "select xmin::text, f::text from marts.dim_authors as f"
     )
@@ -175,7 +175,7 @@ def test_a_failed_test_publishes_nothing_until_it_passes(dbt: Dbt, loader: Loade
     assert unpublished(dbt) == [repaired - 1, repaired]
     dbt.publish()
     assert dbt.rows(POSTS) == [(1, "repaired")]
-    assert unpublished(dbt) == [repaired - 1]  # never was what readers see
+    assert unpublished(dbt) == [repaired - 1]  # readers never saw this load
 
 
 def test_a_build_publishes_at_its_end_if_asked_and_nothing_failed(dbt: Dbt, loader: Loader) -> None:
@@ -193,7 +193,7 @@ def test_a_build_publishes_at_its_end_if_asked_and_nothing_failed(dbt: Dbt, load
 
     loader.load(FIRST, [post(1, "repaired")])
     dbt.build()
-    assert marts_by_version(dbt) == before  # nobody asked
+    assert marts_by_version(dbt) == before  # the build was not asked to publish
     assert dbt.invoke("build", env=asked).success
     assert dbt.rows(POSTS) == [(1, "repaired")]
     assert unpublished(dbt) == [refused]
@@ -219,7 +219,7 @@ def test_a_ledger_that_miscounts_is_caught(dbt: Dbt, loader: Loader) -> None:
 
 
 def test_a_failed_test_of_a_source_stops_what_was_built_beside_it(dbt: Dbt, loader: Loader) -> None:
-    """With a task a model, the tests of the sources and the models run at the same time."""
+    """With one task per model, the source tests and the models run at the same time."""
     load_id = loader.load(SECOND, [post(3)])
     sha256 = "update ops.loads set sha256 = %s where load_id = %s"
     with psycopg.connect(dbt.warehouse.admin, autocommit=True) as connection:
@@ -268,7 +268,7 @@ def test_nothing_is_published_before_the_first_build(warehouse: Warehouse, tmp_p
 
 @pytest.mark.usefixtures("loader")
 def test_columns_follow_the_model(dbt: Dbt, tmp_path: Path) -> None:
-    """One column added, one dropped, one of another type, and another key."""
+    """The test adds a column, drops one, changes the type of one, and changes the key."""
     dbt.publish()
     project = tmp_path / "project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))

@@ -1,4 +1,4 @@
-"""Readers of the marts while dbt builds, fails and is killed: whole, tested states, no wait."""
+"""While dbt builds, fails or is killed, readers see only complete, tested marts and never wait."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 (DAY,) = days(1)
 _FEWEST = 20
-# One state of one day: as many posts in every mart, and all of them of one version.
+# One state of one day: the same number of posts in every mart, all of one version.
 _MARTS = (
     "select count(*), array_agg(distinct title) from marts.fct_posts where not is_deleted",
     "select count(*), array_agg(distinct title) from marts.fct_post_changes",
@@ -37,7 +37,7 @@ def _posts(version: int) -> list[Post]:
 
 @contextmanager
 def _child(warehouse: Warehouse, state: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Build, test and publish in a process of its own."""
+    """Build, test and publish in a separate process."""
     environment = dbt_environment(warehouse.transformer) | {"DBT_TARGET_PATH": str(state)}
     argv = [sys.executable, "-m", "scripts.dbt"]
     with subprocess.Popen(argv, env=environment) as child:
@@ -48,7 +48,7 @@ def _child(warehouse: Warehouse, state: Path) -> Iterator[subprocess.Popen[bytes
 
 
 def _kill_at(warehouse: Warehouse, state: Path, table: str, mode: str) -> None:
-    """Hold dbt up where it needs a lock of `table` that `mode` withholds, and kill it there."""
+    """Lock `table` in `mode`, wait until dbt blocks on that lock, and kill dbt there."""
     waits = "select count(*) from pg_locks where relation = %s::regclass and not granted"
     with psycopg.connect(warehouse.admin) as holder, _child(warehouse, state) as child:
         holder.execute(f"lock table {table} in {mode} mode")
@@ -62,10 +62,10 @@ def _kill_at(warehouse: Warehouse, state: Path, table: str, mode: str) -> None:
 
 
 def _read(warehouse: Warehouse, last: int) -> Counter[int]:
-    """Read all marts in one snapshot until the last version; return how often each was seen."""
+    """Read all marts in one snapshot until the last version. Return the count of each version."""
     seen: Counter[int] = Counter()
     deadline = time.monotonic() + 180
-    # The server itself ends a wait for a lock of a second, however busy this machine is.
+    # The server ends a lock wait after one second, even when this machine is busy.
     with psycopg.connect(warehouse.reader, options="-c lock_timeout=1s") as connection:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         while not seen[last]:
@@ -94,7 +94,7 @@ def test_readers_see_only_whole_and_tested_states(warehouse: Warehouse, tmp_path
         assert "not_null_columns_stg_posts" in dbt.publish_problem()
         loader.load(DAY, _posts(2))
         _kill_at(warehouse, state, "build.fct_posts", "access share")
-        _kill_at(warehouse, state, "marts.fct_posts", "share")  # the last to be changed
+        _kill_at(warehouse, state, "marts.fct_posts", "share")  # the mart that is changed last
         loader.load(DAY, _posts(3))
         dbt.build()
         dbt.publish()

@@ -1,4 +1,4 @@
-"""The deployment's promises, on docker-compose.yaml as the Compose program reads it."""
+"""The guarantees of the deployment, checked on docker-compose.yaml as Compose parses it."""
 
 import json
 import os
@@ -47,7 +47,7 @@ _TERRAFORM = "LANDING_BUCKET=of-terraform\n"
 
 
 def compose(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the Compose program in a folder, with nothing of ours in its environment."""
+    """Run Compose in a folder, without our variables in its environment."""
     clean = {
         name: value
         for name, value in os.environ.items()
@@ -134,7 +134,7 @@ def test_what_make_env_writes_is_what_our_own_commands_read(
     lines = (tmp_path / ".env").read_text().splitlines()
     env = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]\w+=.", line))
     for name in ("POSTS_API_URL", "DBT_HOST"):
-        env.pop(name)  # those of commands by hand come first, and are the example's
+        env.pop(name)  # values of the example, for manual commands, which take precedence
     monkeypatch.setenv("PIPELINE_ALLOW_PRIVATE_API", env["PIPELINE_ALLOW_PRIVATE_API"])
     assert "user=loader" in warehouse_dsn_from_env(env)
     assert "user=transformer" in transformer_dsn_from_env(env)
@@ -210,7 +210,7 @@ def test_tasks_cannot_become_the_warehouse_s_owner(everything: dict[str, Any]) -
 
 
 def test_settings_have_one_name_everywhere(everything: dict[str, Any]) -> None:
-    """Compose, the example, the local stack and our own code name the same settings."""
+    """Compose, the example, the local stack and our code use the same names of settings."""
     text = (_ROOT / "docker-compose.yaml").read_text()
     example = set(re.findall(r"^(\w+)=", (_ROOT / ".env.example").read_text(), re.MULTILINE))
     asked = set(re.findall(r"\$\{(\w+)[:}]", text)) | {

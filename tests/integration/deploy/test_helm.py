@@ -1,4 +1,4 @@
-"""What the Helm values configure works on real engines: secrets from a backend, logs in S3."""
+"""The settings of the Helm values work with real services: a secrets backend, logs in S3."""
 
 import json
 import os

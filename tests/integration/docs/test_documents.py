@@ -1,4 +1,4 @@
-"""README.md and docs/: every command is one, every link leads somewhere, every file is there."""
+"""README.md and docs/: every command is valid, every link resolves, every file exists."""
 
 import importlib.util
 import json
@@ -60,14 +60,14 @@ def test_every_file_that_is_named_is_there(document: Path) -> None:
         r"[\w./-]+)`",
         document.read_text(),
     )
-    made = ("dbt/target/", "dbt/models/staging/stg_todos.")  # by dbt, and by who follows the guide
+    made = ("dbt/target/", "dbt/models/staging/stg_todos.")  # by dbt, and by users of the guide
     assert [
         name for name in named if not (ROOT / name).exists() and not name.startswith(made)
     ] == []
 
 
 def _check_make(arguments: list[str]) -> None:
-    """The target exists, and its recipe's own commands are taken too."""
+    """Check that the target exists and that the commands of its recipe are valid."""
     done = make(ROOT, "--dry-run", *arguments)
     assert done.returncode == 0, done.stderr
     for line in done.stdout.replace("\\\n", " ").splitlines():
@@ -76,7 +76,7 @@ def _check_make(arguments: list[str]) -> None:
 
 
 def _check_python(arguments: list[str]) -> None:
-    """The module's own parser takes the arguments; nothing is run."""
+    """Check the arguments with the module's own parser, without running the command."""
     _, name, *rest = arguments
     spec = importlib.util.find_spec(name)
     assert spec, name
@@ -107,7 +107,7 @@ def _check_airflow(arguments: list[str]) -> None:
 
 
 def _check_curl(arguments: list[str]) -> None:
-    """The body is one that Airflow's own model takes."""
+    """Check that Airflow's own model accepts the body."""
     from airflow.api_fastapi.core_api.datamodels.backfills import BackfillPostBody
     from airflow.api_fastapi.core_api.datamodels.dag_run import TriggerDAGRunPostBody
 
@@ -119,14 +119,14 @@ def _check_curl(arguments: list[str]) -> None:
 def _check_compose(arguments: list[str]) -> None:
     _, verb, *options = arguments
     program = Path(sys.executable).with_name("docker-compose")
-    told = subprocess.run([program, verb, "--help"], capture_output=True, text=True, check=True)
+    shown = subprocess.run([program, verb, "--help"], capture_output=True, text=True, check=True)
     for option in options:
         if option.startswith("-"):
-            assert re.search(rf"{option.split('=')[0]}\b", told.stdout), option
+            assert re.search(rf"{option.split('=')[0]}\b", shown.stdout), option
 
 
 def _check_terraform(arguments: list[str]) -> None:
-    """The folder and what is asked of it exist; that it is valid is test_terraform's to say."""
+    """Check that the folder and the output exist. test_terraform validates the configuration."""
     folder = ROOT / arguments[0].removeprefix("-chdir=")
     assert [*folder.glob("*.tf")]
     assert arguments[1] in {"init", "apply", "output"}

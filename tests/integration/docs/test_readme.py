@@ -1,4 +1,4 @@
-"""README.md's commands that need no stack, run as they stand there, and what it shows."""
+"""Run README.md's commands that need no stack unchanged, and check its figures and pictures."""
 
 import re
 import stat
@@ -26,7 +26,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def nothing_runs(tmp_path: Path) -> dict[str, str]:
-    """The place of a stack that was never started."""
+    """The environment of a stack that was never started."""
     return {"PIPELINE_LOCAL_DIR": str(tmp_path / "state")}
 
 
@@ -65,7 +65,7 @@ def test_env_is_written_with_fresh_secrets_as_the_profiles_want_it(tree: Path) -
 
 
 def _taken(tree: Path) -> dict[str, str]:
-    """Take .env away; return its settings."""
+    """Delete .env and return its settings."""
     file = tree / ".env"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     text = file.read_text()

@@ -1,7 +1,7 @@
-"""Each command of README.md is executed, by a test or as a step of hosted CI.
+"""A test or a step of hosted CI executes each command of README.md.
 
-A test executes it by `run_readme`, in the suite where what it needs is running; a command that
-cannot be executed within a test is named here, with its step and the reason.
+A test executes it with `run_readme`, in the suite that runs the required services. `ELSEWHERE`
+lists the commands that no test can execute, with their step and the reason.
 """
 
 import ast
@@ -22,31 +22,31 @@ _NIGHTLY = ".github/workflows/nightly.yaml"
 
 
 class Elsewhere(NamedTuple):
-    """A file of CI with a step that is exactly the command, and why no test executes it."""
+    """A CI file that has exactly this command as a step, and why no test executes it."""
 
     file: str
     why: str
 
 
-_SUITE = "is a suite itself, of minutes"
+_SUITE = "is itself a suite that takes minutes"
 ELSEWHERE = {
     "make test": Elsewhere(_NIGHTLY, "runs this very test"),
     ".ci/run": Elsewhere(".github/workflows/ci.yaml", "runs this very test"),
-    "make lint": Elsewhere(".ci/run", "says of the whole tree what must be said once"),
+    "make lint": Elsewhere(".ci/run", "checks the whole tree, so one run is enough"),
     "make test-e2e": Elsewhere(_NIGHTLY, _SUITE),
     "make test-alerts": Elsewhere(_NIGHTLY, _SUITE),
     "make test-fault": Elsewhere(_NIGHTLY, _SUITE),
     "make soak": Elsewhere(_NIGHTLY, _SUITE),
     "make test-celery": Elsewhere(_NIGHTLY, _SUITE),
     "make test-cloud": Elsewhere(_NIGHTLY, _SUITE),
-    "make bench": Elsewhere(_NIGHTLY, "measures on a machine that does nothing else"),
-    "make pictures": Elsewhere(_NIGHTLY, "lives through a month on a stack of its own"),
+    "make bench": Elsewhere(_NIGHTLY, "measures on an otherwise idle machine"),
+    "make pictures": Elsewhere(_NIGHTLY, "builds a month of history on a separate stack"),
     "docker compose up --build --detach --wait": Elsewhere(_NIGHTLY, "needs Docker's engine"),
 }
 
 
 def _executed() -> Iterator[tuple[Command, str]]:
-    """Yield each command that a test gives to `run_readme`, and the file that does."""
+    """Yield each command that a test passes to `run_readme`, with the file of the test."""
     for file in sorted((ROOT / "tests").rglob("*.py")):
         for call in ast.walk(ast.parse(file.read_text())):
             if isinstance(call, ast.Call) and _name(call.func) == "run_readme":
@@ -62,7 +62,7 @@ def _name(function: ast.expr) -> str:
 
 
 def _steps(file: str) -> set[Command]:
-    """Return the commands that a workflow, or `.ci/run`, has as a step of their own."""
+    """Return the commands that are separate steps of a workflow or of `.ci/run`."""
     text = (ROOT / file).read_text()
     if file.startswith(".github/"):
         jobs = yaml.safe_load(text)["jobs"].values()
@@ -94,7 +94,7 @@ def test_the_step_that_is_named_is_the_command(line: str) -> None:
 
 
 def test_each_file_that_executes_one_belongs_to_a_suite_of_ci() -> None:
-    """Its folder is one that a target hands to pytest, and that target is a step every night."""
+    """A make target passes the file's folder to pytest, and the nightly CI runs that target."""
     recipe = re.compile(r"^(test\S*):.*\n((?:\t.*\n)+)", re.MULTILINE)
     steps = _steps(_NIGHTLY)
     handed = {

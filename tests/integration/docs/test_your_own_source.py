@@ -1,4 +1,4 @@
-"""docs/your-own-source.md, followed to the letter for one more source in a copy of the tree."""
+"""Follow docs/your-own-source.md exactly for a new source in a copy of the tree."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def own_warehouse(postgres: PostgresServer, _migrated_template: str) -> Warehouse:
-    """An empty database: the tree's own migration makes what is in it."""
+    """An empty database. The migration of the copied tree creates its content."""
     with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("create database own_source owner owner"))
     return Warehouse(postgres, "own_source")

@@ -1,4 +1,4 @@
-"""What is erased is nowhere, stays away, and takes nothing else with it."""
+"""Erasure deletes a record everywhere and permanently, and deletes nothing else."""
 
 import json
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ def _body(store: Store, key: str = KEY) -> bytes | None:
 
 
 def _is_settled(store: Store, warehouse: Warehouse) -> bool:
-    """Nothing is pending, and the ledger counts what is there."""
+    """Return whether nothing is pending and the ledger's counts match the rows."""
     waiting = survey_landing(store, warehouse.loader, FIRST_DAY).waiting
     return not waiting and query(warehouse, _COUNTS) == [(0,)]
 
@@ -224,7 +224,7 @@ def test_an_object_that_was_deleted_leaves_no_versions_behind(
 def test_a_record_less_refuses_no_object_for_its_share_of_rejects(
     warehouse: Warehouse, store: Store
 ) -> None:
-    _land(store, warehouse, DAY, [post(1), b'{"id": 2}', b'{"id": 3}', post(7)])  # just a half
+    _land(store, warehouse, DAY, [post(1), b'{"id": 2}', b'{"id": 3}', post(7)])  # exactly half
     _erase(store, warehouse)
     assert ledger(warehouse)[-1] == ("loaded", True, 1)
     assert len(rejects(warehouse)) == 4
@@ -262,7 +262,7 @@ def test_an_object_that_cannot_be_cut_into_records_is_named(
 
 
 class _Rival(Store):
-    """Writes the object anew when it is about to be replaced, once."""
+    """Rewrites the object once, just before its replacement."""
 
     content: bytes | None = None
 

@@ -1,6 +1,6 @@
-"""From a failing API to a real bucket: the whole answer lands, or nothing and a line says why.
+"""From a failing API to a real bucket: the complete answer lands, or nothing and a clear error.
 
-In process where many cases are tried, through the command line where its exit status matters.
+Tests with many cases run in process. Tests of the exit status use the command line.
 """
 
 import json
@@ -127,7 +127,7 @@ def test_an_answer_cut_at_any_byte_lands_nothing(api: Api, store: Store) -> None
     api.switches = ApiSwitches(posts=1)
     size = len(requests.get(f"{api.url}/posts", timeout=5).content)
     for cut in range(size):
-        # Without a length nothing but the JSON itself tells that the rest is missing.
+        # Without a length only the JSON itself shows that the rest is missing.
         api.switches = ApiSwitches(posts=1, cut=cut, framing="close")
         with pytest.raises(InvalidDataError) as caught:
             land(api, store)
@@ -226,7 +226,7 @@ def test_by_hand_a_bad_answer_is_status_2_one_line_and_no_object(
     assert says in done.stderr
     assert f"{api.url}/posts?api_key=***: " in done.stderr
     assert SECRET not in done.stderr
-    assert api.requests, "the fault did not strike"
+    assert api.requests, "the fault took no effect"
     assert not list(store.list(""))
 
 

@@ -1,4 +1,4 @@
-"""The health of a seeded warehouse, as reader sees it and as `python -m scripts.health` says it."""
+"""The health of a seeded warehouse, read as role reader and with `python -m scripts.health`."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def _look(warehouse: Warehouse, now: datetime = _NOON) -> Health:
 
 
 def command(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m scripts.health`` to its end."""
+    """Run ``python -m scripts.health`` and wait for its end."""
     return subprocess.run(
         [sys.executable, "-m", "scripts.health", *arguments],
         env=os.environ | _place(dsn),
@@ -62,9 +62,9 @@ def test_the_command_ends_with_1_only_when_the_verdict_is_red(
     warehouse: Warehouse, state: ledger.State, status: int
 ) -> None:
     ledger.seed(warehouse.loader, state)
-    told = run_readme("python -m scripts.health", ROOT, _place(warehouse.reader))
-    assert told.returncode == status, told.stderr
-    assert told.stdout.startswith(f"{State(state).shape} {State(state).word}: ")
+    done = run_readme("python -m scripts.health", ROOT, _place(warehouse.reader))
+    assert done.returncode == status, done.stderr
+    assert done.stdout.startswith(f"{State(state).shape} {State(state).word}: ")
     as_json = command(warehouse.reader, "--json")
     assert as_json.returncode == status
     assert json.loads(as_json.stdout)["state"] == state
@@ -94,7 +94,7 @@ def test_a_parked_object_is_over_when_its_day_is_loaded(warehouse: Warehouse) ->
     with psycopg.connect(warehouse.loader) as connection:
         ledger.insert(connection, [*ledger.history(_NOON), parked])
     assert [need.kind for need in _look(warehouse).needs] == ["object-parked"]
-    # An older load of the day stays current beside it, so the day itself is not missing.
+    # An older load of the day is still current, so the day is not missing.
     assert _look(warehouse).on_time[0].cells[-1] is Cell.ON_TIME
     with psycopg.connect(warehouse.loader) as connection:
         connection.execute("update ops.loads set is_current = false where day = %s", [_NOON.date()])
@@ -153,7 +153,7 @@ def _state_of(connection: psycopg.Connection[Any], warehouse: Warehouse) -> Stat
 
 
 def test_a_look_that_takes_too_long_is_given_up(warehouse: Warehouse) -> None:
-    """Somebody holds the ledger, as a migration would: the page must not hang behind it."""
+    """Another session locks the ledger, as a migration does. The page must not hang."""
     with psycopg.connect(warehouse.loader) as holder:
         holder.execute("lock table ops.loads in access exclusive mode")
         with pytest.raises(UnavailableError, match="in time"):
@@ -163,7 +163,7 @@ def test_a_look_that_takes_too_long_is_given_up(warehouse: Warehouse) -> None:
 def test_a_server_that_has_stopped_is_hung_up_on(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its own timeouts need a server that runs; this statement ignores them, too."""
+    """The server's own timeouts need a running server. This statement ignores them too."""
     monkeypatch.setattr(queries, "SECONDS", 0.1)
     with psycopg.connect(warehouse.reader) as connection:
         with pytest.raises(UnavailableError, match="in time"), queries.limited_in_time(connection):
@@ -174,17 +174,17 @@ def test_a_server_that_has_stopped_is_hung_up_on(
 def test_a_warehouse_of_an_older_shape_says_what_to_run(warehouse: Warehouse) -> None:
     with psycopg.connect(warehouse.loader) as connection:
         connection.execute("drop view ops.v_health_parked")
-    told = command(warehouse.reader)
-    assert (told.returncode, told.stdout) == (2, "")
-    assert "python -m scripts.migrate" in told.stderr
+    done = command(warehouse.reader)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "python -m scripts.migrate" in done.stderr
 
 
 def test_no_answer_is_status_2_and_one_line_without_a_password() -> None:
-    told = command(f"host=127.0.0.1 port={free_port()} user=reader password=planted dbname=w")
-    assert (told.returncode, told.stdout) == (2, "")
-    assert told.stderr.startswith("error: warehouse 127.0.0.1")
-    assert told.stderr.count("\n") == 1
-    assert "planted" not in told.stderr
+    done = command(f"host=127.0.0.1 port={free_port()} user=reader password=planted dbname=w")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: warehouse 127.0.0.1")
+    assert done.stderr.count("\n") == 1
+    assert "planted" not in done.stderr
 
 
 def test_settings_of_a_run_are_the_thresholds(

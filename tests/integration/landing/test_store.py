@@ -1,4 +1,4 @@
-"""The door to the object store, against a real S3 API."""
+"""The client of the object store, against a real S3 API."""
 
 import io
 

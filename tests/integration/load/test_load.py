@@ -1,4 +1,4 @@
-"""What the loader does with whatever can be in an object, on real servers."""
+"""What the loader does with every possible content of an object, on real servers."""
 
 import json
 from collections.abc import Iterator
@@ -129,7 +129,7 @@ def test_loading_again_on_request_replaces_equal_content(
 
 
 def raw(text: str) -> bytes:
-    """A post whose field `x` is spelled as given."""
+    """Return a post whose field `x` has the given JSON text."""
     return b'{"userId": 1, "id": 50, "title": "t", "body": "b", "x": %b}' % text.encode()
 
 
@@ -338,7 +338,7 @@ def test_one_key_is_loaded_at_most_once(
 
 
 def test_a_key_that_comes_again_much_later_is_found(store: Store, warehouse: Warehouse) -> None:
-    first, second = range(10_000), range(5_000, 15_000)  # each in order, and longer than a batch
+    first, second = range(10_000), range(5_000, 15_000)  # each sorted, and longer than a batch
     put(store, array(post(n, body="b" * 50) for n in (*first, *second)))
     result = load_day(store, warehouse)
     assert (result.loaded, result.rejected) == (15_000, 5_000)
@@ -348,7 +348,7 @@ def test_a_key_that_comes_again_much_later_is_found(store: Store, warehouse: War
 def test_duplicates_are_found_in_one_pass_whatever_the_statistics_say(
     store: Store, warehouse: Warehouse
 ) -> None:
-    """Row by row, these are billions of comparisons: minutes, where one pass takes a second."""
+    """A row-by-row comparison takes billions of steps and minutes. One pass takes a second."""
     put(store, array([post(1)]))
     load_day(store, warehouse)
     with psycopg.connect(warehouse.loader) as connection:
@@ -442,7 +442,7 @@ def test_the_threshold_of_rejects_is_a_count(store: Store, warehouse: Warehouse)
     put(store, array([*(post(n) for n in range(2_000)), *[{"x": "y" * 200}] * 5_000]))
     result = load_day(store, warehouse, settings=RunSettings(max_reject_count=3))
     assert result.outcome == "parked"
-    assert len(rejects(warehouse)) < 5_000  # it gave up before the end
+    assert len(rejects(warehouse)) < 5_000  # the load stopped before the end
 
 
 def test_a_record_over_the_limit_is_rejected(store: Store, warehouse: Warehouse) -> None:

@@ -1,4 +1,4 @@
-"""`python -m scripts.load` as a person runs it: what it prints, and how it ends."""
+"""`python -m scripts.load` as an operator runs it: its output and its exit status."""
 
 import io
 import os

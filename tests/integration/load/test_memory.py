@@ -1,4 +1,4 @@
-"""Everything that can be in an object is loaded or refused within 512 MB of address space."""
+"""Any content of an object is loaded, rejected or parked within 512 MB of address space."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ for day in json.load(sys.stdin):
 
 
 def objects() -> dict[str, tuple[bytes, list[object]]]:
-    """Each object by name, with (outcome, loaded, rejected) that it must have."""
+    """Return each object by name, with its expected (outcome, loaded, rejected)."""
     around = [post(n) for n in range(1, 40)]
     rejected = {n: (array([*around, r]), ["loaded", 39, 1]) for n, (r, _, _) in REJECTED.items()}
     loaded = {n: (array([*around, r]), ["loaded", 40, 0]) for n, r in LOADED.items()}

@@ -1,4 +1,4 @@
-"""Whatever the records, however they are cut: counts add up, the table holds them as sent."""
+"""For any records in any chunks, the counts add up and the table holds the records as sent."""
 
 import json
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ formats = st.sampled_from(
 
 @dataclass
 class Chunks:
-    """A store of one object whose body arrives in chunks of one size, with no door to S3."""
+    """A store of one object whose body arrives in chunks of equal size, without S3."""
 
     body: bytes
     size: int
@@ -90,7 +90,7 @@ def load_chunks(records: list[Any], warehouse: Warehouse, size: int, **style: An
 
 
 def exact(value: Any) -> Any:
-    """The value with every number to its last digit, and true apart from 1, as in jsonb."""
+    """Return the value with exact numbers, and with true distinct from 1, as in jsonb."""
     if isinstance(value, str):
         value = json.loads(value, parse_float=Decimal, parse_int=Decimal)
         return exact([value])[0]
@@ -104,7 +104,7 @@ def exact(value: Any) -> Any:
 
 
 def model(records: list[Any]) -> list[Any]:
-    """What must be loaded, said as simply as possible."""
+    """Return the records that must be loaded, computed in the simplest way."""
     valid = [exact(json.dumps(record)) for record in records if is_valid(record)]
     kept: list[Any] = []
     for record in valid:

@@ -1,4 +1,4 @@
-"""What is deleted after loads, and what must stay; and sources with other keys than posts."""
+"""What the cleanup after loads deletes and keeps, and sources with other keys than posts."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -130,7 +130,7 @@ def test_rejects_and_history_go_when_they_are_old(store: Store, warehouse: Wareh
 
     clean_up(warehouse.loader, POSTS, RunSettings(retention_days=30))
 
-    # The last word on the object stays, however old: without it the object would be tried again.
+    # The latest result of an object is kept at any age. Without it the object would be retried.
     assert ledger(warehouse, "state, is_current") == [("loaded", True), ("parked", False)]
     assert [position for position, *_ in rejects(warehouse)] == [30]
 

@@ -1,4 +1,4 @@
-"""What is to be done, computed from a real bucket and a real ledger."""
+"""The pending work, computed from a real bucket and a real ledger."""
 
 import io
 from datetime import date, timedelta
@@ -26,7 +26,7 @@ def _land(store: Store, day: date, content: bytes = b"[]") -> None:
 
 
 def _record(warehouse: Warehouse, store: Store, day: date, **row: Any) -> None:
-    """Write the ledger's row for what lies in the bucket now."""
+    """Write the ledger row for the object that is now in the bucket."""
     found = store.head(raw_key("posts", day))
     assert found
     listed = found.info
@@ -98,7 +98,7 @@ def test_a_changed_object_is_pending_again(warehouse: Warehouse, store: Store) -
 def test_an_object_that_goes_back_to_what_it_was_is_pending(
     warehouse: Warehouse, store: Store, before: dict[str, str]
 ) -> None:
-    """A, then B, then B's version is deleted: the listing is A's, to the second and the byte."""
+    """A lands, then B, then B's version is deleted. The listing shows exactly A again."""
     _land(store, _TODAY)
     _record(warehouse, store, _TODAY, is_current=False, **before)
     second = store.put(raw_key("posts", _TODAY), io.BytesIO(b"[ ]"), "ab" * 32)
@@ -154,6 +154,6 @@ def test_the_latest_publication_is_told_in_days_rows_and_rejects(
     facts = {"received": 3, "loaded": 2, "rejected": 1}
     _record(warehouse, store, _TODAY, published_at="now", **facts)
 
-    told = last_published(warehouse.loader)
+    last = last_published(warehouse.loader)
 
-    assert (told["days"], told["rows"], told["rejects"]) == ([_TODAY.isoformat()], 2, 1)
+    assert (last["days"], last["rows"], last["rejects"]) == ([_TODAY.isoformat()], 2, 1)

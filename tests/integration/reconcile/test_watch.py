@@ -1,4 +1,4 @@
-"""What is late or stuck, from a real bucket and a real ledger."""
+"""Late and stuck data, computed from a real bucket and a real ledger."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Terraform's own tests on a mocked provider, its form, and its agreement with our settings."""
+"""Terraform's own tests with a mocked provider, its format, and its match with our settings."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""dbt by hand beside a transform: it waits for a task, and does no harm between two of them."""
+"""Manual dbt next to a transform: it waits for a running task, and is safe between two tasks."""
 
 import os
 import signal
@@ -58,7 +58,7 @@ def test_who_waits_for_whom(
 
 
 def test_a_hand_that_waits_gets_its_turn_before_the_next_task(warehouse: Warehouse) -> None:
-    """Or tasks that follow each other closely would keep it waiting for ever."""
+    """Without this order, tasks in quick succession would block a manual run forever."""
     waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
     turns: list[str] = []
 
@@ -101,7 +101,7 @@ def test_a_killed_holder_leaves_no_lock(warehouse: Warehouse) -> None:
 
 
 def test_nothing_is_cleaned_up_while_a_hand_builds(warehouse: Warehouse) -> None:
-    """Between its look at the ledger and its note of what it reads, rows are not pinned yet."""
+    """A build pins its rows only some time after it has read the ledger."""
     with (
         dbt_lock(warehouse.transformer, is_alone=True),
         pytest.raises(UnavailableError, match="statement timeout"),
@@ -134,7 +134,7 @@ def dbt(published: tuple[Baseline, Dbt]) -> Dbt:
 
 @pytest.mark.parametrize("after", ["pinned_loads", "int_post_changes", "dim_authors"])
 def test_a_hand_between_two_tasks_leaves_the_same_marts(dbt: Dbt, after: str) -> None:
-    """The tasks that follow go on from what the hand has built, and publish its state."""
+    """The later tasks continue from the manual build and publish the same state."""
     loader = Loader(dbt.warehouse)
     loader.load(FIRST, [post(1, "one"), post(3, "three")])
     cut = _TASKS.index(after) + 1
@@ -146,12 +146,12 @@ def test_a_hand_between_two_tasks_leaves_the_same_marts(dbt: Dbt, after: str) ->
         drop_build_tables(connection)
         dbt.build("--full-refresh")
         dbt.publish()
-    by_hand = marts(dbt.warehouse)
+    manual = marts(dbt.warehouse)
     for model in _TASKS[cut:]:
         dbt.build("--select", model)
     dbt.publish()
 
-    assert marts(dbt.warehouse) == by_hand
+    assert marts(dbt.warehouse) == manual
     assert dbt.rows("select title from marts.fct_posts where post_id = 1") == [("late",)]
     unpublished = "select count(*) from ops.loads where is_current and published_at is null"
     assert dbt.rows(unpublished) == [(0,)]

@@ -1,4 +1,4 @@
-"""Each forbidden act of a database role, performed and refused, next to the allowed one."""
+"""For each database role, a forbidden action is refused next to a similar one that is allowed."""
 
 import psycopg
 import pytest
@@ -10,7 +10,7 @@ from tests.conftest import Warehouse
 
 pytestmark = pytest.mark.integration
 
-# role, act that succeeds, its like that is refused
+# role, action that succeeds, similar action that is refused
 _ACTS = [
     ("loader", "select count(*) from raw.posts", "select count(*) from staging.t"),
     ("loader", "create table raw.t (a int)", "create table marts.t (a int)"),
@@ -63,7 +63,7 @@ _ACTS = [
 
 @pytest.fixture
 def furnished(warehouse: Warehouse) -> Warehouse:
-    """A table that dbt made in each of its schemas."""
+    """A warehouse with a table of dbt in each of its schemas."""
     with psycopg.connect(warehouse.transformer) as connection:
         for schema in ("staging", "build", "marts"):
             connection.execute(f"create table {schema}.t (a int)")
@@ -115,7 +115,7 @@ def test_no_role_is_more_than_a_login(warehouse: Warehouse) -> None:
 
 
 def test_the_database_itself_is_closed(postgres: PostgresServer) -> None:
-    """Rights on a database are not copied from a template: this one is migrated itself."""
+    """A template does not pass on privileges on the database, so this test migrates its own."""
     with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
         connection.execute("create role gatekeeper login createrole password 'owner-pw'")
         connection.execute("create role stranger login password 'stranger-pw'")

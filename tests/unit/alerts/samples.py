@@ -1,6 +1,7 @@
-"""One message of every class, and of every form, as the golden files beside this module hold them.
+"""One message of every class and form. The golden files beside this module hold their texts.
 
-A change of words shows there, in review; `python -m tests.unit.alerts.samples` writes them anew.
+A review of the golden files shows every change of wording. To write them again, run
+`python -m tests.unit.alerts.samples`.
 """
 
 import json
@@ -29,7 +30,7 @@ _TESTS = (
 
 
 def incidents() -> dict[Kind, Incident]:
-    """Return an incident of every class, as the code that finds it makes it."""
+    """Return an incident of every class, as the detecting code creates it."""
     ingest = Run("ingest_posts", "scheduled__2026-01-02T00:00:00+00:00", DAY, "land", 3)
     transform = Run("transform_posts", "asset_triggered__1", None, "dbt.fct_posts", 1)
     return {
@@ -82,7 +83,7 @@ def notices() -> dict[str, Notice]:
 
 
 def dressed(notice: Notice) -> dict[str, str]:
-    """Return a message in each of its dresses, by file ending."""
+    """Return each rendering of a message by file extension."""
     slack = json.dumps(notice.slack(), indent=2, ensure_ascii=False)
     return {"slack.json": slack + "\n", "txt": notice.text() + "\n", "html": notice.html() + "\n"}
 

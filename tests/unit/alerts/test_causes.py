@@ -1,4 +1,4 @@
-"""From what is wrong and what is open to what must change: pure, so every case is one line."""
+"""From current problems and open incidents to the changes. The functions are pure."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""A callback and the REST API must name one failure alike."""
+"""A callback and the REST API must give the same failure the same name."""
 
 from datetime import UTC, date, datetime
 

@@ -1,4 +1,4 @@
-"""What an alert says: golden files, Slack's limits, and data that tries to be more than data."""
+"""The text of alerts: golden files, Slack's limits, and injection attempts in data."""
 
 import re
 from dataclasses import replace
@@ -28,7 +28,7 @@ HOSTILE = [
 
 
 class Page(HTMLParser):
-    """What a mail program would see of a page: its facts, its links, and any foreign tag."""
+    """A mail's HTML as a mail program parses it: the facts, the links and all tags."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Page(HTMLParser):
 
 
 def block_texts(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """Check a webhook's body against Block Kit's limits; return its text objects."""
+    """Check a webhook's body against Block Kit's limits, and return its text objects."""
     assert 1 <= len(body["blocks"]) <= 50
     assert 1 <= len(body["text"]) <= 3000
     texts = []
@@ -78,7 +78,7 @@ def block_texts(body: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", sorted(notices()))
 @pytest.mark.parametrize("ending", ["slack.json", "txt", "html"])
 def test_every_message_is_as_reviewed(name: str, ending: str) -> None:
-    """`python -m tests.unit.alerts.samples` writes them anew."""
+    """`python -m tests.unit.alerts.samples` writes the golden files again."""
     kept = (GOLDEN / f"{name}.{ending}").read_text()
     assert dressed(notices()[name])[ending] == kept
 
@@ -106,7 +106,7 @@ def test_a_message_keeps_to_block_kit_and_its_mail_says_the_same(name: str) -> N
 
 @pytest.mark.parametrize("name", sorted(notices()))
 def test_a_mail_fits_a_narrow_screen(name: str) -> None:
-    """Nothing is wider than its parent, and any word may break."""
+    """No element is wider than its parent, and long words can break."""
     page = Page(notices()[name].html())
     widths = [w for style in page.styles for w in re.findall(r"(?<!max-)width:(\w+%?)", style)]
     assert all(width.endswith("%") for width in widths)

@@ -1,4 +1,4 @@
-"""Secrets that are planted wherever an error may carry them must not leave."""
+"""Secrets planted in every place of an error must not appear in the output."""
 
 import json
 
@@ -34,9 +34,9 @@ def test_what_the_environment_holds_is_masked_in_any_text(
     secrets = known_secrets({name: value})
     assert any(_PLANTED in secret for secret in secrets)
 
-    for told in (value, f"before {_PLANTED} after" if _PLANTED in secrets else value):
-        facts, links = {"Error": told}, {"Log": f"http://a/{told}"}
-        incident = Incident.new(Kind.RUN_FAILED, told, None, facts, links)
+    for text in (value, f"before {_PLANTED} after" if _PLANTED in secrets else value):
+        facts, links = {"Error": text}, {"Log": f"http://a/{text}"}
+        incident = Incident.new(Kind.RUN_FAILED, text, None, facts, links)
         assert _PLANTED not in str(incident) + incident.fingerprint
         assert "***" in incident.facts["Error"]
 

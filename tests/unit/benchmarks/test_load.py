@@ -1,4 +1,4 @@
-"""The benchmark itself, from end to end; whether its goals are met is not asserted here."""
+"""The benchmark itself, end to end. The test does not check whether its goals are met."""
 
 import json
 
@@ -10,8 +10,8 @@ pytestmark = pytest.mark.integration
 
 
 def test_a_thousand_rows_are_measured() -> None:
-    told: list[str] = []
-    report = measure(1000, 1, told.append, with_peers=False, is_full=False)
+    lines: list[str] = []
+    report = measure(1000, 1, lines.append, with_peers=False, is_full=False)
     values = json.loads(json.dumps(report.as_json()))
     assert list(values["loads"]["1000"]) == ["limit", "load", "rerun", "bad"]
     assert all(s["client_cpu"] > 0 for s in values["loads"]["1000"]["load"])
@@ -19,4 +19,4 @@ def test_a_thousand_rows_are_measured() -> None:
     text = report.markdown()
     assert "share of the limit, clean" in text
     assert "our load, 0.1 % bad records" in text
-    assert len(told) == 10
+    assert len(lines) == 10

@@ -1,4 +1,4 @@
-"""The benchmark's objects hold what they are said to hold."""
+"""The benchmark's objects hold the documented content."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 
 
 def _counts(path: Path) -> tuple[int, int]:
-    """Return (records that pass, records that do not)."""
+    """Return (number of valid records, number of invalid records)."""
     passed, failed, contract = 0, 0, Contract(POSTS)
     for item in read_records([path.read_bytes()], max_record_bytes=1 << 20):
         if isinstance(item, MalformedRecord):

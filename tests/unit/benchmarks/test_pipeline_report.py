@@ -1,4 +1,4 @@
-"""The arithmetic of the pipeline's figures, and what its report shows."""
+"""The arithmetic of the pipeline's figures, and the content of its report."""
 
 import json
 

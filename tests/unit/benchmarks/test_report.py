@@ -1,4 +1,4 @@
-"""What the benchmark writes: tables, markers, the picture."""
+"""The output of the benchmark: tables, markers, the picture."""
 
 from pathlib import Path
 from xml.etree import ElementTree as ET

@@ -1,4 +1,4 @@
-"""The dbt project's own rules, from its manifest: no database is needed to read it."""
+"""The rules of the dbt project, checked on its manifest without a database."""
 
 import json
 import os
@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[3] / "dbt"
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The manifest, parsed with none of the profile's variables set."""
+    """The manifest, parsed without any of the profile's variables."""
     environment = {
         "DBT_PROJECT_DIR": str(PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),
@@ -34,13 +34,13 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, Any]:
-    """The manifest from which Airflow draws the DAG: `make manifest` builds it."""
+    """The manifest from which Airflow builds the DAG. `make manifest` creates it."""
     found: dict[str, Any] = json.loads((PROJECT / "target" / "manifest.json").read_text())
     return found
 
 
 def test_the_dag_is_drawn_from_the_project_as_it_is(manifest: Any, drawn: dict[str, Any]) -> None:
-    """A stale manifest would draw a graph that dbt does not build: `make manifest` mends it."""
+    """A stale manifest shows a graph that dbt does not build. Run `make manifest` to update it."""
     parsed = {
         name: [node.checksum.checksum, sorted(node.depends_on.nodes)]
         for name, node in manifest.nodes.items()
@@ -123,15 +123,15 @@ def test_what_only_tells_is_listed(manifest: Any) -> None:
 
 
 def test_no_test_needs_two_models_of_which_neither_reads_the_other(manifest: Any) -> None:
-    """Such a test would run in no task when each model is built by a task of its own."""
+    """With one task per model, no task would run such a test."""
     for test in manifest.nodes.values():
         parents = [name for name in test.depends_on.nodes if name in manifest.nodes]
-        if test.resource_type == "test" and parents:  # those of sources have a task of their own
+        if test.resource_type == "test" and parents:  # tests of sources have a separate task
             assert any(_reads(manifest, parent, set(parents)) for parent in parents), test.name
 
 
 def _reads(manifest: Any, model: str, wanted: set[str]) -> bool:
-    """Whether the model and its ancestors contain all of the wanted models."""
+    """Return whether the model and its ancestors contain all of the wanted models."""
     found = {model}
     queue = [model]
     while queue:

@@ -1,4 +1,4 @@
-"""Who imports dbt before it forks tasks, and who does not pay for it."""
+"""Components that fork tasks import dbt before the fork. The others do not import it."""
 
 import os
 import subprocess

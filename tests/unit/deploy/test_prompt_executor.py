@@ -1,4 +1,4 @@
-"""The executor that wakes the scheduler: with a real worker, without a scheduler."""
+"""The executor that wakes the scheduler, with a real worker and without a scheduler."""
 
 from collections.abc import Iterator
 from threading import Timer

@@ -1,4 +1,4 @@
-"""Which record is the one to erase: that one where it is JSON, rather too many where not."""
+"""Find the record to erase: exactly that record in valid JSON, rather too many in invalid JSON."""
 
 import io
 

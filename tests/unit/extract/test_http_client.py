@@ -1,4 +1,4 @@
-"""A private address is refused before a byte is sent, whatever name led to it."""
+"""A private address is refused before a byte is sent, for any name that resolves to it."""
 
 import socket
 from collections.abc import Iterator
@@ -46,12 +46,12 @@ def test_a_private_address_is_refused_at_once_under_every_name(api: Api, host: s
 def test_a_name_that_changes_its_address_does_not_slip_through(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rebinding name: whoever asks first is told a public address, who asks next a private."""
+    """DNS rebinding: the first lookup returns a public address, the next one a private address."""
     port = int(api.url.rsplit(":", 1)[1])
-    told = iter(["203.0.113.7", "127.0.0.1"])
+    answers = iter(["203.0.113.7", "127.0.0.1"])
 
     def resolve(*_: Any, **__: Any) -> list[Any]:
-        address = next(told, "127.0.0.1")
+        address = next(answers, "127.0.0.1")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)

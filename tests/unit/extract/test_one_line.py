@@ -1,4 +1,4 @@
-"""Compacting drops whitespace between tokens, nothing else, and refuses what is no JSON."""
+"""Compacting drops only whitespace between tokens, and refuses invalid JSON."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The door to the API: what is tried again, what is refused, and what an error says."""
+"""The client of the API: what it retries, what it refuses, and the texts of its errors."""
 
 import base64
 import time
@@ -97,7 +97,7 @@ def test_pages_are_followed_to_the_last(api: Api) -> None:
 def test_passing_trouble_is_tried_again_and_then_given_up(api: Api, faults: dict[str, Any]) -> None:
     expected = whole(api)
     if "content_length" in faults:
-        faults = {**faults, "cut": 10**9}  # hang up at the end, as a broken connection would
+        faults = {**faults, "cut": 10**9}  # close at the end, like a broken connection
 
     api.switches = ApiSwitches(times=2, **faults)
     assert fetch(api.url) == [expected]

@@ -1,4 +1,4 @@
-"""URLs are followed within their origin only, and shown without what opens them."""
+"""URLs are followed only within their origin, and shown without credentials."""
 
 import pytest
 

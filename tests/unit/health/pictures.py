@@ -1,4 +1,4 @@
-"""What a look at the warehouse would have found, made by hand: a healthy past, then one change."""
+"""Health data as a query would return it, built in Python: a healthy history, then one change."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -24,12 +24,12 @@ SETTINGS = RunSettings()
 
 
 def past(now: datetime = NOW) -> list[ledger.Load]:
-    """A healthy ledger."""
+    """Return a healthy ledger."""
     return list(ledger.history(now))
 
 
 def changed(loads: Iterable[ledger.Load], source: str, back: int, **changes: Any) -> list[Any]:
-    """The same with one day of one source changed, or, with `gone`, without it."""
+    """Return the loads with one day of one source changed, or without it if `gone`."""
     day = TODAY - timedelta(days=back)
     is_gone = changes.pop("gone", False)
     return [
@@ -40,7 +40,7 @@ def changed(loads: Iterable[ledger.Load], source: str, back: int, **changes: Any
 
 
 def seen(loads: Iterable[ledger.Load], **more: Any) -> HealthData:
-    """What the views make of a ledger."""
+    """Return the data that the views compute from a ledger."""
     rows = [
         Load(**{name: load.values()[name] for name in Load.__struct_fields__}) for load in loads
     ]
@@ -51,7 +51,7 @@ def seen(loads: Iterable[ledger.Load], **more: Any) -> HealthData:
 
 
 def opened(incident: Incident, **more: Any) -> OpenIncident:
-    """An incident that has been open for an hour."""
+    """Return an incident that has been open for an hour."""
     return OpenIncident(
         IncidentRecord(incident, 7, NOW - timedelta(hours=1)), more.get("silent_until")
     )

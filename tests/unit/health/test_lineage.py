@@ -1,4 +1,4 @@
-"""Which sources a mart is made of, as dbt's manifest has it."""
+"""The sources of each mart, according to dbt's manifest."""
 
 from pathlib import Path
 

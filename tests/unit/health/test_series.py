@@ -1,4 +1,4 @@
-"""The strip and the plots: one entry a day, and a day is judged by when it first landed."""
+"""The strip and the plots: one entry per day, and the first landing of a day decides its state."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta

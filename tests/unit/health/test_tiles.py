@@ -1,4 +1,4 @@
-"""The figures: what each is held against, at the same hour of the day."""
+"""The figures: each is compared with its reference value at the same hour of the day."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -33,7 +33,7 @@ def test_todays_rows_are_held_against_the_median_of_the_same_weekday() -> None:
 def test_a_part_of_a_day_is_held_against_the_same_part_of_the_others(
     hour: int, median: int
 ) -> None:
-    """Comments come at 13:00 each day: at noon nobody misses them."""
+    """Comments arrive at 13:00 each day, so they are not missing at noon."""
     loads = []
     for weeks in (1, 2, 3):
         loads += [_at(weeks, 1), _at(weeks, 13, "comments", 500)]
@@ -62,7 +62,7 @@ def test_a_backfilled_day_knows_no_time_of_day() -> None:
 
 
 def test_a_rerun_counts_as_of_its_hour() -> None:
-    """Last week's day was loaded again in the evening, with more rows: at noon it had the first."""
+    """Last week's day was reloaded in the evening with more rows. The rows at noon count."""
     first = replace(_at(1, 1), is_current=False)
     again = _at(1, 20, received=900)
     rows = tile(health(seen([first, again, _at(0, 1)])), "rows")

@@ -1,4 +1,4 @@
-"""The verdict: what makes it red, amber, grey or green, and that unknown is never green."""
+"""The verdict: the reasons for red, amber, grey and green. Unknown is never green."""
 
 from datetime import timedelta
 
@@ -117,7 +117,7 @@ def test_stale_marts_keep_their_badge_also_where_an_open_cause_explains_them() -
     later = NOW + timedelta(hours=SETTINGS.marts_stale_hours)
     failed = opened(Incident(Kind.RUN_FAILED, "transform_posts"))
     found = health(seen(past(), incidents=[failed]), later, landing_deadline_hours=48)
-    assert [need.kind for need in found.needs] == ["run-failed"]  # a consequence is no second cause
+    assert [need.kind for need in found.needs] == ["run-failed"]  # a consequence is not a cause
     assert {mart.word for mart in found.marts} == {"stale"}
     assert "fct_posts is stale" in found.reasons
 

@@ -1,4 +1,4 @@
-"""Cutting JSON arrays: any formatting, any block size, any damage; linear time, bounded memory."""
+"""Split JSON arrays of any formatting, block size or damage, in linear time and bounded memory."""
 
 import json
 import time
@@ -43,7 +43,7 @@ def blocks_of(data: bytes, size: int) -> Iterator[bytes]:
 def cut(
     data: bytes | Iterable[bytes], size: int = 1 << 20, limit: int = _LIMIT
 ) -> list[bytes | str]:
-    """Return each record as its bytes, and each faulty one as its reason."""
+    """Return each valid record as its bytes, and each malformed one as its reason."""
     found: list[bytes | str] = []
     blocks = blocks_of(data, size) if isinstance(data, bytes) else data
     for item in read_records(blocks, max_record_bytes=limit):
@@ -84,7 +84,7 @@ def test_byte_ranges_lead_back_to_each_record() -> None:
 
 @pytest.mark.parametrize("gaps", [(b",\n", b",\n"), (b" ,", b",\r\n\t")])
 def test_ranges_of_some_records_of_one_batch(gaps: tuple[bytes, bytes]) -> None:
-    """Whether the same stands between all records or not, and without asking for all of them."""
+    """Records with equal or different separators, and ranges for only some of the records."""
     records = [b'{"a": 1}', b'{"b": [1, 2]}', b'{"c": ","}']
     data = b"[ " + records[0] + gaps[0] + records[1] + gaps[1] + records[2] + b" ]"
     [batch] = read_records([data], max_record_bytes=_LIMIT)
@@ -95,7 +95,7 @@ def test_ranges_of_some_records_of_one_batch(gaps: tuple[bytes, bytes]) -> None:
 
 
 def many(count: int, separator: bytes = b",\n") -> bytes:
-    """A large array of ordinary records, some with texts that look like JSON."""
+    """Return a large array of ordinary records with texts that look like JSON."""
     row = b'{"userId": %d, "id": %d, "title": "},\\n{\\"userId\\"", "body": "' + b"x" * 150 + b'"}'
     return b"[" + separator.join(row % (n % 10, n) for n in range(count)) + b"]"
 

@@ -1,4 +1,4 @@
-"""`raw_key` and `parse_raw_key` undo each other, and nothing else is taken for a key."""
+"""`raw_key` and `parse_raw_key` are inverse functions, and no other text is accepted as a key."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""What one batch of rows looks like on its way to COPY BINARY, and what is known of its keys."""
+"""The bytes of a batch of rows for COPY BINARY, and the check of its key order."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Started, found again, reported dead and stopped with all that it left: real processes."""
+"""Real processes are started, found again, reported dead, and stopped with their children."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from scripts.errors import UnavailableError
 
 pytestmark = pytest.mark.unit
 
-# A parent whose child renames itself, as Airflow's workers do, and outlives it.
+# A parent with a child that renames itself, as Airflow's workers do, and outlives the parent.
 _PARENT = """
 import os, sys, time
 if os.fork() == 0:

@@ -1,4 +1,4 @@
-"""The sinks keep what they were sent, refuse as told, and remember over a restart."""
+"""The sinks keep all messages, refuse as configured, and keep their state over a restart."""
 
 import smtplib
 from email.message import EmailMessage

@@ -1,4 +1,4 @@
-"""The local stack says who is told, and says it loudly when that is nobody."""
+"""The local stack shows its alert channels, and warns clearly when no channel exists."""
 
 from pathlib import Path
 

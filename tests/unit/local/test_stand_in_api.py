@@ -1,4 +1,4 @@
-"""The stand-in API keeps the public API's contract, and fails only as it is told."""
+"""The stand-in API keeps the public API's contract, and fails only as configured."""
 
 import http.client
 import json

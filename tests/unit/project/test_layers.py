@@ -1,4 +1,4 @@
-"""Who may import whom. DESIGN: dags → callbacks, scripts; callbacks → scripts; nothing → dags."""
+"""Allowed imports. DESIGN: dags → callbacks, scripts. callbacks → scripts. Nothing → dags."""
 
 import ast
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_a_layer_imports_only_what_lies_below_it(layer: str) -> None:
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    """Kill points and the entry of the command lines are the exceptions, and the local stack."""
+    """The exceptions are kill points, the entry point of the commands, and the local stack."""
     allowed = {"settings.py", "killpoints.py", "cli.py"}
     readers = {
         str(file.relative_to(_ROOT))

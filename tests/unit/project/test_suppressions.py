@@ -1,6 +1,6 @@
-"""What is hidden from the linters and scanners: at most five findings a tool, each with its reason.
+"""Suppressed findings of linters and scanners: at most five per tool, each with its reason.
 
-What a tool is not asked at all stands in its configuration, with its reason there.
+Rules that are disabled for the whole project are in the tool's configuration, with their reasons.
 """
 
 import os
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 _ROOT = Path(__file__).parents[3]
 _MOST = 5
-# Spelt so that no line of this file is one of those that are looked for.
+# The patterns are written so that they do not match any line of this file.
 _SUPPRESSIONS = {
     "ruff": r"# *(?:(?:ruff|flake8): ?)?no[q]a(?:: ?\w+(?:, ?\w+)*)?|# *ruff: ?\w+\[[\w, -]*\]",
     "ruff format": r"# *(?:fmt|yapf): *(?:[s]kip|[o]ff)",
@@ -28,11 +28,11 @@ _SUPPRESSIONS = {
     "zizmor": r"# *zizmor: ?[i]gnore\[[\w, -]*\]",
     "detect-secrets": r"pragma: ?(?:allow|white)[l]ist[ -](?:nextline[ -])?secret",
 }
-_REASON = re.compile(r" *[-#:] *\w\S* \w")  # of two words at least
+_REASON = re.compile(r" *[-#:] *\w\S* \w")  # at least two words
 
 
 def _files() -> Iterator[Path]:
-    """Yield the project's files; which others lie there is what .gitignore says."""
+    """Yield the project's files, except files that .gitignore excludes."""
     ignored = {".git", *(_ROOT / ".gitignore").read_text().replace("/\n", "\n").splitlines()}
     for folder, below, names in os.walk(_ROOT):
         here = Path(folder).relative_to(_ROOT)
@@ -42,7 +42,7 @@ def _files() -> Iterator[Path]:
 
 
 def _found(pattern: str) -> dict[str, str]:
-    """Return what follows each suppression in its line, by where it stands."""
+    """Return the rest of the line after each suppression, by file and line."""
     found = {}
     for file in _files():
         for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):

@@ -1,4 +1,4 @@
-"""Which days are late, as a pure function of a clock and of what has landed."""
+"""The late days, as a pure function of the time and the landed days."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 

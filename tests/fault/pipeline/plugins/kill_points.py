@@ -1,7 +1,7 @@
 """Kill points at the edges of every task: ``<dag>.<task>.started`` and ``<dag>.<task>.told``.
 
-The second is reached when Airflow has been told of the success, and of the event, and the process
-of the task has not ended yet.
+A task reaches the second after it has reported its success and its event to Airflow, and before its
+process ends.
 """
 
 from typing import Any

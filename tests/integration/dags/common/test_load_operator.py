@@ -1,4 +1,4 @@
-"""The steps of transform_posts that are more than a call of scripts/, without a scheduler."""
+"""The steps of transform_posts that contain logic beyond scripts/, without a scheduler."""
 
 import json
 from datetime import date, timedelta
@@ -30,7 +30,7 @@ _YESTERDAY = _TODAY - timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def _connections(warehouse: Warehouse, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lead Airflow's connections, and the landing bucket, to this test's own servers."""
+    """Point Airflow's connections and the landing bucket to this test's servers."""
     aws = {
         "conn_type": "aws",
         "login": LOGIN,
@@ -60,7 +60,7 @@ def _postgres(dsn: str) -> dict[str, Any]:
 
 
 def _context(run_type: str = "asset_triggered", days: tuple[date, ...] = ()) -> dict[str, Any]:
-    """What a run gets; the event that triggered it knows of today's object only."""
+    """Return a run's context. The event that triggered the run names only today's object."""
     event = SimpleNamespace(extra={"day": _TODAY.isoformat(), "key": raw_key("posts", _TODAY)})
     return {
         "dag_run": SimpleNamespace(run_type=run_type),
@@ -70,8 +70,8 @@ def _context(run_type: str = "asset_triggered", days: tuple[date, ...] = ()) -> 
 
 
 def _find(context: dict[str, Any], **event: Any) -> dict[str, Any]:
-    doors = landing_store(), warehouse_dsn(), run_settings()
-    return LoadPending(task_id="load").plan(context, *doors, **event).facts()
+    clients = landing_store(), warehouse_dsn(), run_settings()
+    return LoadPending(task_id="load").plan(context, *clients, **event).facts()
 
 
 def test_an_event_does_not_decide_what_is_loaded(store: Store) -> None:
@@ -88,30 +88,30 @@ def test_an_event_without_work_is_skipped_and_a_run_by_hand_is_not() -> None:
 
 def test_a_day_that_has_not_landed_is_waited_for_and_then_planned(store: Store) -> None:
     _land(store, _YESTERDAY)
-    by_hand = _context("manual", (_YESTERDAY, _TODAY))
+    manual = _context("manual", (_YESTERDAY, _TODAY))
 
     with pytest.raises(TaskDeferred) as waits:
-        _find(by_hand)
+        _find(manual)
 
     assert waits.value.trigger.bucket_name == store.bucket
     assert waits.value.trigger.bucket_key == [raw_key("*", _TODAY)]
     assert waits.value.timeout == timedelta(minutes=7)
     _land(store, _TODAY)
-    work = _find(by_hand, event={"status": "success"})
+    work = _find(manual, event={"status": "success"})
     assert work["objects"] == [["posts", str(_YESTERDAY)], ["posts", str(_TODAY)]]
     assert work["is_reload"]
 
 
 @pytest.mark.usefixtures("store")
 def test_a_wait_ends_in_an_error_that_says_why() -> None:
-    by_hand = _context("manual", (_TODAY,))
-    with pytest.raises(NotLandedError):  # gone again
-        _find(by_hand, event={"status": "success"})
+    manual = _context("manual", (_TODAY,))
+    with pytest.raises(NotLandedError):  # the object was deleted again
+        _find(manual, event={"status": "success"})
     with pytest.raises(UnavailableError, match="no such host"):
-        _find(by_hand, event={"status": "error", "message": "no such host"})
+        _find(manual, event={"status": "error", "message": "no such host"})
     with pytest.raises(InvalidInputError, match=f"waited 7 minutes.*{_TODAY} has landed"):
         LoadPending(task_id="load").resume_execution(
-            "__fail__", {"error": "Trigger timeout"}, by_hand
+            "__fail__", {"error": "Trigger timeout"}, manual
         )
 
 
@@ -138,7 +138,7 @@ def test_what_a_run_tried_in_vain_calls_for_none(store: Store) -> None:
 
 
 def _published(done: dict[str, Any]) -> list[Any]:
-    """Return the events that call for another run, after a run has published this work."""
+    """Return the events that trigger another run, after a run has published this work."""
     outlets = OutletEventAccessors()
     instance = SimpleNamespace(xcom_pull={"load": {"work": done}}.get)
     dbt_tasks._tell_what_was_published({"outlet_events": outlets, "ti": instance})

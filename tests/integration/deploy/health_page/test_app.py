@@ -1,4 +1,4 @@
-"""The page, served by a real api-server: who may see it, what it says, and when it cannot know."""
+"""The page on a real api-server: access control, content, and behaviour without the warehouse."""
 
 import json
 import re
@@ -28,7 +28,7 @@ _OFF = ["/health-page/docs", "/health-page/redoc", "/health-page/openapi.json", 
 
 @dataclass(frozen=True)
 class Airflow(ApiServer):
-    """An api-server, and the warehouse that its page asks."""
+    """An api-server, and the warehouse that its page queries."""
 
     warehouse: Warehouse
 
@@ -77,7 +77,7 @@ def test_it_can_only_be_read(airflow: Airflow, method: str) -> None:
 
 
 def test_airflow_knows_the_plugin_and_both_of_its_views(airflow: Airflow) -> None:
-    """A view that is wrong in any way is dropped with no more than a line in a log."""
+    """Airflow drops an invalid view and only writes one log line."""
     token = airflow.login("admin")
     headers = {"Authorization": f"Bearer {token}"}
     plugins = requests.get(f"{airflow.url}/api/v2/plugins", headers=headers, timeout=30).json()
@@ -92,28 +92,28 @@ def test_airflow_knows_the_plugin_and_both_of_its_views(airflow: Airflow) -> Non
 @pytest.mark.parametrize("state", ["green", "amber", "red", "grey"])
 def test_page_and_command_never_disagree(airflow: Airflow, state: ledger.State) -> None:
     ledger.seed(airflow.warehouse.loader, state)
-    told = json.loads(command(airflow.warehouse.reader, "--json").stdout)
+    shown = json.loads(command(airflow.warehouse.reader, "--json").stdout)
     page = airflow.page().text
 
-    assert told["state"] == state
-    assert f'<main id="health" data-verdict="{told["state"]}">' in page
+    assert shown["state"] == state
+    assert f'<main id="health" data-verdict="{shown["state"]}">' in page
     assert _attributes(page, "data-tile", "data-state") == [
-        (tile["name"], tile["state"]) for tile in told["tiles"]
+        (tile["name"], tile["state"]) for tile in shown["tiles"]
     ]
     assert _attributes(page, "data-need", "data-state") == [
-        (need["fingerprint"], need["state"]) for need in told["needs"]
+        (need["fingerprint"], need["state"]) for need in shown["needs"]
     ]
     assert _attributes(page, "data-mart", "data-state") == [
-        (mart["name"], mart["state"]) for mart in told["marts"]
+        (mart["name"], mart["state"]) for mart in shown["marts"]
     ]
     cells = re.findall(r'data-cell="([^"]+)"', page)
-    assert cells == [cell for strip in told["on_time"] for cell in strip["cells"]]
+    assert cells == [cell for strip in shown["on_time"] for cell in strip["cells"]]
     text = unescape(re.sub(r"<[^>]+>", " ", page))
-    first = told["reasons"][0]
-    assert first in text or "minutes" in first  # a minute may pass between the two
-    for tile in told["tiles"]:
+    first = shown["reasons"][0]
+    assert first in text or "minutes" in first  # the minute may change between the two requests
+    for tile in shown["tiles"]:
         assert tile["value"] in text, tile
-    for line in (f"{need['title']}" for need in told["needs"]):
+    for line in (f"{need['title']}" for need in shown["needs"]):
         assert line in text
 
 
@@ -123,7 +123,7 @@ def _attributes(page: str, *names: str) -> list[tuple[str, ...]]:
 
 
 def test_what_data_says_is_text(airflow: Airflow) -> None:
-    """An incident repeats what APIs and exceptions said: strangers wrote it."""
+    """An incident contains text of APIs and exceptions, which is untrusted input."""
     hostile = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
     incident = Incident.new(
         Kind.RUN_FAILED,
@@ -146,7 +146,7 @@ def test_what_data_says_is_text(airflow: Airflow) -> None:
     policy = answer.headers["Content-Security-Policy"]
     assert f"script-src 'nonce-{nonce}'" in policy
     assert "default-src 'none'" in policy
-    assert "style=" not in page  # the policy would drop it
+    assert "style=" not in page  # the policy would block it
 
 
 def test_a_warehouse_that_is_away_is_said_and_airflow_goes_on(airflow: Airflow) -> None:
@@ -157,7 +157,7 @@ def test_a_warehouse_that_is_away_is_said_and_airflow_goes_on(airflow: Airflow) 
         try:
             answer = airflow.page()
             health = airflow.get("/api/v2/version")
-            told = command(airflow.warehouse.reader)
+            done = command(airflow.warehouse.reader)
         finally:
             admin.execute(sql.SQL("alter database {} allow_connections true").format(name))
     assert answer.status_code == 503
@@ -165,6 +165,6 @@ def test_a_warehouse_that_is_away_is_said_and_airflow_goes_on(airflow: Airflow) 
     assert 'data-verdict="grey"' in answer.text
     assert "reader-pw" not in answer.text
     assert health.status_code == 200
-    assert told.returncode == 2
-    assert told.stderr.count("\n") == 1
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
     assert airflow.page().status_code == 200

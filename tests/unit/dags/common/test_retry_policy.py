@@ -1,4 +1,4 @@
-"""What every DAG promises, whatever it does."""
+"""The guarantees that every DAG gives."""
 
 import inspect
 import json
@@ -88,7 +88,7 @@ def test_dbt_is_tried_again_only_when_the_warehouse_was_away(dags: dict[str, DAG
 
 
 def test_transform_names_no_date_of_a_run(dags: dict[str, DAG]) -> None:
-    """A run that an asset triggers has none: a template that names one fails the task."""
+    """An asset-triggered run has no logical date, and a template that uses one fails the task."""
     names = ("ds", "ts", "logical_date", "data_interval_start", "data_interval_end")
     for task in dags["transform_posts"].tasks:
         for field in task.template_fields:
@@ -123,7 +123,7 @@ def _serialised(dag: DAG) -> dict[str, Any]:
 
 
 def test_the_graph_of_transform(dags: dict[str, DAG]) -> None:
-    """A change of structure shows here, in review."""
+    """A change of the graph must change this test, so that a review shows it."""
     dag = dags["transform_posts"]
     edges = {
         f"{task.task_id} → {below}" for task in dag.tasks for below in task.downstream_task_ids

@@ -1,4 +1,4 @@
-"""Bars within their picture, whatever the values."""
+"""Bars stay inside their picture for all values."""
 
 import msgspec
 import pytest

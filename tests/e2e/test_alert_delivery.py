@@ -1,4 +1,4 @@
-"""Somebody is told in time: by the real scheduler, to real sinks, from every context."""
+"""Alerts arrive in time: from the real scheduler, in real sinks, in every context."""
 
 import os
 import shutil
@@ -28,22 +28,24 @@ _ALARMS = Path(__file__).parent / "alarm_dags.py.txt"
 _WATCH = 30  # the stack's watch interval, in seconds
 
 
-def _told(stack: LocalStack, text: str) -> list[dict[str, Any]]:
+def _slack_messages(stack: LocalStack, text: str) -> list[dict[str, Any]]:
     """Return the Slack messages whose subject holds a text."""
     found = slack_messages(stack.folder / "inbox")
     return [message for message in found if text in message["body"]["text"]]
 
 
 def _wait_for(stack: LocalStack, text: str, seconds: float, count: int = 1) -> datetime:
-    """Wait for so many messages with a text, and not more; return when the last one came."""
-    found = wait_for(lambda: _told(stack, text), lambda found: len(found) >= count, seconds)
+    """Wait for exactly ``count`` messages with a text. Return when the last one arrived."""
+    found = wait_for(
+        lambda: _slack_messages(stack, text), lambda found: len(found) >= count, seconds
+    )
     assert len(found) == count
     return datetime.fromisoformat(found[-1]["received_at"])
 
 
 def _ended(stack: LocalStack, dag_id: str) -> datetime:
     [run] = stack.airflow.runs_since(dag_id, datetime.fromisoformat("2020-01-01T00:00:00Z"))
-    [task] = wait_for(  # it is told before Airflow is
+    [task] = wait_for(  # the alert comes before Airflow stores the end
         lambda: stack.airflow.tasks(dag_id, run["dag_run_id"]),
         lambda tasks: tasks[0]["end_date"],
         60,
@@ -52,12 +54,12 @@ def _ended(stack: LocalStack, dag_id: str) -> datetime:
 
 
 def _say(line: str) -> None:
-    """Show a measurement to whoever runs this with ``-s``."""
+    """Print a measurement, visible with ``-s``."""
     sys.stdout.write(f"\n{line}\n")
 
 
 def _wait_for_room(stack: LocalStack, messages: int) -> None:
-    """Wait until so many messages make no storm: what is more than that is left to the watch."""
+    """Wait until this many messages fit under the storm limit. The watch sends the others."""
     sent = (
         "select count(*) from ops.deliveries"
         " where channel = 'slack' and sent_at > clock_timestamp() - interval '1 minute'"
@@ -67,8 +69,8 @@ def _wait_for_room(stack: LocalStack, messages: int) -> None:
 
 @pytest.fixture(scope="module")
 def alarms(stack: LocalStack, more_dags: Path) -> None:
-    """DAGs that fail, in a folder beside our own."""
-    _wait_for_room(stack, 3)  # two of them run as soon as Airflow knows them
+    """DAGs that fail, in a second DAG folder."""
+    _wait_for_room(stack, 3)  # two of the DAGs run as soon as Airflow has parsed them
     shutil.copy(_ALARMS, more_dags / "alarms.py")
     wait_for(lambda: stack.airflow.dag("alarm_sleeper"), bool, 90)
 
@@ -78,11 +80,11 @@ def test_an_exception_is_told_in_seconds_from_every_context(stack: LocalStack) -
     stack.airflow.trigger("alarm_manual", {})
     for context in ("manual", "scheduled", "triggered"):
         dag_id = f"alarm_{context}"
-        told_at = _wait_for(stack, f"{dag_id} failed", 60)
-        seconds = (told_at - _ended(stack, dag_id)).total_seconds()
-        _say(f"{context}: told {seconds:+.1f} s after the task's end")
+        alerted_at = _wait_for(stack, f"{dag_id} failed", 60)
+        seconds = (alerted_at - _ended(stack, dag_id)).total_seconds()
+        _say(f"{context}: alert {seconds:+.1f} s after the task's end")
         assert seconds <= 5
-        [message] = _told(stack, f"{dag_id} failed")
+        [message] = _slack_messages(stack, f"{dag_id} failed")
         assert "PLANTED" not in str(message)
         assert "<!channel>" not in str(message)
 
@@ -98,9 +100,9 @@ def test_a_killed_task_is_told_by_its_run(stack: LocalStack) -> None:
     )
     os.kill(task["pid"], signal.SIGKILL)
     killed_at = datetime.now().astimezone()
-    told_at = _wait_for(stack, "alarm_sleeper failed", 60)
-    _say(f"told {(told_at - killed_at).total_seconds():.1f} s after the kill")
-    assert told_at - killed_at <= timedelta(seconds=30)
+    alerted_at = _wait_for(stack, "alarm_sleeper failed", 60)
+    _say(f"alert {(alerted_at - killed_at).total_seconds():.1f} s after the kill")
+    assert alerted_at - killed_at <= timedelta(seconds=30)
 
 
 def test_a_file_that_cannot_be_imported_is_told_and_its_end_too(
@@ -110,28 +112,31 @@ def test_a_file_that_cannot_be_imported_is_told_and_its_end_too(
     broken.write_text("from airflow.sdk import dag\nraise ValueError('token=PLANTED-value')\n")
     wait_for(stack.airflow.import_errors, bool, 60)
     seen_at = datetime.now().astimezone()
-    told_at = _wait_for(stack, "broken.py cannot be imported", _WATCH + 60)
-    _say(f"told {(told_at - seen_at).total_seconds():.1f} s after Airflow knew")
-    assert "PLANTED" not in str(_told(stack, "broken.py"))
+    alerted_at = _wait_for(stack, "broken.py cannot be imported", _WATCH + 60)
+    _say(f"alert {(alerted_at - seen_at).total_seconds():.1f} s after Airflow recorded the error")
+    assert "PLANTED" not in str(_slack_messages(stack, "broken.py"))
 
     broken.unlink()
-    _wait_for(stack, "recovered", _WATCH + 60, len(_told(stack, "recovered")) + 1)
-    assert "broken.py" in _told(stack, "recovered")[-1]["body"]["text"]
+    _wait_for(stack, "recovered", _WATCH + 60, len(_slack_messages(stack, "recovered")) + 1)
+    assert "broken.py" in _slack_messages(stack, "recovered")[-1]["body"]["text"]
 
 
 def test_a_late_day_is_told_until_it_lands(stack: LocalStack) -> None:
-    """A source owes a day once it has landed an older one."""
+    """A source's day is due once an older day of that source has landed."""
     older, due = DUE_DAY - timedelta(days=40), DUE_DAY
     assert stack.run_by_hand("ingest_posts", {"day": older.isoformat()})[1] == "success"
     _wait_for(stack, "posts has not landed", _WATCH + 60)
 
-    [message] = _told(stack, "posts has not landed")
+    [message] = _slack_messages(stack, "posts has not landed")
     late = message["body"]["text"].rsplit("(", 1)[1].rstrip(")")
-    assert late in {due.isoformat(), (due + timedelta(days=1)).isoformat()}  # over midnight
+    assert late in {
+        due.isoformat(),
+        (due + timedelta(days=1)).isoformat(),
+    }  # when the test runs across midnight
     stack.run_by_hand("ingest_posts", {"day": late})
-    told = "posts has not landed ("
-    _wait_for(stack, told, _WATCH + 60, 2)  # the second one says that it is over
-    assert "recovered" in _told(stack, told)[-1]["body"]["text"]
+    title = "posts has not landed ("
+    _wait_for(stack, title, _WATCH + 60, 2)  # the second one is the recovery message
+    assert "recovered" in _slack_messages(stack, title)[-1]["body"]["text"]
 
 
 def test_the_heartbeat_is_pinged_and_every_channel_was_told_alike(
@@ -142,15 +147,15 @@ def test_the_heartbeat_is_pinged_and_every_channel_was_told_alike(
     assert set(pings) == {"/ping/uuid"}
     inbox = stack.folder / "inbox"
 
-    def told() -> tuple[list[str], list[str]]:
+    def sent() -> tuple[list[str], list[str]]:
         by_slack = [message["body"]["text"].split(" ", 1)[1] for message in slack_messages(inbox)]
         return sorted(by_slack), sorted(mail["subject"] for mail in mails(inbox))
 
-    wait_for(told, lambda both: both[0] == both[1], 30)
+    wait_for(sent, lambda both: both[0] == both[1], 30)
 
 
 def test_no_secret_of_the_stack_is_in_any_log_alert_or_incident(stack: LocalStack) -> None:
-    """Everything that this stack has written, against every secret that it was given."""
+    """Search everything that this stack has written for each of its secrets."""
     from local.state import read_state
 
     state = read_state(stack.folder)
@@ -158,7 +163,7 @@ def test_no_secret_of_the_stack_is_in_any_log_alert_or_incident(stack: LocalStac
     secrets |= {"slack": "local/stand-in/webhook", "planted": "PLANTED"}
     rows = str(stack.query("select incidents::text from ops.incidents"))
     rows += str(stack.query("select deliveries::text from ops.deliveries"))
-    told = "".join(file.read_text() for file in (stack.folder / "inbox").glob("*.jsonl"))
+    sent = "".join(file.read_text() for file in (stack.folder / "inbox").glob("*.jsonl"))
     logs = {
         str(file): file.read_text(errors="replace")
         for file in (stack.folder / "logs").rglob("*.log")
@@ -167,6 +172,6 @@ def test_no_secret_of_the_stack_is_in_any_log_alert_or_incident(stack: LocalStac
     assert len(logs) > 10
     for name, secret in secrets.items():
         assert secret not in rows, name
-        assert secret not in told or name == "slack", name  # the sink notes the path it was asked
+        assert secret not in sent or name == "slack", name  # the sink records the request path
         found = [file for file, text in logs.items() if secret in text]
         assert not found or name == "planted", (name, found)

@@ -1,4 +1,4 @@
-"""Who is told: a Slack webhook that can refuse, and a mail server. Invariant: both keep it all."""
+"""A stack with a Slack webhook that can refuse and a mail server. Invariant: both keep all."""
 
 import json
 import sys
@@ -16,14 +16,14 @@ from scripts.landing.keys import raw_key
 from tests.stack import LocalStack, wait_for
 
 WATCH = 20  # the stack's watch interval, in seconds
-LOOK = 60  # that a look of the watch may take until it has told, as the goals have it
+LOOK = 60  # seconds that a run of the watch may take until its alerts are sent (a documented goal)
 BOTH = ("mail", "slack")
-# A day that has not landed is late on none of the days of these tests.
+# With this deadline no day of these tests is ever late.
 _SETTINGS = {"late_days": 1, "landing_deadline_hours": 24 * 3650}
 
 
 class Message(NamedTuple):
-    """What a channel took; the phase is ``opened`` or ``recovered``."""
+    """A message that a channel accepted. The phase is ``opened`` or ``recovered``."""
 
     channel: str
     phase: str
@@ -32,8 +32,8 @@ class Message(NamedTuple):
     whole: str
 
 
-class SlackDoor:
-    """Slack's webhook on one port: open, refusing, or with nobody who listens."""
+class SlackWebhook:
+    """Slack's webhook on one port: it accepts, refuses, or does not listen."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class SlackDoor:
         return f"http://127.0.0.1:{self._port}"
 
     def open(self) -> None:
-        """Listen, and take every message."""
+        """Listen, and accept every message."""
         self._server = self._serving.enter_context(running(slack_sink(self.folder, self._port)))
 
     def close(self) -> None:
@@ -54,29 +54,29 @@ class SlackDoor:
         self._serving.close()
 
     def reopen(self) -> None:
-        """Listen anew, with nothing asked so far, and take every message."""
+        """Listen again, with an empty list of requests, and accept every message."""
         self.close()
         self.open()
 
     def refuse(self, **switches: Any) -> None:
-        """Fail in one of the switches' ways; without arguments, take every message."""
+        """Fail as the switches say. Without arguments, accept every message."""
         self._server.switches = Switches(**switches)
 
     def asked(self) -> list[datetime]:
-        """Return when a message was offered since the door was opened."""
+        """Return the times of all requests since the webhook was opened."""
         asked = [request for request in self._server.requests if request.method == "POST"]
         return [datetime.fromtimestamp(request.at, UTC) for request in asked]
 
 
 @dataclass
-class Desk:
-    """The stack, and everything that it told."""
+class Harness:
+    """The stack, and every alert that it sent."""
 
     stack: LocalStack
-    slack: SlackDoor
+    slack: SlackWebhook
 
     def messages(self, title: str) -> list[Message]:
-        """Return what was told of a cause, by a part of its subject."""
+        """Return the messages of a cause, found by a part of their subject."""
         found = [
             _message("slack", kept["body"]["text"], kept)
             for kept in slack_messages(self.slack.folder)
@@ -86,10 +86,10 @@ class Desk:
         ]
         return [message for message in found if title in message.subject]
 
-    def told(
+    def wait_for_alert(
         self, title: str, phase: str, seconds: float, channels: tuple[str, ...] = BOTH
     ) -> dict[str, datetime]:
-        """Wait until these channels know of a cause, each once; return when they were told."""
+        """Wait until each of these channels has one message. Return when each was received."""
 
         def look() -> list[Message]:
             found = [message for message in self.messages(title) if message.phase == phase]
@@ -99,17 +99,17 @@ class Desk:
         assert len(found) == len(channels), found
         return {message.channel: message.at for message in found}
 
-    def assert_told_once(
+    def assert_delivered_once(
         self, title: str, fingerprint: str, channels: tuple[str, ...] = BOTH
     ) -> None:
-        """Fail unless a cause was one incident, with one beginning and one end on each channel."""
-        told = sorted((message.channel, message.phase) for message in self.messages(title))
-        assert told == [(name, phase) for name in channels for phase in ("opened", "recovered")]
+        """Fail unless a cause has one incident, and one alert and one recovery on each channel."""
+        sent = sorted((message.channel, message.phase) for message in self.messages(title))
+        assert sent == [(name, phase) for name in channels for phase in ("opened", "recovered")]
         incidents = "select count(*), count(closed_at) from ops.incidents where fingerprint = %s"
         assert self.stack.query(incidents, fingerprint) == [(1, 1)]
 
     def quiet(self) -> None:
-        """Wait until nothing is open, nor owed: what is open may explain another cause away."""
+        """Wait until nothing is open or undelivered: an open incident can suppress another one."""
         left = """
             select fingerprint from ops.incidents where closed_at is null
             union all select channel || phase from ops.deliveries where sent_at is null
@@ -117,7 +117,7 @@ class Desk:
         wait_for(lambda: self.stack.query(left), lambda rows: rows == [], 2 * (WATCH + LOOK))
 
     def room(self, messages: int) -> None:
-        """Wait until so many messages make no storm: what is more is left to the watch."""
+        """Wait until this many messages fit under the storm limit. The watch sends the others."""
         sent = (
             "select count(*) from ops.deliveries"
             " where channel = 'slack' and sent_at > clock_timestamp() - interval '1 minute'"
@@ -125,7 +125,7 @@ class Desk:
         wait_for(lambda: self.stack.query(sent)[0][0], lambda n: n + messages <= STORM, 90)
 
     def configure(self, **settings: Any) -> None:
-        """Lay settings of runs over those of these tests; each call names all that differ."""
+        """Override the run settings of these tests. Each call replaces all earlier overrides."""
         value = json.dumps({**_SETTINGS, **settings})
         done = self.stack.command("airflow", "variables", "set", "pipeline", value)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
@@ -140,13 +140,13 @@ class Desk:
 
 
 def posts(count: int, bad: int = 0) -> list[dict[str, Any]]:
-    """Return so many posts, of which the last ones break the contract."""
+    """Return ``count`` posts. The last ``bad`` of them break the contract."""
     whole = [{"userId": 1, "id": n, "title": f"t{n}", "body": "b"} for n in range(1, count + 1)]
     return whole[: count - bad] + [{"id": post["id"]} for post in whole[count - bad :]]
 
 
 def say(line: str) -> None:
-    """Show a measurement to whoever runs this with ``-s``."""
+    """Print a measurement, visible with ``-s``."""
     sys.stdout.write(f"\n{line}\n")
 
 
