@@ -5,6 +5,7 @@ import subprocess
 from datetime import UTC, datetime
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +14,7 @@ from rich.text import Text
 from local.airflow import PROGRAM, environment
 from local.run import run_main_job
 from local.stack import Stack
-from local.state import Choices, state_folder
+from local.state import StackOptions, state_folder
 from scripts.cli import run_app
 from scripts.errors import PipelineError
 from scripts.health.facts import State
@@ -28,41 +29,37 @@ app = typer.Typer(
 )
 _console = Console()
 
-Api = Annotated[str | None, typer.Option(help="base URL of a real API; 'stand-in' goes back")]
+Day = Annotated[str | None, typer.Option(help="day to ingest, YYYY-MM-DD (default: today)")]
+Api = Annotated[str | None, typer.Option(help="URL of a real API, or 'stand-in' to switch back")]
 Posts = Annotated[int | None, typer.Option(min=0, help="number of posts of the stand-in API")]
 Seed = Annotated[int | None, typer.Option(help="seed of the stand-in API's posts")]
-
 Workers = Annotated[
-    int | None, typer.Option(min=0, help="number of Celery workers; 0: LocalExecutor")
+    int | None, typer.Option(min=0, help="number of Celery workers, or 0 for LocalExecutor")
 ]
 
 
-def _stack(
-    api: str | None, posts: int | None, seed: int | None, workers: int | None
-) -> tuple[Stack, Choices]:
-    """Return the stack, and its remembered choices under those that were given now."""
-    stack = Stack(state_folder(), report=lambda line: _console.print(f"[dim]• {line}[/dim]"))
-    before = stack.state.choices
-    url = before.api if api is None else "" if api == "stand-in" else api
-    return stack, Choices(
-        api=url,
-        posts=before.posts if posts is None else posts,
-        seed=before.seed if seed is None else seed,
-        workers=before.workers if workers is None else workers,
-    )
+def _reporting_stack() -> Stack:
+    return Stack(state_folder(), report=lambda line: _console.print(f"[dim]• {line}[/dim]"))
+
+
+def _options(stack: Stack, api: str | None, **numbers: int | None) -> StackOptions:
+    """Return the stack's remembered options, updated with the options of this command."""
+    given = {"api": "" if api == "stand-in" else api, **numbers}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return msgspec.structs.replace(stack.state.options, **changes)
 
 
 @app.command()
 def up(api: Api = None, posts: Posts = None, seed: Seed = None, workers: Workers = None) -> None:
-    """Start the stack and leave it running; what runs already is left alone."""
-    stack, choices = _stack(api, posts, seed, workers)
-    stack.up(choices)
+    """Start the stack and leave it running. Processes that already run are not restarted."""
+    stack = _reporting_stack()
+    stack.up(_options(stack, api, posts=posts, seed=seed, workers=workers))
     _show(stack)
 
 
 @app.command()
 def run(
-    day: Annotated[str | None, typer.Option(help="day to land, YYYY-MM-DD; default today")] = None,
+    day: Day = None,
     api: Api = None,
     posts: Posts = None,
     seed: Seed = None,
@@ -70,10 +67,10 @@ def run(
 ) -> None:
     """Start the stack, run the main job from the API to the marts, and show the result."""
     chosen = parse_day(day) if day else None
-    stack, choices = _stack(api, posts, seed, workers)
-    began = datetime.now(UTC)
-    stack.up(choices)
-    if not run_main_job(stack, chosen, began, _console):
+    stack = _reporting_stack()
+    started_at = datetime.now(UTC)
+    stack.up(_options(stack, api, posts=posts, seed=seed, workers=workers))
+    if not run_main_job(stack, chosen, started_at, _console):
         raise typer.Exit(1)
 
 
@@ -81,7 +78,7 @@ def run(
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Show what runs, where, which alerts arrived and the verdict; exit 1 if a process is dead."""
+    """Show processes, addresses, alerts and the health verdict. Exit 1 if a process is dead."""
     stack = Stack(state_folder())
     if as_json:
         typer.echo(json.dumps(stack.status()))
@@ -99,7 +96,7 @@ def status(
     }
 )
 def airflow(context: typer.Context) -> None:
-    """Run a command of Airflow's own on this stack, such as `airflow dags list`."""
+    """Run an Airflow command on this stack, for example `airflow dags list`."""
     stack = Stack(state_folder())
     command = [PROGRAM, *context.args]
     done = subprocess.run(command, env=environment(stack.folder, stack.state), check=False)
@@ -108,11 +105,10 @@ def airflow(context: typer.Context) -> None:
 
 @app.command()
 def down(
-    purge: Annotated[bool, typer.Option(help="delete the stack's state too")] = False,
+    purge: Annotated[bool, typer.Option(help="also delete the stack's state")] = False,
 ) -> None:
-    """Stop everything that the stack started."""
-    stack, _ = _stack(None, None, None, None)
-    stack.down(purge=purge)
+    """Stop every process that the stack started."""
+    _reporting_stack().down(purge=purge)
     _console.print("the stack is down" + (" and its state is deleted" if purge else ""))
 
 
@@ -127,14 +123,14 @@ def _show(stack: Stack) -> None:
             tail = stack.processes()[name].tail()
             _console.print(f"[red]{name} died[/red]; its log ends:\n{tail}", highlight=False)
     if not facts["alerts_go_to"]:
-        _console.print("[bold red]no channel is configured: NOBODY is told of a failure[/]")
+        _console.print("[bold red]no alert channel is configured: failures are NOT reported[/]")
     for name, value in facts.items():
         _console.print(f"{name:<21} {value}", highlight=False, soft_wrap=True)
     _console.print(_verdict(stack), soft_wrap=True)
 
 
 def _verdict(stack: Stack) -> Text:
-    """Return how the pipeline is, in a line; what cannot be asked is unknown."""
+    """Return the health verdict in one line. It is unknown if the health cannot be read."""
     try:
         return verdict_line(stack.health())
     except PipelineError as error:

@@ -1,6 +1,6 @@
 """Airflow's processes on loopback, with a LocalExecutor or Celery workers, metadata in Postgres.
 
-Invariant: every process has the same environment; credentials are connections in their JSON form.
+Invariant: all processes share one environment. Credentials are connections in JSON form.
 """
 
 import json
@@ -21,7 +21,7 @@ from local.processes import ManagedProcess
 from local.state import BUCKET, ROOT, State
 from scripts.errors import ConfigurationError, UnavailableError
 
-# The api-server reads the log files itself; a log server would listen on every interface.
+# The api-server reads the log files directly. A log server would listen on every interface.
 COMPONENTS = {
     "api-server": [],
     "scheduler": ["--skip-serve-logs"],
@@ -32,7 +32,7 @@ _WORKER = ["celery", "worker", "--skip-serve-logs", "--without-mingle", "--witho
 ADMIN = "admin"
 PROGRAM = str(Path(sys.executable).parent / "airflow")
 VIEWER = "watch"
-# A developer's own Airflow and AWS must not leak in; AIRFLOW_VAR_* may, to try other settings.
+# The developer's Airflow and AWS settings must not leak in. AIRFLOW_VAR_* may, for experiments.
 _NOT_INHERITED = ("AIRFLOW_HOME", "AIRFLOW_CONN_", "AIRFLOW__", "AWS_", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -42,15 +42,15 @@ def airflow_url(state: State) -> str:
 
 
 def api_url(state: State) -> str:
-    """Return the base URL of the API that is ingested: a real one, or the stand-in."""
-    return state.choices.api or f"http://127.0.0.1:{state.ports.api}"
+    """Return the base URL of the ingested API: a real API or the stand-in."""
+    return state.options.api or f"http://127.0.0.1:{state.ports.api}"
 
 
 def components(folder: Path, state: State) -> dict[str, ManagedProcess]:
     """Return Airflow's processes by name."""
     env = environment(folder, state)
     commands = {name: [name, *options] for name, options in COMPONENTS.items()}
-    for number in range(1, state.choices.workers + 1):
+    for number in range(1, state.options.workers + 1):
         name = f"worker-{number}"
         commands[name] = [*_WORKER, "--celery-hostname", f"{name}@%h"]
     return {
@@ -60,7 +60,7 @@ def components(folder: Path, state: State) -> dict[str, ManagedProcess]:
 
 
 def migrate_metadata(folder: Path, state: State) -> None:
-    """Create or upgrade Airflow's own tables, once for each version of Airflow."""
+    """Create or upgrade Airflow's metadata tables, once for each Airflow version."""
     home = folder / "airflow"
     home.mkdir(parents=True, exist_ok=True)
     passwords = home / "passwords.json"
@@ -82,7 +82,7 @@ def migrate_metadata(folder: Path, state: State) -> None:
 
 
 def environment(folder: Path, state: State) -> dict[str, str]:
-    """Return the environment of all of Airflow's processes."""
+    """Return the environment that all Airflow processes share."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
     }
@@ -103,7 +103,7 @@ def environment(folder: Path, state: State) -> dict[str, str]:
 
 
 def _overrides() -> dict[str, str]:
-    """Return what PIPELINE_LOCAL_AIRFLOW_ENV lays over the environment of Airflow's processes."""
+    """Return the variables with which PIPELINE_LOCAL_AIRFLOW_ENV overrides the environment."""
     text = os.environ.get("PIPELINE_LOCAL_AIRFLOW_ENV") or "{}"
     try:
         return msgspec.json.decode(text, type=dict[str, str])
@@ -112,12 +112,12 @@ def _overrides() -> dict[str, str]:
 
 
 def _pipeline(folder: Path, state: State) -> dict[str, str]:
-    """Return our own settings, under what a developer has set in the environment."""
+    """Return the pipeline's settings. Variables that the developer has set take precedence."""
     ours = {
         "PIPELINE_LANDING_QUEUE_URL": MiniStack(state.ports.s3, folder).queue_url(QUEUE),
         "PIPELINE_ALERT_EMAIL": "on-call@example.com",
         "PIPELINE_RETRY_DELAY_SECONDS": "2",
-        "PIPELINE_ALLOW_PRIVATE_API": "true",  # the stand-in's is one
+        "PIPELINE_ALLOW_PRIVATE_API": "true",  # the stand-in has a private address
     }
     return {name: os.environ.get(name, value) for name, value in ours.items()} | {
         "LANDING_BUCKET": BUCKET
@@ -196,7 +196,7 @@ def _configuration(folder: Path, state: State) -> dict[str, object]:
         "API_AUTH__JWT_SECRET": state.secrets.jwt,
         "SCHEDULER__ENABLE_HEALTH_CHECK": False,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 300,  # a changed file is parsed at once
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 300,  # changed files are parsed immediately
         "LOGGING__BASE_LOG_FOLDER": folder / "logs" / "tasks",
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "COSMOS__ENABLE_TELEMETRY": False,
@@ -205,11 +205,11 @@ def _configuration(folder: Path, state: State) -> dict[str, object]:
 
 
 def _executor(state: State) -> dict[str, object]:
-    """Return where tasks run: beside the scheduler, or in workers as on machines of their own."""
-    if not state.choices.workers:
+    """Return the executor's settings: tasks run beside the scheduler or in Celery workers."""
+    if not state.options.workers:
         return {
             "CORE__EXECUTOR": "prompt_executor.PromptLocalExecutor",
-            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0,  # that executor waits in its place
+            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0,  # the executor waits instead
         }
     return {
         "CORE__EXECUTOR": "CeleryExecutor",
@@ -217,8 +217,8 @@ def _executor(state: State) -> dict[str, object]:
         "CELERY__BROKER_URL": broker_url(state),
         "CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{_metadata(state)}",
         "CELERY__WORKER_CONCURRENCY": 2,
-        "CELERY__WORKER_PREFETCH_MULTIPLIER": 1,  # a task that waits behind a long one is stuck
-        # A worker that is gone is missed after this long, and its tasks are tried again elsewhere.
+        "CELERY__WORKER_PREFETCH_MULTIPLIER": 1,  # no task waits behind a long one
+        # Airflow notices a dead worker after this many seconds and retries its tasks elsewhere.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 30,
     }
 

@@ -1,7 +1,7 @@
-"""The message broker of Celery workers. Invariant: loopback only, with a password, keeping nothing.
+"""The message broker of Celery workers. Invariant: loopback only, with a password, no persistence.
 
-Celery's tasks are only hints here too: Airflow's metadata knows what is queued, and a lost broker
-costs a retry. The server is Redis where one is on PATH, else Valkey, its free continuation.
+Celery's messages are only hints, too: Airflow's metadata database records what is queued, so a lost
+broker costs a retry. The server is Redis if it is on PATH, otherwise Valkey, its open-source fork.
 """
 
 import os
@@ -15,7 +15,7 @@ from local.state import State
 
 
 def broker_url(state: State) -> str:
-    """Return the URL that scheduler and workers meet at."""
+    """Return the broker's URL for the scheduler and the workers."""
     return f"redis://:{state.secrets.broker}@127.0.0.1:{state.ports.broker}/0"
 
 
@@ -27,7 +27,7 @@ def broker(folder: Path) -> ManagedProcess:
 
 
 def configure_broker(folder: Path, state: State) -> None:
-    """Write the broker's settings; its password is in a file, not in the list of processes."""
+    """Write the broker's configuration file, which keeps the password out of the process list."""
     settings = _configuration(folder)
     settings.touch(mode=0o600)
     settings.write_text(

@@ -1,6 +1,6 @@
-"""A landing zone on an S3 stand-in. Invariant: creating it again changes nothing.
+"""The landing zone on an S3 stand-in. Invariant: creating it is idempotent.
 
-A real one is made by terraform/.
+Terraform creates the real landing zone (terraform/).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ QUEUE = "landing-arrivals"
 def create_landing(
     session: boto3.Session, bucket: str, queue: str | None, **client_args: Any
 ) -> str | None:
-    """Create the versioned bucket, and the queue that its arrivals notify; return its URL."""
+    """Create the versioned bucket and its notification queue. Return the queue's URL."""
     s3 = session.client("s3", **client_args)
     try:
         s3.create_bucket(
@@ -37,13 +37,13 @@ def create_landing(
     url = sqs.create_queue(QueueName=queue)["QueueUrl"]
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     s3.put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration=_told_to(found["Attributes"]["QueueArn"])
+        Bucket=bucket, NotificationConfiguration=_notifications(found["Attributes"]["QueueArn"])
     )
     return url
 
 
-def _told_to(queue_arn: str) -> "NotificationConfigurationTypeDef":
-    """Return the notification of every raw object that arrives."""
+def _notifications(queue_arn: str) -> "NotificationConfigurationTypeDef":
+    """Return the bucket's configuration: notify the queue of every new raw object."""
     return {
         "QueueConfigurations": [
             {
@@ -63,7 +63,7 @@ def _told_to(queue_arn: str) -> "NotificationConfigurationTypeDef":
 
 
 def main() -> None:
-    """Create LANDING_BUCKET and its queue where AWS_ENDPOINT_URL points to."""
+    """Create LANDING_BUCKET and its queue at AWS_ENDPOINT_URL."""
     typer.echo(create_landing(boto3.Session(), deployment().bucket(), QUEUE))
 
 

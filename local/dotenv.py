@@ -1,12 +1,10 @@
-"""Write .env from .env.example with fresh secrets. Invariant: a file that is there is not touched.
+"""Write .env from .env.example with new secrets. Invariant: an existing file is never changed.
 
-What it writes is all that docker-compose.yaml needs; `PROFILES` chooses the stand-ins and workers.
+The file has every setting that docker-compose.yaml needs. Profiles add stand-ins and workers.
 """
 
-import base64
 import json
 import os
-import secrets
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,10 +12,10 @@ import typer
 
 from local.bucket import QUEUE
 from local.ministack import LOGIN
+from local.state import ROOT, new_fernet_key, new_secret
 from scripts.cli import run_cli
 from scripts.errors import ConfigurationError
 
-_ROOT = Path(__file__).parents[1]
 _PROFILES = {"local", "celery"}
 _SECRETS = (
     "AIRFLOW__API__SECRET_KEY",
@@ -34,9 +32,9 @@ _SECRETS = (
 
 
 def dotenv(example: str, profiles: set[str]) -> str:
-    """Return the example's text with a value for everything that a start needs."""
-    values = {name: secrets.token_urlsafe(24) for name in _SECRETS}
-    values["AIRFLOW__CORE__FERNET_KEY"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
+    """Return the example's text with a value for every setting that the stack needs to start."""
+    values = {name: new_secret() for name in _SECRETS}
+    values["AIRFLOW__CORE__FERNET_KEY"] = new_fernet_key()
     values |= _warehouse(values)
     values["AIRFLOW_CONN_AIRFLOW_API"] = _json(
         conn_type="http",
@@ -54,7 +52,7 @@ def dotenv(example: str, profiles: set[str]) -> str:
         name, equals, _ = line.partition("=")
         lines.append(f"{name}={values.pop(name)}" if equals and name in values else line)
     if values:
-        raise ConfigurationError(f".env.example does not name {', '.join(sorted(values))}")
+        raise ConfigurationError(f".env.example lacks {', '.join(sorted(values))}: add them")
     return "\n".join(lines) + "\n"
 
 
@@ -79,7 +77,7 @@ def _warehouse(passwords: dict[str, str]) -> dict[str, str]:
 
 
 def _stand_ins() -> dict[str, str]:
-    """Return what leads to the stand-ins of profile local instead of to the world."""
+    """Return the settings that point to the stand-ins of the profile local."""
     s3 = "http://ministack:4566"
     extra = {"region_name": "eu-central-1", "endpoint_url": s3}
     plain = {"disable_ssl": True, "disable_tls": True, "from_email": "pipeline@example.com"}
@@ -105,22 +103,22 @@ def _json(**parts: Any) -> str:
 
 
 def main(
-    profiles: Annotated[str, typer.Option(help="of local and celery, separated by commas")] = "",
-    folder: Annotated[Path, typer.Option(help="where .env shall be")] = _ROOT,
+    profiles: Annotated[str, typer.Option(help="local, celery or both, separated by a comma")] = "",
+    folder: Annotated[Path, typer.Option(help="folder for .env")] = ROOT,
 ) -> None:
-    """Write .env with fresh passwords and keys, readable by its owner only."""
+    """Write .env with new passwords and keys. Only its owner can read it."""
     chosen = {profile.strip() for profile in profiles.split(",") if profile.strip()}
     if unknown := chosen - _PROFILES:
-        raise ConfigurationError(f"no profile {', '.join(unknown)}: there are local and celery")
-    text = dotenv((_ROOT / ".env.example").read_text(), chosen)
+        raise ConfigurationError(f"unknown profile {', '.join(unknown)}: use local or celery")
+    text = dotenv((ROOT / ".env.example").read_text(), chosen)
     try:
         handle = os.open(folder / ".env", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        typer.echo(".env is there already and is left as it is")
+        typer.echo(".env already exists and was not changed")
         return
     with os.fdopen(handle, "w") as file:
         file.write(text)
-    typer.echo("wrote .env: the login is admin, its password is PIPELINE_ADMIN_PASSWORD in it")
+    typer.echo("wrote .env: log in as admin with its PIPELINE_ADMIN_PASSWORD")
 
 
 if __name__ == "__main__":

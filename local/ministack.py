@@ -1,7 +1,7 @@
 """S3 and SQS on loopback: MiniStack, its credentials, its bucket and its queue.
 
-Invariant: objects survive a kill; bucket and queue settings are written on a clean stop only, so
-`bootstrap` sets them on every start and changes nothing that is already so.
+Invariant: objects survive a kill. MiniStack saves the settings of bucket and queue only on a clean
+stop, so `bootstrap` runs on every start and is idempotent.
 """
 
 import os
@@ -17,24 +17,24 @@ from local.processes import ManagedProcess, is_listening
 
 REGION: Final = "eu-central-1"
 _ACCOUNT = "000000000000"
-LOGIN: Final = "test"  # the id of its access key, and the key itself
+LOGIN: Final = "test"  # both the access key's id and the secret key
 
 
 @dataclass(frozen=True)
 class MiniStack:
-    """One MiniStack: its port and the folder that keeps its state."""
+    """One MiniStack server: its port and the folder of its state."""
 
     port: int
     folder: Path
 
     @property
     def endpoint(self) -> str:
-        """The URL of its API."""
+        """The base URL of the S3 and SQS API."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def managed(self) -> ManagedProcess:
-        """The process, with everything it would bind or write elsewhere kept here."""
+        """The process. It binds only to loopback and writes only below `folder`."""
         state = self.folder / "ministack"
         env = {
             **os.environ,
@@ -54,13 +54,13 @@ class MiniStack:
         return ManagedProcess("ministack", argv, env, self.folder)
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it accepts connections."""
         (self.folder / "ministack").mkdir(parents=True, exist_ok=True)
         self.managed.start()
         self.managed.wait_until(lambda: is_listening(self.port), 30)
 
     def queue_url(self, queue: str) -> str:
-        """Return the URL of a queue; it is known before the server runs."""
+        """Return the URL of a queue. The server does not need to run."""
         return f"{self.endpoint}/{_ACCOUNT}/{queue}"
 
     def session(self) -> boto3.Session:
@@ -68,5 +68,5 @@ class MiniStack:
         return boto3.Session(LOGIN, LOGIN, region_name=REGION)
 
     def bootstrap(self, bucket: str, queue: str | None = None) -> str | None:
-        """Create the versioned bucket, and the queue that its arrivals notify; return its URL."""
+        """Create the versioned bucket and its notification queue. Return the queue's URL."""
         return create_landing(self.session(), bucket, queue, endpoint_url=self.endpoint)

