@@ -24,7 +24,7 @@ class TextPost(msgspec.Struct):
     id: str
     title: str
     body: str
-    userId: BigInt  # noqa: N815 - the API's name
+    user_id: BigInt = msgspec.field(name="userId")
 
 
 AS_TEXT = replace(POSTS, contract=TextPost)
