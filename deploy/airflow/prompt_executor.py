@@ -19,6 +19,6 @@ class PromptLocalExecutor(LocalExecutor):
     def sync(self) -> None:
         """Wait briefly for a finished task, because other work may arrive, then process results."""
         queue: Any = self.result_queue
-        pipe = queue._reader  # noqa: SLF001 - `wait` does not accept the queue
+        pipe = queue._reader  # noqa: SLF001 - wait() does not accept the queue
         wait([pipe], WAIT_SECONDS)
         super().sync()
