@@ -125,6 +125,7 @@ lint-style: setup .tools/checkov/.installed ## Run every linter except the type 
 	@# pipeline-...: names of Kubernetes secrets, not their values.
 	@git ls-files -- ':!requirements/*.txt' ':!tests' | xargs detect-secrets-hook --exclude-secrets '^pipeline-[a-z]+$$'
 	@zizmor --offline --quiet .github
+	@python -m tests.language
 
 format: $(INSTALLED) ## Format the code and fix what the linters can fix
 	@ruff format .

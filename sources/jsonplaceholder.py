@@ -68,3 +68,5 @@ class User(msgspec.Struct):
 POSTS = Source(name="posts", path="/posts", contract=Post)
 COMMENTS = Source(name="comments", path="/comments", contract=Comment)
 USERS = Source(name="users", path="/users", contract=User)
+
+SOURCES = (POSTS, COMMENTS, USERS)

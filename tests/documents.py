@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 _SET_UP = (
     ".venv/.installed",
     "dbt/target/manifest.json",
@@ -19,7 +19,7 @@ _SET_UP = (
     ".tools/cloud/.installed",
 )
 _FILES = ("Makefile", "pyproject.toml", ".env.example", ".gitignore")
-_FOLDERS = ("requirements", "scripts", "dbt", "docs", "terraform")
+_FOLDERS = ("requirements", "sources", "scripts", "local", "dbt", "docs", "terraform")
 Command = tuple[str, ...]
 _BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)

@@ -1,6 +1,8 @@
 """Every way to configure is read, a wrong value is named, and no secret is printed."""
 
 import json
+import os
+import re
 import traceback
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,15 @@ from scripts.settings import (
     admin_dsn_from_env,
     api_from_env,
     deployment,
+    enter_dbt_settings,
     role_passwords_from_env,
     run_settings_from_env,
     warehouse_dsn_from_env,
 )
 
 pytestmark = pytest.mark.unit
+
+_ROOT = Path(__file__).parents[2]
 SECRET = "s3cr3t-of-the-test"
 
 
@@ -180,7 +185,45 @@ def test_headers_that_are_no_object_are_refused_by_name() -> None:
 
 
 def test_the_example_names_every_setting() -> None:
-    example = (Path(__file__).parents[2] / ".env.example").read_text()
+    example = (_ROOT / ".env.example").read_text()
     for name, field in Deployment.model_fields.items():
         variable = field.validation_alias or f"PIPELINE_{name.upper()}"
         assert f"\n{variable}=" in example, variable
+
+
+@pytest.mark.parametrize(
+    ("file", "row"),
+    [
+        (".env.example", r"^#   (\w+) +([\d.]+) +\w"),
+        ("docs/operations.md", r"^\| `(\w+)` \| ([\d.]+) \| \w"),
+    ],
+)
+def test_every_run_setting_is_documented_with_its_default(file: str, row: str) -> None:
+    rows = re.findall(row, (_ROOT / file).read_text(), re.MULTILINE)
+    documented = {name: float(default) for name, default in rows}
+    defaults = {name: float(value) for name, value in RunSettings().model_dump().items()}
+    assert documented == defaults
+
+
+@pytest.mark.parametrize(
+    "file", [".env.example", "docker-compose.yaml", "deploy/helm/values.yaml", "docs/operations.md"]
+)
+def test_run_settings_have_one_name_in_every_deployment(file: str) -> None:
+    text = (_ROOT / file).read_text()
+    assert "AIRFLOW_VAR_PIPELINE" in text
+    assert "PIPELINE_RUN_SETTINGS" not in text
+
+
+def test_the_earlier_name_of_the_run_settings_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="set AIRFLOW_VAR_PIPELINE"):
+        run_settings_from_env({"PIPELINE_RUN_SETTINGS": "{}"})
+
+
+def test_dbt_reads_the_threshold_of_the_run_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project's own default is that of the settings."""
+    monkeypatch.setenv("PIPELINE_VOLUME_Z_SCORE", "0")  # restored after the test
+    enter_dbt_settings(RunSettings(volume_z_score=4.5))
+    assert os.environ["PIPELINE_VOLUME_Z_SCORE"] == "4.5"
+    test = (_ROOT / "dbt" / "tests" / "singular" / "volume_is_usual.sql").read_text()
+    [default] = re.findall(r'env_var\("PIPELINE_VOLUME_Z_SCORE", "([\d.]+)"\)', test)
+    assert float(default) == RunSettings().volume_z_score

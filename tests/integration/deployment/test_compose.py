@@ -218,7 +218,7 @@ def test_settings_have_one_name_everywhere(everything: dict[str, Any]) -> None:
     }
     assert asked - example == set()
 
-    local = (_ROOT / "scripts" / "local" / "airflow.py").read_text()
+    local = (_ROOT / "local" / "airflow.py").read_text()
     for conn_id in re.findall(r'^        "([A-Z_]+)": \{$', local, re.MULTILINE):
         assert f"AIRFLOW_CONN_{conn_id}" in everything["scheduler"]["environment"]
     for name, field in Deployment.model_fields.items():

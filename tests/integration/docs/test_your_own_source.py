@@ -35,16 +35,16 @@ def tree(tmp_path: Path) -> Path:
     """A copy of the project with the four steps of the guide applied."""
     tree = tmp_path / "tree"
     ignored = shutil.ignore_patterns("__pycache__", "logs", "target")
-    for name in ("scripts", "callbacks", "dags", "dbt"):
+    for name in ("sources", "scripts", "callbacks", "dags", "dbt", "docs"):
         shutil.copytree(_ROOT / name, tree / name, ignore=ignored)
     guide = (_ROOT / "docs" / "your-own-source.md").read_text()
     declared, table, model, tests = (block for _, block in _BLOCK.findall(guide))
 
-    sources = tree / "scripts" / "sources.py"
-    before, after = sources.read_text().split("\nSOURCES:", 1)
+    sources = tree / "sources" / "jsonplaceholder.py"
+    before, after = sources.read_text().split("\nSOURCES", 1)
     named = after.replace("USERS)", "USERS, TODOS)")
     assert named != after
-    sources.write_text(f"{before}\n{textwrap.dedent(declared)}\n\nSOURCES:{named}")
+    sources.write_text(f"{before}\n{textwrap.dedent(declared)}\n\nSOURCES{named}")
 
     staging = tree / "dbt" / "models" / "staging"
     with (staging / "sources.yml").open("a") as file:
@@ -106,7 +106,7 @@ def test_the_guide_leads_from_a_declaration_to_a_tested_table(
             "select todo_id, user_id, is_completed from staging.stg_todos order by 1"
         ).fetchall()
         outcomes = connection.execute(
-            "select passed from build.outcomes where node like 'test.elt.todos_agree%'"
+            "select passed from build.outcomes where node like 'test.elt.todos_match%'"
         ).fetchall()
         published = connection.execute("select loaded from marts.fct_daily_loads").fetchall()
     assert rows == [(1, 1, False), (2, 1, True), (3, 1, False)]
