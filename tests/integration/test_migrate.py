@@ -1,9 +1,16 @@
 """The warehouse's schema on a real Postgres, created by an owner without superuser rights."""
 
+from dataclasses import replace
+
 import psycopg
 import pytest
+from psycopg import sql
 
+from scripts.errors import UnavailableError
+from scripts.load.raw_tables import ensure_raw
 from scripts.migrate import migrate
+from scripts.warehouse.connection import plain_errors
+from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 
 pytestmark = pytest.mark.integration
@@ -54,3 +61,48 @@ def test_a_role_may_not_do_what_is_not_its_duty(
 def test_a_role_may_do_its_duty(warehouse: Warehouse, role: str, statement: str) -> None:
     with psycopg.connect(getattr(warehouse, role)) as connection:
         connection.execute(statement)
+
+
+def test_tables_that_an_earlier_release_made_are_renamed_and_stay_readable(
+    warehouse: Warehouse,
+) -> None:
+    """A warehouse of the release before: its tables have their old names and hold rows."""
+    with psycopg.connect(warehouse.admin) as connection:
+        connection.execute(
+            """
+            alter table ops.unknown_objects rename column reported_at to told_at;
+            alter table ops.unknown_objects rename to foreign_keys;
+            alter index ops.unknown_objects_pkey rename to foreign_keys_pkey;
+            insert into ops.foreign_keys (key) values ('raw/notes.txt');
+            update ops.alembic_version set version_num = '0005';
+            set role transformer;
+            create table marts.fct_daily_volume (source text, day date, primary key (source, day));
+            insert into marts.fct_daily_volume values ('posts', '2026-01-01');
+            create table build.stg_loads (load_id bigint);
+            create view staging.stg_posts as select * from build.stg_loads;
+            """
+        )
+    migrate(warehouse.server.dsn(warehouse.name, "owner", "owner-pw"))
+    with psycopg.connect(warehouse.reader) as connection:
+        for name in ("fct_daily_loads", "fct_daily_volume"):
+            rows = connection.execute(
+                sql.SQL("select source from {}").format(sql.Identifier("marts", name))
+            ).fetchall()
+            assert rows == [("posts",)], name
+    with psycopg.connect(warehouse.loader) as connection:
+        keys = connection.execute("select key, reported_at is not null from ops.unknown_objects")
+        assert keys.fetchall() == [("raw/notes.txt", True)]
+        old = connection.execute("select to_regclass('build.stg_loads')").fetchone()
+        assert old == (None,)
+
+
+def test_a_table_that_a_reader_holds_is_not_waited_for_without_end(warehouse: Warehouse) -> None:
+    changed = replace(POSTS, key=("userId", "id"))
+    owner = warehouse.server.dsn(warehouse.name, "owner", "owner-pw")
+    with (
+        psycopg.connect(warehouse.loader) as reader,
+        psycopg.connect(owner, options="-c statement_timeout=300ms") as connection,
+    ):
+        reader.execute("select from raw.posts_rows")
+        with pytest.raises(UnavailableError, match="timeout"), plain_errors():
+            ensure_raw(connection, changed)

@@ -20,6 +20,7 @@ def upgrade() -> None:
         do $$ begin
             if to_regclass('marts.fct_daily_volume') is not null then
                 alter table marts.fct_daily_volume rename to fct_daily_loads;
+                alter index marts.fct_daily_volume_pkey rename to fct_daily_loads_pkey;
                 create view marts.fct_daily_volume as select * from marts.fct_daily_loads;
             end if;
         end $$;
