@@ -290,6 +290,21 @@ def test_content_that_does_not_fit_its_sha256_is_parked(store: Store, warehouse:
     assert payloads(warehouse) == [post(7)]
 
 
+def test_a_false_sha256_is_parked_also_where_the_content_is_that_of_the_current_load(
+    store: Store, warehouse: Warehouse
+) -> None:
+    """Content that equals the current load does not make a false promise true."""
+    body = array([post(7)])
+    put(store, body)
+    assert load_day(store, warehouse).outcome == "loaded"
+    put(store, body, digest="ab" * 32)
+    result = load_day(store, warehouse)
+    assert (result.outcome, result.reason is not None) == ("parked", True)
+    assert ledger(warehouse) == [("loaded", True, 1), ("parked", False, 0)]
+    put(store, body)
+    assert load_day(store, warehouse).outcome == "unchanged"
+
+
 EQUAL, OTHER = "the same record", "another record with its key"
 
 
