@@ -43,5 +43,6 @@ def test_the_folder_is_in_the_work_tree_unless_the_environment_names_another(
 ) -> None:
     monkeypatch.setenv("PIPELINE_LOCAL_DIR", str(tmp_path / "a" / ".." / "b"))
     assert state_folder() == tmp_path / "b"
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIPELINE_LOCAL_DIR", "")
     assert state_folder() == ROOT / ".local"
