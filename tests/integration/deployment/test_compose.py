@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +12,7 @@ import pytest
 import yaml
 
 from local.dotenv import main as write_dotenv
-from scripts.settings import (
-    Deployment,
-    admin_dsn_from_env,
-    api_from_env,
-    role_passwords_from_env,
-    transformer_dsn_from_env,
-    warehouse_dsn_from_env,
-)
+from scripts.settings import Deployment
 
 pytestmark = pytest.mark.integration
 
@@ -105,42 +97,6 @@ def test_nothing_starts_without_secrets(tmp_path: Path) -> None:
     done = compose(tmp_path, "config", "--quiet")
     assert done.returncode != 0
     assert "make env" in done.stderr
-
-
-def test_make_env_is_private_random_and_never_overwrites(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    texts = []
-    for folder in (one, two):
-        folder.mkdir()
-        write_dotenv("", folder)
-        assert stat.S_IMODE((folder / ".env").stat().st_mode) == 0o600
-        texts.append((folder / ".env").read_text())
-    secret = re.compile(r"^(\w*(?:PASSWORD|SECRET|KEY)\w*)=(.+)$", re.MULTILINE)
-    first, second = (dict(secret.findall(text)) for text in texts)
-    made = {name for name in first if name != "DBT_PASSWORD"}
-    assert len(made) == 11
-    assert len(set(first.values())) == len(first)
-    assert [name for name in made if first[name] == second[name]] == []
-    assert all(len(value) >= 32 for value in first.values())
-
-    write_dotenv("celery", one)
-    assert (one / ".env").read_text() == texts[0]
-
-
-def test_what_make_env_writes_is_what_our_own_commands_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_dotenv("local", tmp_path)
-    lines = (tmp_path / ".env").read_text().splitlines()
-    env = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]\w+=.", line))
-    for name in ("POSTS_API_URL", "DBT_HOST"):
-        env.pop(name)  # values of the example, for manual commands, which take precedence
-    monkeypatch.setenv("PIPELINE_ALLOW_PRIVATE_API", env["PIPELINE_ALLOW_PRIVATE_API"])
-    assert "user=loader" in warehouse_dsn_from_env(env)
-    assert "user=transformer" in transformer_dsn_from_env(env)
-    assert admin_dsn_from_env(env).startswith("postgresql://owner:")
-    assert set(role_passwords_from_env(env)) == {"loader", "transformer", "reader"}
-    assert api_from_env(env).url == "http://api:8000"
 
 
 def test_every_service_restarts_is_limited_and_logs_in_turns(everything: dict[str, Any]) -> None:

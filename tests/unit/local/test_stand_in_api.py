@@ -1,38 +1,17 @@
-"""The stand-in API keeps the public API's contract, and fails only as configured."""
+"""The stand-in API keeps the public API's contract."""
 
 import http.client
 import json
-import time
 import tracemalloc
-from collections.abc import Iterator
-from typing import Any, Literal
 
 import pytest
 import requests
 
-from local.sample_data import Sample
 from local.stand_in_api import ApiSwitches, stand_in
-from local.switchable import SwitchableServer, running
+from local.switchable import running
+from tests.unit.local.conftest import Api, get
 
 pytestmark = pytest.mark.unit
-Api = SwitchableServer[ApiSwitches]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Api]:
-    with running(stand_in(25, 1)) as server:
-        yield server
-
-
-@pytest.fixture
-def api(server: Api) -> Api:
-    server.switches = ApiSwitches()
-    server.requests.clear()
-    return server
-
-
-def get(api: Api, path: str, **options: Any) -> requests.Response:
-    return requests.get(api.url + path, timeout=5, **options)
 
 
 def test_posts_have_the_public_shape_and_formatting(api: Api) -> None:
@@ -46,20 +25,6 @@ def test_posts_have_the_public_shape_and_formatting(api: Api) -> None:
     assert answer.content.decode() == json.dumps(posts, indent=2, ensure_ascii=False)
     assert "X-Total-Count" not in answer.headers
     assert "Link" not in answer.headers
-
-
-def test_the_text_is_awkward_on_purpose() -> None:
-    sample = Sample(500, 1)
-    text = "".join(sample.record("posts", i)["body"] for i in sample.ids("posts"))
-    assert all(character in text for character in '🚀"\\\tп数안')
-
-
-def test_a_seed_is_a_set_and_another_seed_another() -> None:
-    def titles(seed: int) -> list[str]:
-        return [Sample(20, seed).record("posts", i)["title"] for i in range(1, 21)]
-
-    assert titles(7) == titles(7)
-    assert titles(7) != titles(8)
 
 
 def test_no_post_is_an_empty_array_and_a_million_are_streamed() -> None:
@@ -123,71 +88,6 @@ def test_data_can_change_at_run_time(api: Api) -> None:
     assert {comment["postId"] for comment in get(api, "/comments").json()} == set(range(2, 25))
     requests.delete(f"{api.url}/_switches", timeout=5)
     assert len(get(api, "/posts").json()) == 25
-
-
-def test_a_fault_strikes_as_often_as_it_is_told(api: Api) -> None:
-    faults = {"skip": 1, "times": 2, "status": 429, "retry_after": 3}
-    requests.put(f"{api.url}/_switches", json=faults, timeout=5).raise_for_status()
-
-    answers = [get(api, "/posts") for _ in range(4)]
-
-    assert [answer.status_code for answer in answers] == [200, 429, 429, 200]
-    assert answers[1].headers["Retry-After"] == "3"
-    seen = requests.get(f"{api.url}/_requests", timeout=5).json()
-    assert [(r["method"], r["path"], r["query"]) for r in seen] == [("GET", "/posts", {})] * 4
-    assert sorted(r["at"] for r in seen) == [r["at"] for r in seen]
-
-
-def test_an_unknown_switch_is_refused(api: Api) -> None:
-    answer = requests.put(f"{api.url}/_switches", json={"statsu": 500}, timeout=5)
-    assert answer.status_code == 400
-    assert "statsu" in answer.text
-
-
-@pytest.mark.parametrize("framing", ["chunked", "length"])
-def test_a_cut_is_noticed_where_the_framing_tells(
-    api: Api, framing: Literal["chunked", "length"]
-) -> None:
-    api.switches = ApiSwitches(cut=100, framing=framing)
-    with pytest.raises(requests.exceptions.ChunkedEncodingError):
-        get(api, "/posts")
-
-
-@pytest.mark.parametrize(
-    "faults",
-    [ApiSwitches(cut=100, framing="close"), ApiSwitches(cut=100, content_length=100)],
-    ids=["close", "lying length"],
-)
-def test_a_cut_goes_unnoticed_where_the_framing_does_not(api: Api, faults: ApiSwitches) -> None:
-    api.switches = faults
-    assert len(get(api, "/posts").content) == 100
-
-
-def test_bodies_connections_and_encodings_can_be_replaced(api: Api) -> None:
-    api.switches = ApiSwitches(body="<html>", headers={"Content-Type": "text/html"})
-    html = get(api, "/posts")
-    assert (html.text, html.headers["Content-Type"]) == ("<html>", "text/html")
-
-    api.switches = ApiSwitches(gzip=True)
-    assert len(get(api, "/posts").json()) == 25
-
-    api.switches = ApiSwitches(drop=True)
-    with pytest.raises(requests.ConnectionError):
-        get(api, "/posts")
-
-    api.switches = ApiSwitches(endless=True)
-    endless = get(api, "/posts", stream=True)
-    assert len(endless.raw.read(3_000_000)) == 3_000_000
-    endless.close()
-
-
-def test_delay_and_drip_take_their_time(api: Api) -> None:
-    api.switches = ApiSwitches(delay=0.2)
-    assert get(api, "/posts").elapsed.total_seconds() >= 0.2
-    api.switches = ApiSwitches(body="x" * 640, drip=0.02)
-    started = time.monotonic()
-    assert get(api, "/posts").text == "x" * 640
-    assert time.monotonic() - started >= 0.2
 
 
 def test_a_foreign_method_is_404(api: Api) -> None:

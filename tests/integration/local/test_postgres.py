@@ -1,0 +1,70 @@
+"""The private PostgreSQL server: one process on loopback that requires a password."""
+
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from local.postgres import PostgresServer
+from local.processes import free_port
+
+pytestmark = pytest.mark.integration
+
+
+def _value(dsn: str, statement: str) -> object:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(statement.encode()).fetchone()
+    return row[0] if row else None
+
+
+def test_its_process_runs_on_its_data_folder(postgres: PostgresServer) -> None:
+    assert postgres.is_running()
+    pid = postgres.pid()
+    assert pid
+    assert psutil.Process(pid).name().startswith("postgres")
+    assert _value(postgres.dsn("postgres"), "show data_directory") == str(postgres.data)
+
+
+def test_it_listens_on_loopback_only(postgres: PostgresServer) -> None:
+    dsn = postgres.dsn("postgres")
+    assert _value(dsn, "show listen_addresses") == "127.0.0.1"
+    assert _value(dsn, "show unix_socket_directories") == ""
+    assert _value(dsn, "show port") == str(postgres.port)
+
+
+def test_the_given_options_join_its_fixed_settings(postgres: PostgresServer) -> None:
+    dsn = postgres.dsn("postgres")
+    assert _value(dsn, "show timezone") == "UTC"
+    assert _value(dsn, "show fsync") == "off"  # an option of the fixture
+
+
+def test_creating_and_starting_it_again_keeps_the_running_server(postgres: PostgresServer) -> None:
+    before = postgres.pid()
+    postgres.create()
+    postgres.start()
+    assert postgres.pid() == before
+
+
+def test_a_dsn_logs_in_as_its_user_and_a_wrong_password_is_refused(
+    postgres: PostgresServer,
+) -> None:
+    assert _value(postgres.dsn("template1"), "select current_database()") == "template1"
+    assert _value(postgres.dsn("postgres"), "select current_user") == "postgres"
+    assert _value(postgres.dsn("postgres"), "show password_encryption") == "scram-sha-256"
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(postgres.dsn("postgres", "postgres", "wrong"))
+
+
+def test_a_password_with_special_characters_stays_one_value(postgres: PostgresServer) -> None:
+    dsn = postgres.dsn("postgres", "loader", "a 'b\\ c=d")
+    assert conninfo_to_dict(dsn)["password"] == "a 'b\\ c=d"
+
+
+def test_a_folder_without_a_server_has_no_process_and_stopping_it_is_no_error(
+    tmp_path: Path,
+) -> None:
+    absent = PostgresServer(tmp_path / "data", free_port(), "pw")
+    absent.stop()
+    assert (absent.is_running(), absent.pid()) == (False, None)

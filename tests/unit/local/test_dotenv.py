@@ -1,0 +1,102 @@
+"""What `make env` writes: private, random, complete, and never over an existing file."""
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from local.dotenv import dotenv
+from local.dotenv import main as write_dotenv
+from local.state import ROOT
+from scripts.errors import ConfigurationError
+from scripts.settings import (
+    admin_dsn_from_env,
+    api_from_env,
+    role_passwords_from_env,
+    transformer_dsn_from_env,
+    warehouse_dsn_from_env,
+)
+
+pytestmark = pytest.mark.unit
+
+_EXAMPLE = (ROOT / ".env.example").read_text()
+
+
+def _settings(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+
+
+def test_make_env_is_private_random_and_never_overwrites(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    texts = []
+    for folder in (one, two):
+        folder.mkdir()
+        write_dotenv("", folder)
+        assert stat.S_IMODE((folder / ".env").stat().st_mode) == 0o600
+        texts.append((folder / ".env").read_text())
+    secret = re.compile(r"^(\w*(?:PASSWORD|SECRET|KEY)\w*)=(.+)$", re.MULTILINE)
+    first, second = (dict(secret.findall(text)) for text in texts)
+    made = {name for name in first if name != "DBT_PASSWORD"}
+    assert len(made) == 11
+    assert len(set(first.values())) == len(first)
+    assert [name for name in made if first[name] == second[name]] == []
+    assert all(len(value) >= 32 for value in first.values())
+
+    write_dotenv("celery", one)
+    assert (one / ".env").read_text() == texts[0]
+
+
+def test_what_make_env_writes_is_what_our_own_commands_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_dotenv("local", tmp_path)
+    lines = (tmp_path / ".env").read_text().splitlines()
+    env = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]\w+=.", line))
+    for name in ("POSTS_API_URL", "DBT_HOST"):
+        env.pop(name)  # values of the example, for manual commands, which take precedence
+    monkeypatch.setenv("PIPELINE_ALLOW_PRIVATE_API", env["PIPELINE_ALLOW_PRIVATE_API"])
+    assert "user=loader" in warehouse_dsn_from_env(env)
+    assert "user=transformer" in transformer_dsn_from_env(env)
+    assert admin_dsn_from_env(env).startswith("postgresql://owner:")
+    assert set(role_passwords_from_env(env)) == {"loader", "transformer", "reader"}
+    assert api_from_env(env).url == "http://api:8000"
+
+
+@pytest.mark.parametrize(
+    ("profiles", "listed", "bucket", "executor"),
+    [
+        (set(), "", "", ""),
+        ({"local"}, "local", "landing", ""),
+        ({"celery"}, "celery", "", "CeleryExecutor"),
+        ({"local", "celery"}, "celery,local", "landing", "CeleryExecutor"),
+    ],
+)
+def test_a_profile_sets_its_values(
+    profiles: set[str], listed: str, bucket: str, executor: str
+) -> None:
+    made = _settings(dotenv(_EXAMPLE, profiles))
+    assert made["COMPOSE_PROFILES"] == listed
+    assert made["LANDING_BUCKET"] == bucket
+    assert made["PIPELINE_EXECUTOR"] == executor
+
+
+def test_everything_else_stays_as_the_example_has_it() -> None:
+    made = dotenv(_EXAMPLE, set()).splitlines()
+    example = _EXAMPLE.splitlines()
+    assert [line.partition("=")[0] for line in made] == [line.partition("=")[0] for line in example]
+    changed = {new.partition("=")[0] for new, old in zip(made, example, strict=True) if new != old}
+    assert "AIRFLOW_CONN_WAREHOUSE" in changed
+    assert "PIPELINE_ALERT_EMAIL" not in changed
+
+
+def test_a_setting_that_the_example_lacks_is_named() -> None:
+    example = _EXAMPLE.replace("PIPELINE_LOADER_PASSWORD=", "PIPELINE_LOADER_PASSWROD=")
+    with pytest.raises(ConfigurationError, match=r"lacks PIPELINE_LOADER_PASSWORD: add"):
+        dotenv(example, set())
+
+
+def test_an_unknown_profile_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="unknown profile loacl"):
+        write_dotenv("loacl,celery", tmp_path)
+    assert list(tmp_path.iterdir()) == []
