@@ -102,7 +102,10 @@ class Contract:
         while stretches:
             low, high = stretches.pop()
             if high - low == 1:
+                was_wild = self._is_wild
                 self._note(checked, batch, low)
+                if self._is_wild and not was_wild:  # the first new field: look at the rest again
+                    suspects = sorted(self._suspects(batch))
                 continue
             found = self._passed(batch, low, high, suspects)
             if isinstance(found, list):

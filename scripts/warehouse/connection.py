@@ -1,5 +1,6 @@
 """Connections to the warehouse. Invariant: an error raised here never contains a password."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,7 @@ def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
 # SQLSTATE classes by recovery; PostgreSQL's documentation, appendix A, lists them.
 _DATA = {"22", "23", "54"}  # a value, a constraint, a limit of the server
 _TRANSIENT = {"08", "25", "40", "53", "55", "57", "58"}  # connection, failover, deadlock, no space
+_QUOTED = re.compile(r'"[^"]*"?')  # in errors of class 22 it is the value that was refused
 _OUR_PROTOCOL = "08P01"  # bytes of ours that do not fit the table: the same again on every try
 
 
@@ -52,5 +54,6 @@ def plain_errors() -> Iterator[None]:
 
 
 def _line(error: psycopg.Error) -> str:
-    """Return the error's own message; DETAIL and CONTEXT would repeat data."""
-    return error.diag.message_primary or (str(error).splitlines() or [type(error).__name__])[0]
+    """Return the error's own message; DETAIL, CONTEXT and quoted values would repeat data."""
+    line = error.diag.message_primary or (str(error).splitlines() or [type(error).__name__])[0]
+    return _QUOTED.sub('"…"', line) if (error.sqlstate or "").startswith("22") else line

@@ -1,0 +1,73 @@
+"""Errors of a real PostgreSQL become ours, named by recovery and free of values."""
+
+import psycopg
+import pytest
+
+from local.processes import free_port
+from scripts.errors import ConfigurationError, InvalidDataError, PipelineError, UnavailableError
+from scripts.warehouse.connection import connect, plain_errors
+from tests.conftest import Warehouse
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("insert into raw.posts_rows values (1, 0, 'hidden-value', '{}')", InvalidDataError),
+        ("select 'hidden-value'::jsonb", InvalidDataError),
+        (
+            "insert into raw.posts_rows values (1, 0, 1, '{}'), (1, 0, 2, '\"hidden-value\"')",
+            InvalidDataError,
+        ),
+        ("select repeat('x', 2000000000)", InvalidDataError),
+        ("select from raw.hidden_value", ConfigurationError),
+        ("select hidden_value from raw.posts_rows", ConfigurationError),
+        ("create table marts.t ()", ConfigurationError),
+        ("select sleepless()", ConfigurationError),
+        ("set statement_timeout = 50; select pg_sleep(9)", UnavailableError),
+        ("do $$ begin raise sqlstate '40P01'; end $$", UnavailableError),
+        ("do $$ begin raise sqlstate '53100'; end $$", UnavailableError),
+        ("do $$ begin raise sqlstate '25006'; end $$", UnavailableError),
+        ("select pg_terminate_backend(pg_backend_pid())", UnavailableError),
+    ],
+)
+def test_an_error_is_named_by_what_the_caller_can_do(
+    warehouse: Warehouse, statement: str, expected: type[PipelineError]
+) -> None:
+    with (
+        pytest.raises(expected) as caught,
+        plain_errors(),
+        connect(warehouse.loader, autocommit=True) as connection,
+    ):
+        connection.execute(statement.encode())
+    assert "hidden-value" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_bytes_that_do_not_fit_a_table_are_never_transient(warehouse: Warehouse) -> None:
+    """An integer of a changed contract, copied into the column of the earlier one."""
+    header = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+    row = b"\x00\x04" + 3 * (b"\x00\x00\x00\x04" + bytes(4)) + b"\x00\x00\x00\x03\x01{}"
+    with (
+        pytest.raises(ConfigurationError, match=r"insufficient data.*scripts\.migrate"),
+        plain_errors(),
+        connect(warehouse.loader) as connection,
+        connection.cursor().copy("copy raw.posts_rows from stdin (format binary)") as copy,
+    ):
+        copy.write(header + row + b"\xff\xff")
+
+
+def test_a_warehouse_that_is_away_names_its_place_and_no_password() -> None:
+    dsn = f"host=127.0.0.1 port={free_port()} dbname=w user=loader password=s3cr3t"
+    expected = r"127\.0\.0\.1:\d+/w as loader"
+    with pytest.raises(UnavailableError, match=expected) as caught, connect(dsn):
+        pytest.fail("nothing listens there")
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_the_connection_is_closed_with_its_block(warehouse: Warehouse) -> None:
+    with connect(warehouse.loader) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+    with pytest.raises(psycopg.OperationalError, match="closed"):
+        connection.execute("select 1")
