@@ -9,6 +9,8 @@ import pytest
 from callbacks import alert_recovery, alert_run_failure, alert_task_failure
 from local.processes import free_port
 from local.sinks import mails
+from scripts.alerts.incident import Kind
+from scripts.alerts.runbook import runbook_section
 from scripts.errors import InvalidDataError
 from tests.inbox import SECRET, Inbox
 
@@ -84,7 +86,7 @@ def test_dbt_tests_that_failed_are_named_with_their_counts(inbox: Inbox) -> None
     assert "transform_posts: a dbt test failed" in inbox.mail()[0]
     assert "Test 1: posts_agree found 1" in text
     assert "Test 2: posts_unique found 7" in text
-    assert "#dbt-test-failed" in text
+    assert runbook_section(Kind.DBT_TEST_FAILED).splitlines()[0] in text
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_without_a_warehouse_it_is_told_all_the_same_and_says_so(inbox: Inbox) -
     alert_task_failure(_TASK)
     assert inbox.counts() == (1, 1)
     text = mails(inbox.folder)[0]["text"]
-    assert "the warehouse does not answer: this may be told again" in text
+    assert "The warehouse does not answer, so this alert may be sent twice." in text
     assert "incident not recorded" in text
 
 
