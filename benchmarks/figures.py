@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.growth import Growth
+from benchmarks.growth import WEEK, Growth
 from benchmarks.measure import Sample
 
 Samples = Mapping[str, Sequence[Sample]]
@@ -111,9 +111,17 @@ def memory_figures(by_rows: Mapping[int, Samples]) -> list[Figure]:
 
 
 def growth_figures(grown: Sequence[Growth]) -> list[Figure]:
-    """Return the growth of a table over reruns."""
+    """Return the growth of a table over reruns.
+
+    Only the week has a goal. A table of one day holds that day twice while it is replaced, and
+    keeps the space for the next replacement (docs/adr/0006-space-of-replaced-rows.md).
+    """
     return [
-        Figure(f"table of {g.days} day(s) after {len(g.after)} reruns", g.ratio, at_most=1.3)
+        Figure(
+            f"table of {g.days} day(s) after {len(g.after)} reruns",
+            g.ratio,
+            at_most=1.3 if g.days == WEEK else None,
+        )
         for g in grown
     ]
 
@@ -123,7 +131,7 @@ def extraction_figures(samples: Samples) -> list[Figure]:
     ours = samples["extract"]
     share, faster = ratio(samples["pass_through"], ours), ratio(samples["parse_and_dump"], ours)
     return [
-        Figure("extraction, share of a pass-through", share, at_least=0.15),
+        Figure("extraction, share of a pass-through", share, at_least=0.3),
         Figure("extraction, faster than json() and dumps", faster, at_least=1.5),
         Figure("extraction's peak memory above imports", peak_mb(ours), "MB", at_most=50),
     ]

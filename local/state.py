@@ -68,7 +68,7 @@ class StackOptions(msgspec.Struct, frozen=True):
     workers: int = 0
 
 
-class State(msgspec.Struct):
+class StackState(msgspec.Struct):
     """The content of state.json."""
 
     ports: Ports = msgspec.field(default_factory=Ports)
@@ -82,15 +82,15 @@ def state_folder() -> Path:
     return Path(os.environ.get("PIPELINE_LOCAL_DIR") or ROOT / ".local").resolve()
 
 
-def read_state(folder: Path) -> State:
+def read_state(folder: Path) -> StackState:
     """Return the stored state, or on first use a new one with free ports and new secrets."""
     file = folder / "state.json"
     if not file.exists():
-        return State()
-    return msgspec.json.decode(file.read_bytes(), type=State)
+        return StackState()
+    return msgspec.json.decode(file.read_bytes(), type=StackState)
 
 
-def write_state(folder: Path, state: State) -> None:
+def write_state(folder: Path, state: StackState) -> None:
     """Store the state."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "state.json"

@@ -11,7 +11,7 @@ from redis.retry import Retry
 
 from local.broker import broker, broker_url, configure_broker
 from local.processes import is_listening
-from local.state import State
+from local.state import StackState
 
 pytestmark = pytest.mark.integration
 
@@ -26,9 +26,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def state(folder: Path) -> Iterator[State]:
+def state(folder: Path) -> Iterator[StackState]:
     """The state of a stack whose broker runs."""
-    state = State()
+    state = StackState()
     configure_broker(folder, state)
     process = broker(folder)
     process.start()
@@ -37,7 +37,7 @@ def state(folder: Path) -> Iterator[State]:
     process.stop()
 
 
-def test_the_url_logs_in_and_another_password_is_refused(state: State) -> None:
+def test_the_url_logs_in_and_another_password_is_refused(state: StackState) -> None:
     url = broker_url(state)
     with _client(url) as client:
         assert client.ping()
@@ -49,7 +49,7 @@ def test_the_url_logs_in_and_another_password_is_refused(state: State) -> None:
             client.ping()
 
 
-def test_it_listens_on_loopback_only_and_stores_nothing(state: State, folder: Path) -> None:
+def test_it_listens_on_loopback_only_and_stores_nothing(state: StackState, folder: Path) -> None:
     process = broker(folder).process()
     assert process
     addresses = {c.laddr for c in process.net_connections("tcp") if c.status == "LISTEN"}
@@ -61,7 +61,7 @@ def test_it_listens_on_loopback_only_and_stores_nothing(state: State, folder: Pa
 
 
 def test_the_password_is_in_a_private_file_and_not_in_the_process_list(
-    state: State, folder: Path
+    state: StackState, folder: Path
 ) -> None:
     process = broker(folder).process()
     assert process

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from local.airflow import environment
-from local.state import StackOptions, State
+from local.state import StackOptions, StackState
 from scripts.errors import ConfigurationError
 
 pytestmark = pytest.mark.unit
@@ -18,7 +18,7 @@ def test_an_experiment_is_laid_over_it_and_nothing_else_leaks_in(
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "of another Airflow")
     monkeypatch.setenv(_NAME, '{"AIRFLOW__CORE__PARALLELISM": "1"}')
 
-    found = environment(tmp_path, State())
+    found = environment(tmp_path, StackState())
 
     assert found["AIRFLOW__CORE__PARALLELISM"] == "1"
     assert found["AIRFLOW__CORE__EXECUTOR"] == "prompt_executor.PromptLocalExecutor"
@@ -31,7 +31,7 @@ def test_an_experiment_is_laid_over_it_and_nothing_else_leaks_in(
 def test_the_scheduler_sleeps_where_its_executor_does_not_wait(
     tmp_path: Path, workers: int, executor: str, sleep: str
 ) -> None:
-    found = environment(tmp_path, State(options=StackOptions(workers=workers)))
+    found = environment(tmp_path, StackState(options=StackOptions(workers=workers)))
 
     assert found["AIRFLOW__CORE__EXECUTOR"] == executor
     assert found["AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME"] == sleep
@@ -42,4 +42,4 @@ def test_an_experiment_that_is_no_object_is_named(
 ) -> None:
     monkeypatch.setenv(_NAME, "[1]")
     with pytest.raises(ConfigurationError, match=_NAME):
-        environment(tmp_path, State())
+        environment(tmp_path, StackState())

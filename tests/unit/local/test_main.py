@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from local.__main__ import _options, _show, app
 from local.stack import Stack
-from local.state import StackOptions, State, read_state, write_state
+from local.state import StackOptions, StackState, read_state, write_state
 from scripts.alerts.channels import Channel
 from scripts.errors import InvalidInputError
 
@@ -55,7 +55,7 @@ def test_the_status_of_nothing_is_shown_and_changes_nothing(folder: Path) -> Non
 
 
 def test_a_dead_process_is_shown_with_the_end_of_its_log_and_fails_the_status(folder: Path) -> None:
-    write_state(folder, State())
+    write_state(folder, StackState())
     logs = folder / "logs"
     logs.mkdir()
     pid_of_another = {"pid": os.getpid(), "created": 1.0}
@@ -75,7 +75,7 @@ def test_a_wrong_day_is_refused_before_anything_starts(folder: Path) -> None:
 
 
 def test_down_keeps_the_state_unless_it_is_purged(folder: Path) -> None:
-    state = State()
+    state = StackState()
     write_state(folder, state)
     kept = _run("down")
     assert (kept.exit_code, kept.stdout) == (0, "the stack is down\n"), kept.output
@@ -87,7 +87,7 @@ def test_down_keeps_the_state_unless_it_is_purged(folder: Path) -> None:
 
 def test_an_option_replaces_its_remembered_value_only(tmp_path: Path) -> None:
     remembered = StackOptions(api="https://api.example", posts=7, seed=2, workers=1)
-    write_state(tmp_path, State(options=remembered))
+    write_state(tmp_path, StackState(options=remembered))
     stack = Stack(tmp_path)
     assert _options(stack, None, posts=None, seed=None, workers=None) == remembered
     changed = _options(stack, "stand-in", posts=None, seed=0, workers=None)

@@ -7,13 +7,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from local.state import ROOT, Secrets, StackOptions, State, read_state, state_folder, write_state
+from local.state import (
+    ROOT,
+    Secrets,
+    StackOptions,
+    StackState,
+    read_state,
+    state_folder,
+    write_state,
+)
 
 pytestmark = pytest.mark.unit
 
 
 def test_the_state_survives_a_write_and_a_read(tmp_path: Path) -> None:
-    state = State(options=StackOptions(api="https://api.example", posts=7), migrated_airflow="3")
+    state = StackState(
+        options=StackOptions(api="https://api.example", posts=7), migrated_airflow="3"
+    )
     folder = tmp_path / "not" / "there"
     write_state(folder, state)
     assert read_state(folder) == state
@@ -21,7 +31,7 @@ def test_the_state_survives_a_write_and_a_read(tmp_path: Path) -> None:
 
 def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
     for _ in range(2):
-        write_state(tmp_path, State())
+        write_state(tmp_path, StackState())
         assert stat.S_IMODE((tmp_path / "state.json").stat().st_mode) == 0o600
 
 
