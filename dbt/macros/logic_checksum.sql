@@ -1,6 +1,6 @@
 {#
-    A checksum of the model and of the models that it reads. An incremental model stores it with
-    what it computed, so that a changed definition computes everything anew without being told.
+    A checksum of the model and of the models that it reads. An incremental model stores it with its
+    rows, so that a changed definition computes everything again.
 #}
 {% macro logic_checksum() -%}
     {%- if not execute -%}{{ return("") }}{%- endif -%}

@@ -1,9 +1,9 @@
 {#
-    What was built and tested, from which pinned ledger, and when: publish reads it. And how many
-    rows a test found, and in which table dbt keeps them: scripts/alerts/dbt_tests.py reads it.
+    Records what was built and tested, from which pinned loads, and when: publish reads it. Also how
+    many rows a test found and where dbt keeps them, which scripts/alerts/dbt_tests.py reads.
 #}
 
-{# Runs at the end of every invocation, so a run that was killed leaves no claim behind. #}
+{# Runs at the end of every invocation: a run that was killed records nothing. #}
 {% macro record_outcomes(results) -%}
     {{ return(adapter.dispatch("record_outcomes", "elt")(results)) }}
 {%- endmacro %}
@@ -34,7 +34,7 @@
             snapshot text not null,
             recorded_at timestamptz not null
         );
-        alter table {{ target.schema }}.outcomes  -- one made before these were recorded
+        alter table {{ target.schema }}.outcomes  -- a table of an earlier release
             add column if not exists failures bigint,
             add column if not exists kept_in text;
         insert into {{ target.schema }}.outcomes (
@@ -70,7 +70,7 @@
     {{ return(run_query("select to_regclass('" ~ table ~ "') is not null").rows[0][0]) }}
 {%- endmacro %}
 
-{# One line for each reason why schema build is not one whole, tested state. #}
+{# One line for each reason why schema build is not one complete, tested state. #}
 {% macro reasons_not_whole() -%}
     {%- set outcomes = {} -%}
     {%- set table = run_query(
@@ -128,7 +128,7 @@
 
 {#
     A test of sources alone may run before or beside the model that pins the ledger, so it has no
-    snapshot to be held against: its last outcome counts.
+    snapshot to compare with. Its last outcome counts.
 #}
 {% macro reads_what_is_pinned(node) -%}
     {{ return(

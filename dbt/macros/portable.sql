@@ -1,4 +1,4 @@
-{# What databases spell differently. Everything else in the models is common SQL. #}
+{# What differs between databases. Everything else in the models is common SQL. #}
 
 {#
     The text of a field of a JSON column, or of a field inside it ("address.city"); null when the
@@ -16,7 +16,7 @@
     json_extract_string({{ column }}, '$.{{ path }}')
 {%- endmacro %}
 
-{# How many runs of characters that are no white space a text has. #}
+{# The number of words of a text: runs of characters other than white space. #}
 {% macro word_count(column) -%}
     {{ return(adapter.dispatch("word_count", "elt")(column)) }}
 {%- endmacro %}
@@ -31,8 +31,8 @@
 
 {#
     The rows of `model` that belong to a load of `loads`, with the day of the load. In PostgreSQL it
-    is one look into the index per load: the offset keeps the planner, who cannot know how few days
-    have changed, from reading the rows of every load ever made.
+    is one index lookup per load: the offset prevents the planner, which cannot know how few days
+    have changed, from reading the rows of every load.
 #}
 {% macro rows_of_loads(model, loads, load_id, columns) -%}
     {{ return(adapter.dispatch("rows_of_loads", "elt")(model, loads, load_id, columns)) }}

@@ -1,4 +1,4 @@
-{# Schemas are made by the warehouse's migration: a model names its own, without a prefix. #}
+{# The warehouse's migration creates the schemas. A model names its schema without a prefix. #}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {{ (custom_schema_name or target.schema) | trim }}
 {%- endmacro %}

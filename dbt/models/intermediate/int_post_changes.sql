@@ -1,6 +1,6 @@
--- A day's changes follow from two loads, its own and that of the loaded day before. The row
--- without post_id remembers which two they were: a day is computed again when either differs, so a
--- late or reloaded day also corrects its successor, and an empty or withdrawn day is no exception.
+-- The changes of a day follow from two loads: its own and that of the previous loaded day. The row
+-- without post_id records which two they were. A day is computed again when either differs, so a
+-- late or reloaded day also corrects its successor. Empty and withdrawn days are no special case.
 {{ config(
     materialized="incremental",
     incremental_strategy="delete+insert",
@@ -16,7 +16,7 @@ stg_posts as (
     select * from {{ ref("stg_posts") }}
 ),
 
--- Imported twice: what is read in two places is computed as a whole first.
+-- Imported twice: PostgreSQL materialises a CTE that is read in two places.
 earlier_posts as (
     select * from {{ ref("stg_posts") }}
 ),

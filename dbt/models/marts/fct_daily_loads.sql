@@ -41,7 +41,7 @@ final as (
         changes.created,
         changes.edited,
         changes.deleted,
-        -- An even history has no deviation: then a hundredth of the volume stands for it.
+        -- An even history has no deviation. A hundredth of the volume replaces it.
         cast(
             (weighed.loaded - weighed.usual)
             / greatest(weighed.deviation, weighed.usual * 0.01, 1)

@@ -59,7 +59,7 @@ final as (
         latest.body_length,
         latest.title_words,
         latest.body_words,
-        -- Without comments nobody knows how many there are; with them, none is a number.
+        -- Before the first load of comments the number is unknown. Later a missing row means 0.
         case
             when last_loaded.comments_day is not null then coalesce(comments.comment_count, 0)
         end as comment_count

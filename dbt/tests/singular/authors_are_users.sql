@@ -1,5 +1,5 @@
--- Returns each author of present posts who is no user of the last loaded day of users. It only
--- tells: one source that is late must not block the others.
+-- Returns each author of existing posts that the last loaded day of users does not contain. It only
+-- warns: one source that is late must not block the others.
 {{ config(severity="warn") }}
 
 with dim_authors as (

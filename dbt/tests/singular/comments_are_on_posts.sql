@@ -1,5 +1,5 @@
--- Returns each comment of the last loaded day of comments whose post was never seen. It only tells:
--- one source that is late must not block the others.
+-- Returns each comment of the last loaded day of comments whose post was never seen. It only
+-- warns: one source that is late must not block the others.
 {{ config(severity="warn") }}
 
 with stg_comments as (

@@ -1,5 +1,5 @@
 -- Returns each unpublished load whose number of rows is far from that of the weeks before. It
--- only tells: a day may be unusual and right.
+-- only warns: a day can be unusual and correct.
 {{ config(severity="warn") }}
 
 with pinned_loads as (

@@ -15,7 +15,7 @@ from sources.jsonplaceholder import POSTS
 pytestmark = pytest.mark.unit
 
 
-def _post(number: int, **changes: Any) -> dict[str, Any]:
+def _post(number: Any, **changes: Any) -> dict[str, Any]:
     return {"userId": 1, "id": number, "title": "t", "body": "b", **changes}
 
 
