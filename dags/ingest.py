@@ -1,16 +1,17 @@
-"""Fetch every declared source once a day and land it, whole or not at all.
+"""Fetch every declared source once a day and land it, completely or not at all.
 
-**What**: one DAG a source, ``ingest_<source>``. Its only task reads the source's list from the API
-(connection ``posts_api``), verifies that the answer is complete, and writes it to
-``s3://$LANDING_BUCKET/raw/<source>/<day>.json``. The same answer again writes nothing.
-Then the asset ``raw_<source>`` tells ``transform_posts`` to look.
+**What**: one DAG per source, ``ingest_<source>``. Its only task reads the source's list from the
+API (connection ``posts_api``), checks that the answer is complete, and writes it to
+``s3://$LANDING_BUCKET/raw/<source>/<day>.json``. The same answer again writes nothing
+(idempotent). Then the asset ``raw_<source>`` triggers ``transform_posts``.
 
-**Rerun**: trigger it by hand; the parameter ``day`` names another day than today. Clear works too.
+**Rerun**: trigger it manually. The parameter ``day`` names another day than today. Clear works
+too.
 
-**Triage**: an answer that is refused (not JSON, truncated, too large, empty) fails at once, and the
-error says at which URL and byte; an API that does not answer is tried again first. Nothing lands in
-either case, and the day before is untouched. Prove a mended API with
-``python -m scripts.extract <source> --day <day>``.
+**Triage**: an answer that is refused (not JSON, truncated, too large, empty) fails immediately,
+and the error names the URL and the byte. An API that does not answer is retried first. In both
+cases nothing lands and earlier days do not change. Check a fixed API with ``python -m
+scripts.extract <source> --day <day>``.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def ingest_dag(source: Source) -> DAG:
                 None,
                 type=["null", "string"],
                 format="date",
-                description="day to land the answer under (YYYY-MM-DD); empty: the run's own day",
+                description="day to land the answer under (YYYY-MM-DD). Empty: the day of the run",
             )
         },
         **DAG_DEFAULTS,

@@ -1,21 +1,21 @@
-"""Bring whatever has landed into the marts: load it, build and test the models, publish.
+"""Bring new objects into the marts: load them, build and test the models, publish.
 
-**What**: an event only says *look now*. The work of a run is what the landing zone and the ledger
-``ops.loads`` say: objects landed and not loaded, and loads not yet published. Nothing to do ends a
-triggered run at once, green, as skipped.
+**What**: an event only means *look now*. The work of a run is computed from the landing zone and
+the ledger ``ops.loads`` (level-triggered): objects that landed but are not loaded, and loads that
+are not published. A triggered run without work ends immediately, as skipped.
 
-**Trigger**: any of the assets (called Datasets before Airflow 3) ``raw_posts`` from our own ingest,
-``landing_queue`` from whoever else writes to the landing zone, and ``landing_sweep`` from
-``watch_pipeline``, or from a run of this DAG that leaves more behind than it took; or by hand. By
-hand it never skips: without parameters it rebuilds the marts, with ``days`` it reloads those days
-first. A named day that has not landed is waited for, ``landing_wait_minutes`` at most, without a
-worker slot; but as one run goes at a time, nothing else is transformed meanwhile.
+**Trigger**: any of the assets (called Datasets before Airflow 3) ``raw_<source>`` from the ingest
+DAGs, ``landing_queue`` for objects of other producers, and ``landing_sweep`` from
+``watch_pipeline`` or from a run of this DAG that left work behind. A manual run never skips:
+without parameters it rebuilds the marts, with ``days`` it loads those days again first. A named
+day that has not landed is waited for without a worker slot, at most ``landing_wait_minutes``. In
+that time no other run starts.
 
 **Rerun**: clear any run, trigger a new one, or do nothing: the next run finishes what is left.
 
-**Triage**: a failed dbt test publishes nothing and the marts stay as they were; the log of the red
-task names the test and its count. A parked object is in ``ops.loads`` with its reason, and a
-rejected record is shown by ``python -m scripts.rejects list``.
+**Triage**: a failed dbt test publishes nothing, so the marts do not change. The log of the failed
+task names the test and its count. A parked object is in ``ops.loads`` with its reason. ``python -m
+scripts.rejects list`` shows rejected records.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from dags.common.load_operator import LoadPending
     schedule=arrivals(),
     doc_md=__doc__,
     tags=["transform"],
-    max_active_runs=1,  # dbt must not build one schema twice at once
+    max_active_runs=1,  # two dbt runs must not build one schema at the same time
     dagrun_timeout=timedelta(hours=3),
     params={
         "days": Param(
             [],
             type="array",
             items={"type": "string", "format": "date"},
-            description="days to load again (YYYY-MM-DD), of every source; empty: what is pending",
+            description="days to load again (YYYY-MM-DD), of every source. Empty: pending work",
         )
     },
     **DAG_DEFAULTS,

@@ -1,19 +1,19 @@
-"""Look after the pipeline: what is pending is started, what is wrong is told.
+"""Watch the pipeline: start pending work, and report what is wrong.
 
-**What**: every few minutes one short task compares the landing zone with the ledger. Where work is
-pending it publishes the asset ``landing_sweep``, and ``transform_posts`` runs; otherwise it skips.
-So a lost event, a queue that died or a DAG that was paused costs minutes and never data. Then it
-opens, tells and closes incidents from state alone: late and parked days, stale marts, rejects,
-failed runs, broken DAG files, silent parts of Airflow, and whatever a callback could not deliver.
-Last it pings ``HEARTBEAT_URL``: who misses the ping knows that this Airflow is dead.
+**What**: every few minutes one short task compares the landing zone with the ledger. If work is
+pending, it publishes the asset ``landing_sweep``, which starts ``transform_posts``. Otherwise it
+skips. So a lost event, a broken queue or a paused DAG costs minutes and never data. Then it opens,
+reports and closes incidents from state alone: late and parked days, stale marts, rejects, failed
+runs, DAG import errors, silent components of Airflow, and alerts that a callback could not deliver.
+Finally it pings the dead-man's switch ``HEARTBEAT_URL``: a missing ping reports a dead Airflow.
 
-**Rerun**: trigger it by hand at any time; it changes nothing but the table of incidents, and notes
-which foreign keys it has told of.
+**Rerun**: trigger it manually at any time. It changes only the tables of incidents and of unknown
+objects.
 
-**Triage**: ``python -m scripts.alerts list`` shows what is open, docs/runbook.md what to do about
-it. The XCom ``seen`` of the task lists days that are late, waiting, unpublished or parked, and the
-age of the marts. A key that belongs to no declared source is left alone, and named once in the log,
-in ``seen`` and in ``ops.unknown_objects``. Red means that alerting itself failed: its log says why.
+**Triage**: ``python -m scripts.alerts list`` shows open incidents, docs/runbook.md what to do. The
+XCom ``state`` lists days that are late, waiting or parked, and the age of the marts. A key that
+belongs to no declared source is not touched. It is reported once: in the log, in ``state`` and in
+``ops.unknown_objects``. A failed run means that alerting itself failed: its log says why.
 """
 
 from __future__ import annotations
@@ -50,23 +50,21 @@ def watch_pipeline() -> None:
         from scripts.reconcile.unknown_objects import claim_unreported
         from scripts.reconcile.watch import PipelineState, watch
 
-        seen: PipelineState | UnavailableError
+        state: PipelineState | UnavailableError
         try:
-            seen = watch(landing_store(), warehouse_dsn(), run_settings(), datetime.now(UTC))
-            foreign = claim_unreported(warehouse_dsn(), seen.foreign)
-            if foreign:
-                _log.warning("left alone, of no declared source: %s", ", ".join(foreign))
-            ti.xcom_push(key="seen", value={**seen.facts(), "foreign": foreign})
+            state = watch(landing_store(), warehouse_dsn(), run_settings(), datetime.now(UTC))
+            unknown = claim_unreported(warehouse_dsn(), state.unknown)
+            if unknown:
+                _log.warning("objects of no declared source, not touched: %s", ", ".join(unknown))
+            ti.xcom_push(key="state", value={**state.facts(), "unknown": unknown})
         except UnavailableError as error:
-            seen = error
-        is_told = report_pipeline_state(seen, run_settings(), asset_state_store[LANDING_SWEEP])
-        if (
-            isinstance(seen, PipelineState) and seen.is_work_pending
-        ):  # healing does not wait for alerts
+            state = error
+        is_reported = report_pipeline_state(state, run_settings(), asset_state_store[LANDING_SWEEP])
+        if isinstance(state, PipelineState) and state.is_work_pending:  # whatever alerting did
             outlet_events[LANDING_SWEEP].extra.update(
-                {"waiting": seen.waiting, "unpublished": seen.unpublished}
+                {"waiting": state.waiting, "unpublished": state.unpublished}
             )
-        elif not is_told:
+        elif not is_reported:
             raise RuntimeError("alerting failed: see the log above")
         else:
             raise AirflowSkipException("nothing is pending")

@@ -25,7 +25,7 @@ def raw_asset(source: Source) -> Asset:
 
 
 def arrivals() -> BaseAsset:
-    """Return the assets that may bring data. *Any* of them triggers a run; a list means *all*."""
+    """Return the assets that may bring data. *Any* of them triggers a run."""
     known: list[BaseAsset] = [raw_asset(source) for source in SOURCES.values()]
     if DEPLOYMENT.landing_queue_url:
         known.append(_landing_queue(DEPLOYMENT.landing_queue_url))

@@ -1,6 +1,6 @@
-"""The dbt project as Airflow tasks, through Cosmos: a task a model, or one task for all of them.
+"""The dbt project as Airflow tasks, through Cosmos: one task per model, or one for all models.
 
-Invariant: drawing the graph reads one file and needs no database, no network and no dbt.
+Invariant: drawing the graph reads one file, writes none, and needs no database and no network.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dags.common.defaults import DEPLOYMENT
 from dags.common.retry_policy import WarehousePolicy
 
 _PROJECT = Path(__file__).parents[2] / "dbt"
-_MORE_LANDED = AssetAlias("more_landed")  # an outlet that stays silent unless something is added
+_MORE_LANDED = AssetAlias("more_landed")  # an outlet without events unless some are added
 _PROFILE = ProfileConfig(
     profile_name="elt",
     target_name="prod",
@@ -44,13 +44,13 @@ _PROFILE = ProfileConfig(
     ),
 )
 _ENV = {
-    "DBT_LOG_LEVEL_FILE": "none",  # a task's log is Airflow's
-    "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",  # those belong to `make test`
-    "DBT_WRITE_JSON": "false",  # nobody reads a task's own manifest, and writing it is slow
+    "DBT_LOG_LEVEL_FILE": "none",  # Airflow keeps the log of a task
+    "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",  # `make test` runs them
+    "DBT_WRITE_JSON": "false",  # no reader needs a task's manifest, and writing it is slow
     "DBT_CACHE_SELECTED_ONLY": "true",
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
 }
-_until_exit = ExitStack()  # of the task's process, which is the task
+_until_exit = ExitStack()  # of the process of the task
 
 
 def prepare_dbt(_context: Any) -> None:
@@ -64,7 +64,7 @@ def prepare_dbt(_context: Any) -> None:
     _until_exit.enter_context(dbt_lock(transformer_dsn(), is_alone=False))
 
 
-# By hand without days means: build the marts again, from every load, and test all of it.
+# A manual run without days builds and tests the marts from every load again.
 _REBUILDS = "{{ dag_run.run_type == 'manual' and not params.days }}"
 _OPERATOR_ARGS: dict[str, Any] = {
     "append_env": True,
@@ -72,7 +72,7 @@ _OPERATOR_ARGS: dict[str, Any] = {
     "retry_policy": WarehousePolicy(),
     "pre_execute": prepare_dbt,
 }
-# Without a cache folder of its own a single command parses the whole project each time.
+# Without its own cache folder, a single command parses the whole project each time.
 _CACHE = Path(cosmos_settings.cache_dir) / "transform_posts__single"
 _ONE_COMMAND: dict[str, Any] = {
     "project_dir": _PROJECT,
@@ -86,10 +86,10 @@ _ONE_COMMAND: dict[str, Any] = {
 }
 
 
-def _tell_what_was_published(context: Any, _result: Any = None) -> None:
-    """Tell what was published; where more has landed, have another run look at once.
+def _report_publication(context: Any, _result: Any = None) -> None:
+    """Attach the publication to its event, and start another run if more work is pending.
 
-    Its own event may be stranded, or there was more than one batch of it.
+    The event of that work may be stranded, or there was more than one batch of it.
     """
     from dags.common.connections import landing_store, run_settings, warehouse_dsn
     from scripts.reconcile.pending import Work, last_published, work_left
@@ -101,9 +101,9 @@ def _tell_what_was_published(context: Any, _result: Any = None) -> None:
         events[_MORE_LANDED].add(LANDING_SWEEP, extra=left.facts())
 
 
-_TELLING: dict[str, Any] = {
+_PUBLISHES: dict[str, Any] = {
     "outlets": [POSTS_MARTS, _MORE_LANDED],
-    "post_execute": _tell_what_was_published,
+    "post_execute": _report_publication,
 }
 
 
@@ -111,23 +111,23 @@ def build_and_publish() -> Sequence[Any]:
     """Return the steps that build and test the models in schema build and publish the marts."""
     if DEPLOYMENT.dbt_single_task:
         return [_one_task()]
-    # Cosmos' build tasks never run the tests of a source. No model need wait for them: what is
-    # built of a source that fails its tests is not published.
+    # Cosmos' build tasks never run the tests of a source. The models do not wait for them: a build
+    # is not published if a test of its sources has failed.
     test_sources = DbtTestLocalOperator(task_id="test_sources", select="source:*", **_ONE_COMMAND)
-    return [[test_sources, _task_a_model()], _publish()]
+    return [[test_sources, _task_per_model()], _publish()]
 
 
 def _one_task() -> TaskGroup:
-    """Return a whole `dbt build`: it tests the sources before what reads them, and publishes."""
+    """Return one `dbt build`, which tests the sources before their models, and publishes."""
     publishing = {**_ONE_COMMAND, "env": {**_ENV, "PIPELINE_DBT_PUBLISH": "true"}}
     with TaskGroup("dbt") as group:
         DbtBuildLocalOperator(
-            task_id="build_and_publish", full_refresh=_REBUILDS, **publishing, **_TELLING
+            task_id="build_and_publish", full_refresh=_REBUILDS, **publishing, **_PUBLISHES
         )
     return group
 
 
-def _task_a_model() -> DbtTaskGroup:
+def _task_per_model() -> DbtTaskGroup:
     return DbtTaskGroup(
         group_id="dbt",
         project_config=ProjectConfig(
@@ -148,7 +148,7 @@ def _task_a_model() -> DbtTaskGroup:
 
 
 def _publish() -> DbtRunOperationLocalOperator:
-    """Apply the tested difference to the marts in one transaction, and tell who follows."""
+    """Apply the tested difference to the marts in one transaction."""
     return DbtRunOperationLocalOperator(
-        task_id="publish", macro_name="publish", **_ONE_COMMAND, **_TELLING
+        task_id="publish", macro_name="publish", **_ONE_COMMAND, **_PUBLISHES
     )

@@ -1,7 +1,7 @@
-"""The first step of ``transform_posts``: load what landed and is not loaded.
+"""The first step of ``transform_posts``: load what landed but is not loaded.
 
-Invariant: it waits in the triggerer, without a worker slot, and only where somebody named a day of
-which nothing has landed.
+Invariant: it waits only for a named day that has not landed, in the triggerer, without a worker
+slot.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class LoadPending(BaseOperator):
-    """Load what the landing zone and the ledger say is pending; the run's events are ignored."""
+    """Load what is pending according to landing zone and ledger. It ignores the run's events."""
 
     def execute(self, context: Any, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Load; return the run's work, and records and objects by outcome."""
+        """Load, and return the run's work with its records and objects by outcome."""
         from dags.common.connections import landing_store, run_settings, warehouse_dsn
         from scripts.load.load import load_work, summary
         from scripts.load.superseded import clean_up_all
@@ -47,25 +47,25 @@ class LoadPending(BaseOperator):
         settings: RunSettings,
         event: Mapping[str, Any] | None = None,
     ) -> Work:
-        """Return the work, or skip the run; `event` is what the trigger of a wait has seen."""
+        """Return the work, or skip the run. `event` comes from the trigger of a wait."""
         from scripts.reconcile.pending import plan_work
 
         if event and event["status"] == "error":
-            raise UnavailableError(f"waiting for a named day: {event['message']}")
+            raise UnavailableError(f"waiting for a named day failed: {event['message']}")
         is_manual = context["dag_run"].run_type == "manual"
         days = context["params"]["days"]
         try:
             work = plan_work(store, dsn, settings, days=days, is_full_sweep=is_manual)
         except NotLandedError as error:
-            if event:  # it was there a moment ago
+            if event:  # it was deleted again
                 raise
             self._wait_for(error, store.bucket, settings.landing_wait_minutes)
         if not (work or is_manual):
-            raise AirflowSkipException("nothing landed that is not loaded and published")
+            raise AirflowSkipException("everything that landed is loaded and published")
         return work
 
     def _wait_for(self, missing: NotLandedError, bucket: str, minutes: float) -> NoReturn:
-        """Sleep until something has landed for each of these days, and plan again."""
+        """Defer until an object has landed for each of these days, then plan again."""
         from airflow.providers.amazon.aws.triggers.s3 import S3KeyTrigger
 
         from scripts.landing.keys import raw_key
@@ -81,7 +81,7 @@ class LoadPending(BaseOperator):
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any
     ) -> Any:
-        """Go on after a wait; one that took too long is no reason to wait again."""
+        """Continue after a wait. A wait that timed out fails without a retry."""
         from dags.common.connections import run_settings
 
         try:
@@ -90,6 +90,6 @@ class LoadPending(BaseOperator):
             days = ", ".join(context["params"]["days"])
             minutes = run_settings().landing_wait_minutes
             raise InvalidInputError(
-                f"waited {minutes:g} minutes, and not all of {days} has landed: ingest it, "
-                "or name other days"
+                f"waited {minutes:g} minutes, but not every day of {days} has landed. "
+                "Ingest it, or name other days"
             ) from None

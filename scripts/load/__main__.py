@@ -1,10 +1,10 @@
 """The command line of the loader: one day of a source, or everything that is pending."""
 
-from dataclasses import replace
 from typing import Annotated
 
 import boto3
 import typer
+from msgspec.structs import replace
 
 from scripts.cli import run_cli, source_named
 from scripts.errors import InvalidDataError

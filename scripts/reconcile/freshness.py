@@ -1,6 +1,6 @@
-"""What counts as late, overdue, stale or too many. Invariant: pure; each rule stands here, once.
+"""What counts as late, overdue, stale or too many. Invariant: pure, and each rule exists once.
 
-The watch tells by these rules and the health page shows by them, so that the two never disagree.
+The watch and the health page use the same rules, so they never disagree.
 """
 
 from collections.abc import Collection
@@ -11,16 +11,16 @@ from sources import SOURCES
 
 
 def deadline_of(day: date, settings: RunSettings) -> datetime:
-    """Return until when a day must have landed: some hours after its midnight UTC."""
+    """Return the deadline of a day: some hours after its midnight UTC."""
     return datetime.combine(day, time(), UTC) + timedelta(hours=settings.landing_deadline_hours)
 
 
 def late_days(
     landed: Collection[tuple[str, date]], settings: RunSettings, now: datetime
 ) -> list[tuple[str, date]]:
-    """Return the (source name, day) that are due and absent, of the last `late_days` days.
+    """Return each (source name, day) of the last `late_days` days that is due and has not landed.
 
-    A source owes nothing for days before the first that it ever landed.
+    Days before the first landed day of a source are never late.
     """
     due = (now.astimezone(UTC) - timedelta(hours=settings.landing_deadline_hours)).date()
     known = set(landed)
@@ -35,15 +35,15 @@ def late_days(
 
 
 def overdue_before(settings: RunSettings, now: datetime) -> datetime:
-    """Return the moment before which a load must have come to be published by now."""
+    """Return the moment before which a load must be published by now."""
     return now - timedelta(minutes=settings.unpublished_minutes)
 
 
 def is_stale(published_at: datetime, settings: RunSettings, now: datetime) -> bool:
-    """Return whether what was last published at a moment is too old."""
+    """Return whether the last publication is too old."""
     return now - published_at > timedelta(hours=settings.marts_stale_hours)
 
 
 def has_many_rejects(received: int, rejected: int, settings: RunSettings) -> bool:
-    """Return whether a load's rejected records are worth a warning."""
+    """Return whether a load has so many rejected records that a warning is due."""
     return rejected > 0 and rejected > received * settings.reject_warning_share

@@ -1,16 +1,15 @@
-"""What is to be done, computed from state. Invariant: an event never decides what is loaded.
+"""Pending work, computed from state (level-triggered). Invariant: an event decides nothing.
 
-Landed and not loaded: a key whose listing (ETag, last-modified, size) differs from that of its
-current load, and is not the one that was parked last.
-Loaded and not published: a current load that has not reached the marts.
+Landed but not loaded: a key whose listing (ETag, last-modified, size) differs from that of its
+current load and from the one that was parked last.
+Loaded but not published: a current load that is not in the marts.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 from psycopg.rows import dict_row
 
 from scripts.errors import NotLandedError
@@ -21,15 +20,11 @@ from scripts.warehouse.connection import connect
 from scripts.warehouse.ledger import last_published_at
 from sources import SOURCES, Source
 
-# A listing has no version ids: these three are all that a listing tells of an object's content.
-_Listing = tuple[str, object, int]
 
-
-@dataclass(frozen=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """The work of one run: objects to load, as (source name, day), and loads not yet published.
 
-    `is_reload` says that somebody named the days: they are loaded even where nothing changed.
+    `is_reload` means that the days were named: they are loaded although nothing changed.
     """
 
     objects: list[tuple[str, date]]
@@ -41,18 +36,13 @@ class Work:
         return bool(self.objects or self.unpublished)
 
     def facts(self) -> dict[str, Any]:
-        """Return the work as plain JSON, small enough to hand from task to task."""
-        return {
-            "objects": [[source, day.isoformat()] for source, day in self.objects],
-            "unpublished": self.unpublished,
-            "is_reload": self.is_reload,
-        }
+        """Return the work as plain JSON, small enough for an XCom."""
+        return msgspec.json.decode(msgspec.json.encode(self), type=dict[str, Any])
 
     @classmethod
     def of_facts(cls, facts: Mapping[str, Any]) -> "Work":
-        """Read back what `facts` gave."""
-        objects = [(source, date.fromisoformat(day)) for source, day in facts["objects"]]
-        return cls(objects, facts["unpublished"], facts["is_reload"])
+        """Read the result of `facts`."""
+        return msgspec.convert(facts, cls)
 
 
 def plan_work(
@@ -63,16 +53,16 @@ def plan_work(
     *,
     is_full_sweep: bool = False,
 ) -> Work:
-    """Return what is pending, or, where days are named, those days of every source that landed.
+    """Return the pending work or, if days are named, these days of every source that has landed.
 
-    Compares the landing zone's listing with the ledger, oldest day first: at most
-    `settings.batch_objects` objects, looking back `settings.lookback_days`, or over all days in a
-    full sweep; parked objects wait until their listing changes.
+    Compares the listing of the landing zone with the ledger, oldest day first: at most
+    `settings.batch_objects` objects of the last `settings.lookback_days`, or of all days in a full
+    sweep. Parked objects wait until their listing changes.
 
     Raises:
         UnavailableError: the bucket or the warehouse does not answer.
         NotLandedError: nothing has landed for a named day.
-        InvalidInputError: a named day is no day.
+        InvalidInputError: a named day is not a day.
     """
     if days:
         return Work(_named(store, sorted({parse_day(day) for day in days})), is_reload=True)
@@ -82,9 +72,10 @@ def plan_work(
 
 
 def work_left(store: Store, dsn: str, settings: RunSettings, done: Work) -> Work:
-    """Return what is pending and was no part of a run's work: it exceeded it, or came meanwhile.
+    """Return pending work that was not part of a run: it exceeded the batch or landed later.
 
-    What a run has tried and not achieved is left out, so that no run calls for another in vain.
+    Objects that the run tried without success are left out, or runs would follow each other for
+    ever.
 
     Raises:
         UnavailableError: the bucket or the warehouse does not answer.
@@ -94,56 +85,49 @@ def work_left(store: Store, dsn: str, settings: RunSettings, done: Work) -> Work
     return Work(left[: settings.batch_objects], survey.unpublished)
 
 
-@dataclass(frozen=True)
-class LandingSurvey:
-    """What one listing and the ledger say, since a day; (source name, day) throughout.
+class LandingSurvey(NamedTuple):
+    """What one listing and the ledger show since a day, as (source name, day).
 
-    `waiting` is landed and not loaded, oldest day first; `foreign` are keys that are no day of a
-    declared source, and are left alone.
+    `waiting` has landed but is not loaded, oldest day first. `unknown` are keys that are not a day
+    of a declared source.
     """
 
     landed: set[tuple[str, date]]
     waiting: list[tuple[str, date]]
     unpublished: int
-    foreign: list[str]
+    unknown: list[str]
 
 
 def survey_landing(store: Store, dsn: str, since: date) -> LandingSurvey:
-    """List the landing zone once and hold it against the ledger. Raises UnavailableError."""
+    """List the landing zone once and compare it with the ledger. Raises UnavailableError."""
     known, unpublished = _ledger(dsn, since)
-    landed, waiting, foreign = set(), [], []
+    survey = LandingSurvey(set(), [], unpublished, [])
     for source in SOURCES.values():
-        for listed in store.list(raw_prefix(source.name), start_after=_before(source, since)):
-            parsed = parse_raw_key(listed.key)
+        for info in store.list(raw_prefix(source.name), start_after=_before(source, since)):
+            parsed = parse_raw_key(info.key)
             if parsed is None:
-                foreign.append(listed.key)
+                survey.unknown.append(info.key)
                 continue
-            landed.add(parsed)
-            if _listing(listed) not in known[listed.key]:
-                waiting.append(parsed)
-    return LandingSurvey(
-        landed, sorted(waiting, key=lambda found: found[::-1]), unpublished, foreign
-    )
+            survey.landed.add(parsed)
+            if info not in known:
+                survey.waiting.append(parsed)
+    survey.waiting.sort(key=lambda found: found[::-1])
+    return survey
 
 
 def last_published(dsn: str) -> dict[str, Any]:
-    """Return what the latest publication brought: days, rows, rejects, seconds since it loaded."""
+    """Return days, rows, rejects and seconds since the first load of the latest publication."""
+    query = """
+        select array_agg(distinct day::text order by day::text) as days,
+            sum(loaded)::bigint as rows, sum(rejected)::bigint as rejects,
+            extract(epoch from max(published_at) - min(loaded_at))::float8 as seconds
+        from ops.loads
+        where published_at = %s
+    """
     with connect(dsn) as connection:
-        row = (
-            connection.cursor(row_factory=dict_row)
-            .execute(
-                """
-            select array_agg(distinct day::text order by day::text) as days,
-                sum(loaded)::bigint as rows, sum(rejected)::bigint as rejects,
-                extract(epoch from max(published_at) - min(loaded_at))::float8 as seconds
-            from ops.loads
-            where published_at = %s
-            """,
-                [last_published_at(connection)],
-            )
-            .fetchone()
-        )
-    return row or {}
+        published_at = last_published_at(connection)
+        cursor = connection.cursor(row_factory=dict_row)
+        return cursor.execute(query, [published_at]).fetchone() or {}
 
 
 def _named(store: Store, days: Sequence[date]) -> list[tuple[str, date]]:
@@ -164,13 +148,12 @@ def _before(source: Source, since: date) -> str:
     return "" if since == FIRST_DAY else raw_key(source.name, since - timedelta(days=1))
 
 
-def _ledger(dsn: str, since: date) -> tuple[dict[str, set[_Listing]], int]:
-    """Return the listings that are dealt with, by key, and how many loads are unpublished."""
-    known: dict[str, set[_Listing]] = defaultdict(set)
+def _ledger(dsn: str, since: date) -> tuple[set[ObjectInfo], int]:
+    """Return the listings that need no load, and the number of unpublished loads."""
     with connect(dsn) as connection:
         rows = connection.execute(
             """
-            select key, etag, last_modified, bytes from ops.loads as known
+            select key, etag, bytes, last_modified from ops.loads as known
             where day >= %s and (is_current or state = 'parked' and not exists (
                 select from ops.loads as newer
                 where newer.key = known.key and newer.load_id > known.load_id
@@ -178,13 +161,8 @@ def _ledger(dsn: str, since: date) -> tuple[dict[str, set[_Listing]], int]:
             """,
             [since],
         )
-        for key, etag, last_modified, size in rows:
-            known[key].add((etag, last_modified, size))
+        known = {ObjectInfo(*row) for row in rows}
         counted = connection.execute(
             "select count(*) from ops.loads where is_current and published_at is null"
         ).fetchone()
     return known, counted[0] if counted else 0
-
-
-def _listing(listed: ObjectInfo) -> _Listing:
-    return listed.etag, listed.last_modified, listed.size

@@ -1,6 +1,6 @@
-"""What lies in the landing zone and is no day of a declared source. Invariant: told once, ever.
+"""Objects in the landing zone that are not a day of a declared source. Invariant: reported once.
 
-It is left alone: it may be somebody's notes, or a day under a name that nobody reads.
+They are not touched: one may be a note, or a day under a source name that is not declared.
 """
 
 from collections.abc import Iterable
@@ -12,13 +12,13 @@ from sources import SOURCES
 
 
 def find_undeclared(store: Store) -> list[str]:
-    """Return what lies beside the declared sources, folders as one: a single request."""
+    """Return what is beside the declared sources, a folder as one entry, with a single request."""
     declared = {raw_prefix(name) for name in SOURCES}
     return [name for name in store.children(RAW) if name not in declared]
 
 
 def claim_unreported(dsn: str, keys: Iterable[str]) -> list[str]:
-    """Note the keys as told, and return those that never were before. Raises UnavailableError."""
+    """Record keys as reported, and return the new ones. Raises UnavailableError."""
     with connect(dsn) as connection, plain_errors():
         rows = connection.execute(
             """

@@ -1,6 +1,6 @@
 """What is late or stuck, computed from state alone. Invariant: it changes nothing.
 
-One listing a source, a few indexed queries: cheap enough for every few minutes.
+It needs one listing per source and a few indexed queries, so it can run every few minutes.
 """
 
 from dataclasses import asdict, dataclass
@@ -18,27 +18,27 @@ from scripts.warehouse.ledger import last_published_at
 
 @dataclass(frozen=True)
 class PipelineState:
-    """The state of the pipeline at one moment; days as ``<source>/<YYYY-MM-DD>``.
+    """The state of the pipeline at one moment. Days are ``<source>/<YYYY-MM-DD>``.
 
     Attributes:
-        late: days that are due and have not landed.
-        waiting: days that have landed and are not loaded.
-        unpublished: how many current loads have not reached the marts.
-        parked: days whose object was refused and has not changed since, with the reason.
-        foreign: what lies in the landing zone and is no day of a declared source.
-        marts_age_seconds: time since the latest publication; None before the first.
+        late: days that are due but have not landed.
+        waiting: days that have landed but are not loaded.
+        unpublished: number of current loads that are not in the marts.
+        parked: days whose object is parked and has not changed since, with the reason.
+        unknown: objects in the landing zone that are not a day of a declared source.
+        marts_age_seconds: time since the last publication. None before the first.
     """
 
     late: list[str]
     waiting: list[str]
     unpublished: int
     parked: dict[str, str]
-    foreign: list[str]
+    unknown: list[str]
     marts_age_seconds: float | None
 
     @property
     def is_work_pending(self) -> bool:
-        """Return whether a transform would find something to do."""
+        """Return whether a transform would find work."""
         return bool(self.waiting or self.unpublished)
 
     def facts(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class PipelineState:
 
 
 def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> PipelineState:
-    """Look at the landing zone and the ledger as they are `now` (time-zone aware).
+    """Compare the landing zone with the ledger at a moment, `now` (time-zone aware).
 
     Raises:
         UnavailableError: the bucket or the warehouse does not answer.
@@ -61,7 +61,7 @@ def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> Pipel
         waiting=[_name(*day) for day in survey.waiting],
         unpublished=survey.unpublished,
         parked={_name(source, day): reason for source, day, reason in parked},
-        foreign=[*survey.foreign, *find_undeclared(store)],
+        unknown=[*survey.unknown, *find_undeclared(store)],
         marts_age_seconds=(now - published_at).total_seconds() if published_at else None,
     )
 

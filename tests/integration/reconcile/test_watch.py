@@ -24,7 +24,7 @@ def _watch(warehouse: Warehouse, store: Store) -> PipelineState:
 def test_an_empty_pipeline_is_quiet(warehouse: Warehouse, store: Store) -> None:
     seen = _watch(warehouse, store)
     assert not seen.is_work_pending
-    assert (seen.late, seen.parked, seen.foreign, seen.marts_age_seconds) == ([], {}, [], None)
+    assert (seen.late, seen.parked, seen.unknown, seen.marts_age_seconds) == ([], {}, [], None)
 
 
 def test_what_landed_and_what_is_unpublished_is_pending(warehouse: Warehouse, store: Store) -> None:
@@ -64,7 +64,7 @@ def test_a_foreign_key_is_told_and_left_alone(warehouse: Warehouse, store: Store
     for key in ("raw/posts/notes.txt", "raw/post/2026-01-01.json", "raw/readme"):
         store.client.put_object(Bucket=store.bucket, Key=key, Body=b"hello")
     seen = _watch(warehouse, store)
-    assert seen.foreign == ["raw/posts/notes.txt", "raw/post/", "raw/readme"]
+    assert seen.unknown == ["raw/posts/notes.txt", "raw/post/", "raw/readme"]
     assert not seen.is_work_pending
 
 

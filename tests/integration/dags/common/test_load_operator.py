@@ -141,7 +141,7 @@ def _published(done: dict[str, Any]) -> list[Any]:
     """Return the events that trigger another run, after a run has published this work."""
     outlets = OutletEventAccessors()
     instance = SimpleNamespace(xcom_pull={"load": {"work": done}}.get)
-    dbt_tasks._tell_what_was_published({"outlet_events": outlets, "ti": instance})
+    dbt_tasks._report_publication({"outlet_events": outlets, "ti": instance})
     assert "days" in outlets[POSTS_MARTS].extra
     return outlets[dbt_tasks._MORE_LANDED].asset_alias_events
 
