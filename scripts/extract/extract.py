@@ -1,7 +1,7 @@
-"""Land one day of a source. Invariant: the object is the whole answer, record by record, or absent.
+"""Land one day of a source. Invariant: the object is the complete answer, or it does not exist.
 
-The records keep their own bytes, one a line; so the same answer makes the same object, and the
-same object is not put again.
+The records keep their own bytes, one per line. So the same answer makes the same object, and the
+same object is not put again (idempotent).
 """
 
 import time
@@ -18,10 +18,7 @@ from scripts.extract.record_array import RecordArray
 from scripts.killpoints import reach
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
-from scripts.settings import (
-    Endpoint,
-    RunSettings,
-)
+from scripts.settings import Endpoint, RunSettings
 from sources import Source
 
 _SPOOL_BYTES = 8 * 1024**2
@@ -29,7 +26,7 @@ _SPOOL_BYTES = 8 * 1024**2
 
 @dataclass(frozen=True)
 class ExtractResult:
-    """What one extraction left in the bucket; `is_new` is False when it was there already."""
+    """The landed object. `is_new` is False if the same bytes had landed before."""
 
     source: str
     day: date
@@ -42,12 +39,8 @@ class ExtractResult:
     seconds: float
 
     def facts(self) -> dict[str, Any]:
-        """Return it as plain JSON values, for an event or a log."""
+        """Return the result as plain JSON values, for an event or a log."""
         return {**vars(self), "day": self.day.isoformat(), "seconds": round(self.seconds, 3)}
-
-
-def _ignore(_rows: int, _size: int) -> None:
-    """Watch nothing."""
 
 
 def extract(
@@ -57,7 +50,7 @@ def extract(
     store: Store,
     settings: RunSettings,
     *,
-    watch: Callable[[int, int], None] = _ignore,
+    watch: Callable[[int, int], None] = lambda _rows, _size: None,
 ) -> ExtractResult:
     """Fetch every page of a source's list and land it under a day, unless it is there already.
 
@@ -66,12 +59,13 @@ def extract(
         day: the day to land it under.
         endpoint: the API that serves it.
         store: the landing bucket.
-        settings: timeouts, tries and limits.
-        watch: is told (rows, bytes) as they come.
+        settings: timeouts, retries and limits.
+        watch: called with (rows, bytes) as they arrive.
 
     Raises:
-        InvalidDataError: the answer is no complete JSON array of objects within the limits.
-        UnavailableError: the API or the bucket did not answer as it should.
+        InvalidDataError: the answer is not a complete JSON array of objects within the limits.
+        ConfigurationError: the API's URL is wrong, or its host is not allowed.
+        UnavailableError: the API or the bucket did not answer as expected.
     """
     started, key = time.monotonic(), raw_key(source.name, day)
     with SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
@@ -95,7 +89,7 @@ def extract(
 
 
 def _land(store: Store, key: str, body: IO[bytes], sha256: str) -> tuple[str | None, bool]:
-    """Put the object unless the same bytes are there; return (version id, whether it was put)."""
+    """Put the object unless the same bytes are there. Return (version id, whether it was put)."""
     present = store.head(key)
     if present and present.sha256 == sha256:
         return present.version_id, False

@@ -39,12 +39,12 @@ from scripts.settings import RunSettings
 _BLOCK_BYTES = 1 << 16
 _MAX_REDIRECTS = 5
 _MAX_BACKOFF = 60.0
-_PASSING = {408, 425, 429}  # and every 5xx
+_TRANSIENT_STATUS = {408, 425, 429}  # and every 5xx
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "elt-pipeline"}
 
 
 class TransientError(UnavailableError):
-    """Trouble that another try may not meet; `pause` is how long the server asks us to wait."""
+    """A fault that may pass. `pause` is the wait in seconds that the server asks for."""
 
     def __init__(self, message: str, pause: float | None = None) -> None:
         super().__init__(message)
@@ -52,7 +52,7 @@ class TransientError(UnavailableError):
 
 
 class _Session(requests.Session):
-    """Leaves redirects to us: requests would read their bodies whole, whatever their size."""
+    """Follows no redirect itself: requests would read its whole body, whatever the size."""
 
     def get_redirect_target(self, _resp: requests.Response) -> None:
         return None
@@ -74,7 +74,7 @@ class _Adapter(HTTPAdapter):
 
 @dataclass
 class Client:
-    """One extraction's session, its deadline over all pages and its count of bytes."""
+    """The session of one extraction, its deadline over all pages and its count of bytes."""
 
     settings: RunSettings
     headers: Mapping[str, str] = field(repr=False)
@@ -86,7 +86,7 @@ class Client:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Start the clock and prepare the session; close it at the end of the block."""
+        """Start the clock and prepare the session. Close it at the end of the block."""
         self._deadline = time.monotonic() + self.settings.total_timeout
         self._session.headers.update({**_HEADERS, **self.headers})
         # Not None: without a login, requests would take one from the user's .netrc.
@@ -97,7 +97,7 @@ class Client:
             yield
 
     def retrying(self) -> Retrying:
-        """Return the policy of tries: Retry-After, else backoff, never past the deadline."""
+        """Return the retry policy: Retry-After, else backoff, never past the deadline."""
         return Retrying(
             retry=retry_if_exception_type(TransientError),
             wait=self._pause,
@@ -110,7 +110,7 @@ class Client:
 
     @contextmanager
     def open(self, url: str) -> Iterator[tuple[str, requests.Response]]:
-        """Yield (final URL, answer with status 200 whose body is not read yet)."""
+        """Yield (final URL, answer with status 200). Its body is not read yet."""
         for _ in range(_MAX_REDIRECTS + 1):
             with self._get(url) as response:
                 if not response.is_redirect:
@@ -123,7 +123,7 @@ class Client:
     def read(self, response: requests.Response, position: int) -> bytes:
         """Return the next decoded bytes at `position`, empty at the end of the body."""
         try:
-            # read1: a read of a whole block would wait for a drip long past the deadline.
+            # read1: a read of a whole block from a slow server would wait long past the deadline.
             block: bytes = response.raw.read1(_BLOCK_BYTES, decode_content=True)
         except (HTTPError, OSError) as error:
             raise self._broken(error, f" at byte {position}") from None
@@ -131,7 +131,8 @@ class Client:
         if self.received + position + len(block) > self.settings.max_bytes:
             raise InvalidDataError(
                 f"expected at most {self.settings.max_bytes} bytes over all pages, "
-                f"there are more at byte {position + len(block)} of this one"
+                f"got more at byte {position + len(block)} of this page. Raise max_bytes if the "
+                "list is that large"
             )
         return block
 
@@ -153,10 +154,12 @@ class Client:
     def _check_deadline(self, where: str) -> None:
         if self._left() <= 0:
             limit = self.settings.total_timeout
-            raise UnavailableError(f"expected all of it within {limit:g} s, it did not end{where}")
+            raise UnavailableError(
+                f"expected the whole list within {limit:g} s (total_timeout), it did not end{where}"
+            )
 
     def _broken(self, error: Exception, where: str) -> TransientError:
-        """Return passing trouble in our words: the library's repeat the URL with its query."""
+        """Return the fault in our words: the library's messages repeat the URL with its query."""
         self._check_deadline(where)
         return TransientError(_reason(error, self.settings) + where)
 
@@ -171,19 +174,19 @@ class Client:
 
 def _check_status(response: requests.Response) -> None:
     status = response.status_code
-    if status in _PASSING or status >= 500:
+    if status in _TRANSIENT_STATUS or status >= 500:
         pause = None
         with suppress(InvalidHeader, KeyError):
             pause = Retry().parse_retry_after(response.headers["Retry-After"])
-        asked = "" if pause is None else f", which asks for {pause:g} s of patience"
+        asked = "" if pause is None else f" with Retry-After {pause:g} s"
         raise TransientError(f"expected status 200, got {status}{asked}", pause)
     if status != 200:
-        hint = ": check the API's credentials" if status in {401, 403} else ""
+        hint = ". Check the API's credentials" if status in {401, 403} else ""
         raise InvalidDataError(f"expected status 200, got {status}{hint}")
 
 
 def _reason(error: BaseException | None, settings: RunSettings) -> str:
-    """Say what went wrong: the first cause that we know, else the innermost system error."""
+    """Return the first known cause, else the innermost system error."""
     known, cause = type(error).__name__, error
     while cause is not None:
         if words := _words(cause, settings):
@@ -197,7 +200,7 @@ def _reason(error: BaseException | None, settings: RunSettings) -> str:
 def _words(cause: BaseException, settings: RunSettings) -> str | None:
     words = None
     match cause:
-        case NewConnectionError():  # a ConnectTimeoutError by birth, whatever its cause
+        case NewConnectionError():  # a subclass of ConnectTimeoutError, whatever its cause
             pass
         case ConnectTimeoutError():
             words = f"no connection within {settings.connect_timeout:g} s"
@@ -213,7 +216,7 @@ def _words(cause: BaseException, settings: RunSettings) -> str | None:
 
 
 def guarded(connection_class: type[Any]) -> type[Any]:
-    """Return a connection class that hangs up on a private address before anything is sent."""
+    """Return a connection class that closes connections to private addresses before sending."""
 
     class Guarded(connection_class):  # type: ignore[misc]  # known at run time only
         def _new_conn(self) -> socket.socket:

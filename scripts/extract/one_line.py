@@ -1,7 +1,7 @@
-"""Write a record on one line. Invariant: only whitespace between tokens goes, all else stays.
+"""Write a record on one line. Invariant: only whitespace between tokens is removed.
 
-Digits, escapes, double keys and their order are the sender's. msgspec does it fast for what it can
-parse; JSON that it cannot (a lone surrogate's escape, very deep nesting) goes token by token.
+Digits, escapes, duplicate keys and their order stay as received. msgspec does it fast for what it
+can parse. Other JSON (the escape of a lone surrogate, very deep nesting) is copied token by token.
 """
 
 import re
@@ -17,7 +17,7 @@ _TOKEN = re.compile(
     rb"|(?P<mark>[{}\[\]:,]))"
 )
 _VALUE = {"text": "end", "scalar": "end", "{": "first name", "[": "first value"}
-_AFTER = {  # what is expected, and what each token then leads to
+_AFTER = {  # what is expected, and what each token leads to
     "value": _VALUE,
     "first value": {**_VALUE, "]": "end"},
     "name": {"text": "colon"},
@@ -31,7 +31,7 @@ _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def on_one_line(record: bytes | msgspec.Raw) -> bytes:
-    """Return a JSON value without insignificant whitespace; raises ValueError if it is not one."""
+    """Return a JSON value without insignificant whitespace. Raises ValueError if it is not one."""
     try:
         return msgspec.json.format(bytes(record), indent=-1)
     except (msgspec.MsgspecError, RecursionError):
@@ -41,13 +41,18 @@ def on_one_line(record: bytes | msgspec.Raw) -> bytes:
 def on_one_line_each(batch: Batch) -> Sequence[bytes | msgspec.Raw]:
     """Return each record of a batch as `on_one_line` does, in one pass over the whole batch."""
     try:
-        return _RAWS.decode(msgspec.json.format(batch.text, indent=-1))
+        text = msgspec.json.format(batch.text, indent=-1)
     except (msgspec.MsgspecError, RecursionError):
         return [on_one_line(record) for record in batch.records]
+    # As long as the records, their commas and the brackets: no record lost a byte, as from most
+    # APIs. So the records need not be cut out of the new text.
+    if len(text) == sum(map(len, batch.records)) + len(batch.records) + 1:
+        return batch.records
+    return _RAWS.decode(text)
 
 
 def _tokens(record: bytes) -> list[bytes]:
-    """Return the tokens of one value, whose nesting may be deeper than any call stack."""
+    """Return the tokens of one value. Its nesting may be deeper than a call stack."""
     tokens, nesting, expected, at, end = [], [""], "value", 0, len(record.rstrip(b" \t\r\n"))
     while at < end:
         match = _TOKEN.match(record, at)
@@ -60,12 +65,12 @@ def _tokens(record: bytes) -> list[bytes]:
         expected = _nest(nesting, kind, _AFTER[expected][kind])
         tokens.append(token)
     if expected != "end" or len(nesting) > 1:
-        raise ValueError(f"no whole value in {end} bytes")
+        raise ValueError(f"no complete value in {end} bytes")
     return tokens
 
 
 def _nest(nesting: list[str], kind: str, expected: str) -> str:
-    """Follow brackets, and return what a comma leads to where it stands."""
+    """Follow the brackets, and return what a comma leads to at this place."""
     if kind in {"{", "["}:
         nesting.append(kind)
     elif kind in _CLOSES:

@@ -62,7 +62,7 @@ class Page:
 
 
 def fetch_pages(endpoint: Endpoint, source: Source, settings: RunSettings) -> Generator[Page]:
-    """Yield the pages of a source's list, following ``Link: rel="next"``; read each one in turn.
+    """Yield the pages of a source's list, along ``Link: rel="next"``. Read each before the next.
 
     Raises:
         InvalidDataError: the pages form a loop, leave the host, or are more than `max_pages`.
@@ -76,7 +76,7 @@ def fetch_pages(endpoint: Endpoint, source: Source, settings: RunSettings) -> Ge
     with client.running():
         while url:
             if url in visited:
-                raise InvalidDataError(f"{shown(url)}: the pages form a loop, this one came before")
+                raise InvalidDataError(f"{shown(url)}: the pages form a loop")
             if len(visited) == settings.max_pages:
                 raise InvalidDataError(f"{shown(url)}: expected at most {len(visited)} pages")
             visited.add(url)

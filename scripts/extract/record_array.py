@@ -6,12 +6,15 @@ Only whitespace between tokens is removed, so the same answer always makes the s
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
 
 from scripts.errors import InvalidDataError
 from scripts.extract.one_line import on_one_line, on_one_line_each
 from scripts.landing.json_array import Batch, MalformedRecord, read_records
+
+_NOT_AN_OBJECT = re.compile(rb"\n[^{]")
 
 
 class Mark(NamedTuple):
@@ -85,11 +88,11 @@ class RecordArray:
 
 
 def _lines(batch: Batch) -> bytes:
-    """Return the records, one a line; raises InvalidDataError if one is not an object."""
+    """Return the records, one per line. Raises InvalidDataError if one is not an object."""
     lines = on_one_line_each(batch)
     joined = b",\n".join(lines)
-    # A record on one line contains no newline, so each ",\n{" begins a record.
-    if joined[:1] == b"{" and joined.count(b",\n{") == len(lines) - 1:
+    # A record on one line contains no newline, so each newline is followed by a record.
+    if joined.startswith(b"{") and not _NOT_AN_OBJECT.search(joined):
         return joined
     index = next(i for i, line in enumerate(lines) if bytes(line)[:1] != b"{")
     [(start, _)] = batch.ranges([index])

@@ -1,4 +1,4 @@
-"""URLs as we follow and show them. Invariant: what `shown` returns carries no secret."""
+"""URLs as the client follows and shows them. Invariant: `shown` returns no secret."""
 
 from urllib.parse import parse_qsl, unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
@@ -11,7 +11,7 @@ _HARMLESS = {"_page", "_limit", "_start", "_end", "page", "per_page", "limit", "
 def list_url(base: str, path: str) -> tuple[str, tuple[str, str] | None]:
     """Return (URL of a list below an API's base URL, login written into the base or None).
 
-    A base that already ends with the list's path is taken as the list's own URL.
+    A base that already ends with the list's path is the URL of the list.
     """
     try:
         parts = urlsplit(base.strip())
@@ -31,7 +31,7 @@ def list_url(base: str, path: str) -> tuple[str, tuple[str, str] | None]:
 
 
 def followed(url: str, reference: str) -> str:
-    """Return where a link or redirect at `url` leads; raises InvalidDataError for another host."""
+    """Return where a link or redirect at `url` leads. Raises InvalidDataError for another host."""
     try:
         target = urldefrag(urljoin(url, reference)).url
         is_same = _origin(target) == _origin(url) and "@" not in urlsplit(target).netloc
@@ -39,14 +39,14 @@ def followed(url: str, reference: str) -> str:
         is_same = False
     if not is_same:
         raise InvalidDataError(
-            "it leads to another scheme, host or port, where our credentials must not go; "
-            "if it moved, set the API's base URL to its new place"
+            "it leads to another scheme, host or port, to which our credentials must not go. "
+            "If the API has moved, set its base URL to the new address"
         )
     return target
 
 
 def shown(url: str) -> str:
-    """Return the URL for messages: without login, and without the values of unknown parameters."""
+    """Return the URL for messages, without login and without values of unknown parameters."""
     parts = urlsplit(url)
     query = "&".join(
         f"{name}={value if name in _HARMLESS else '***'}"

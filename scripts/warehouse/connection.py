@@ -12,7 +12,7 @@ from scripts.errors import ConfigurationError, InvalidDataError, UnavailableErro
 
 @contextmanager
 def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
-    """Connect for the length of a block; raises UnavailableError that names host and database."""
+    """Connect for the length of a block. UnavailableError names host, database and role."""
     try:
         connection = psycopg.connect(dsn, **{"connect_timeout": 10, **options})
     except psycopg.OperationalError as error:
@@ -54,6 +54,6 @@ def plain_errors() -> Iterator[None]:
 
 
 def _line(error: psycopg.Error) -> str:
-    """Return the error's own message; DETAIL, CONTEXT and quoted values would repeat data."""
+    """Return the error's own message. DETAIL, CONTEXT and quoted values would repeat data."""
     line = error.diag.message_primary or (str(error).splitlines() or [type(error).__name__])[0]
     return _QUOTED.sub('"…"', line) if (error.sqlstate or "").startswith("22") else line

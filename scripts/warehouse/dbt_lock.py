@@ -1,7 +1,7 @@
-"""Who may run dbt in the warehouse. Invariant: a run by hand is alone, Airflow's tasks share.
+"""The lock for running dbt. Invariant: a manual run is alone, and Airflow's tasks share the lock.
 
-An advisory lock that belongs to a session: PostgreSQL drops it with the connection, however the
-process that holds it ended, so it never goes stale. docs/adr/0008-dbt-lock.md says what it is for.
+A session-level advisory lock: PostgreSQL releases it with the connection, however its process
+ended, so it never becomes stale. docs/adr/0008-dbt-lock.md has the reasons.
 """
 
 from collections.abc import Iterator
@@ -14,21 +14,21 @@ from scripts.warehouse.connection import connect, plain_errors
 
 _ALONE = "select pg_advisory_lock(hashtext('elt.dbt'))"
 _SHARED = "select pg_advisory_lock_shared(hashtext('elt.dbt'))"
-_PROBE_SECONDS = 30  # a long build leaves the connection idle, and a firewall forgets such ones
+_PROBE_SECONDS = 30  # keeps firewalls from dropping the connection, which idles during a build
 
 
 @contextmanager
 def dbt_lock(dsn: str, *, is_alone: bool) -> Iterator[psycopg.Connection[Any]]:
     """Wait for the lock, and hold it for the length of a block.
 
-    Whoever asks later waits behind whoever waits: a run by hand gets its turn between two tasks.
+    Waiting processes form a queue, so a manual run gets its turn between two tasks.
 
     Args:
-        dsn: the warehouse; any role.
-        is_alone: whether nobody else may run dbt meanwhile.
+        dsn: the warehouse, as any role.
+        is_alone: whether no other process may run dbt in the meantime.
 
     Raises:
-        UnavailableError: the role's statement timeout has passed, or the warehouse is gone.
+        UnavailableError: the statement timeout of the role has passed, or the warehouse is away.
     """
     with connect(dsn, autocommit=True, keepalives_idle=_PROBE_SECONDS) as connection:
         with plain_errors():

@@ -1,4 +1,4 @@
-"""``ops.loads``: which load of a day is current. Invariant: at most one, changed under its lock."""
+"""The ledger ``ops.loads``. Invariant: at most one load of a day is current, set under its lock."""
 
 from datetime import date, datetime
 from typing import Any
@@ -9,9 +9,20 @@ from psycopg.rows import class_row
 
 from scripts.landing.store import ObjectInfo
 
+_INSERT = """
+    insert into ops.loads (
+        load_id, source, day, key, etag, last_modified, bytes, version_id, sha256, state,
+        reason, received, loaded, rejected, new_fields, seconds, run_id, is_current
+    ) values (
+        %(load_id)s, %(source)s, %(day)s, %(key)s, %(etag)s, %(last_modified)s, %(size)s,
+        %(version_id)s, %(sha256)s, %(state)s, %(reason)s, %(received)s, %(loaded)s,
+        %(rejected)s, %(new_fields)s, %(seconds)s, %(run_id)s, %(state)s = 'loaded'
+    )
+"""
+
 
 class LedgerEntry(msgspec.Struct, frozen=True):
-    """What the ledger keeps of one load, apart from whether it is current."""
+    """The row of one load, except whether it is current."""
 
     load_id: int
     source: str
@@ -28,7 +39,7 @@ class LedgerEntry(msgspec.Struct, frozen=True):
 
 
 class CurrentLoad(msgspec.Struct, frozen=True):
-    """The load whose rows are a day's rows now."""
+    """The load whose rows are the rows of its day."""
 
     load_id: int
     sha256: str
@@ -38,7 +49,7 @@ class CurrentLoad(msgspec.Struct, frozen=True):
 
 
 def next_load_id(connection: psycopg.Connection) -> int:
-    """Return a load_id that no load has had or will have."""
+    """Return a load_id that is never used twice."""
     row = connection.execute("select nextval('ops.load_id')").fetchone()
     return int(row[0]) if row else 0
 
@@ -62,7 +73,7 @@ def last_published_at(connection: psycopg.Connection[Any]) -> datetime | None:
 
 
 def lock_day(connection: psycopg.Connection, source: str, day: date) -> None:
-    """Wait for, and hold until the transaction ends, the right to change a day of a source."""
+    """Lock a day of a source until the transaction ends."""
     connection.execute(
         "select pg_advisory_xact_lock(hashtext(%s), %s)", (f"load {source}", day.toordinal())
     )
@@ -71,7 +82,7 @@ def lock_day(connection: psycopg.Connection, source: str, day: date) -> None:
 def make_current(
     connection: psycopg.Connection, entry: LedgerEntry, replaced: CurrentLoad | None
 ) -> None:
-    """Make a load the current one of its day, in place of the one before."""
+    """Make a load the current load of its day, instead of the previous one."""
     if replaced:
         connection.execute(
             "update ops.loads set is_current = false where load_id = %s", (replaced.load_id,)
@@ -82,7 +93,7 @@ def make_current(
 def refresh_listing(
     connection: psycopg.Connection, load_id: int, info: ObjectInfo, version_id: str | None
 ) -> None:
-    """Note that the object behind a load is listed anew with the same content."""
+    """Record a new listing of the object of a load. Its content is the same."""
     connection.execute(
         """
         update ops.loads set etag = %s, last_modified = %s, bytes = %s, version_id = %s
@@ -93,51 +104,28 @@ def refresh_listing(
 
 
 def find_parked(connection: psycopg.Connection, entry: LedgerEntry, reason: str) -> int | None:
-    """Return the load_id under which this very object is parked for this reason already."""
+    """Return the load_id under which the same object is already parked for the same reason."""
     row = connection.execute(
         """
         select load_id from (
-            select * from ops.loads where key = %s order by load_id desc limit 1
+            select * from ops.loads where key = %(key)s order by load_id desc limit 1
         ) as latest
-        where state = 'parked' and reason = %s and etag = %s and last_modified = %s
-            and bytes = %s and version_id is not distinct from %s
+        where state = 'parked' and reason = %(reason)s and etag = %(etag)s
+            and last_modified = %(last_modified)s and bytes = %(size)s
+            and version_id is not distinct from %(version_id)s
         """,
-        (
-            entry.info.key,
-            reason,
-            entry.info.etag,
-            entry.info.last_modified,
-            entry.info.size,
-            entry.version_id,
-        ),
+        {**vars(entry.info), "reason": reason, "version_id": entry.version_id},
     ).fetchone()
     return int(row[0]) if row else None
 
 
 def park(connection: psycopg.Connection, entry: LedgerEntry, reason: str) -> None:
-    """Note that an object was refused, and why; what is current stays current."""
+    """Record that an object is parked, and why. The current load stays current."""
     _insert(connection, entry, state="parked", reason=reason)
 
 
 def _insert(
     connection: psycopg.Connection, entry: LedgerEntry, *, state: str, reason: str | None
 ) -> None:
-    connection.execute(
-        """
-        insert into ops.loads (
-            load_id, source, day, key, etag, last_modified, bytes, version_id, sha256, state,
-            reason, received, loaded, rejected, new_fields, seconds, run_id, is_current
-        ) values (
-            %(load_id)s, %(source)s, %(day)s, %(key)s, %(etag)s, %(last_modified)s, %(size)s,
-            %(version_id)s, %(sha256)s, %(state)s, %(reason)s, %(received)s, %(loaded)s,
-            %(rejected)s, %(new_fields)s, %(seconds)s, %(run_id)s, %(state)s = 'loaded'
-        )
-        """,
-        {
-            **msgspec.structs.asdict(entry),
-            **{n: getattr(entry.info, n) for n in ("key", "etag", "last_modified", "size")},
-            "info": None,
-            "state": state,
-            "reason": reason,
-        },
-    )
+    row = {**msgspec.structs.asdict(entry), **vars(entry.info), "state": state, "reason": reason}
+    connection.execute(_INSERT, {**row, "info": None})

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the revisions on the connection that scripts.migrate hands over."""
+"""Alembic's entry: runs the revisions on the connection of scripts.migrate."""
 
 from alembic import context
 

@@ -48,9 +48,9 @@ def upgrade() -> None:
     op.execute("""
         set local role loader;
 
-        create sequence if not exists ops.load_id;  -- outlives dropped tables
+        create sequence if not exists ops.load_id;  -- survives dropped tables
 
-        -- One row an attempt whose outcome must be remembered: loaded, or refused and parked.
+        -- One row per attempt whose outcome must be kept: loaded or parked.
         create table ops.loads (
             load_id bigint primary key,
             source text not null,
@@ -104,7 +104,7 @@ def upgrade() -> None:
         set local role transformer;
         grant usage on schema marts to reader;
         alter default privileges in schema marts grant select on tables to reader;
-        -- build.stg_loads: rows of the loads named there are being read and must stay.
+        -- build.pinned_loads (stg_loads until 0006): rows of these loads are read and must stay.
         grant usage on schema build to loader;
         alter default privileges in schema build grant select on tables to loader;
         reset role;

@@ -1,4 +1,4 @@
-"""Incidents: what went wrong, since when, and whether it is over."""
+"""Incidents: what went wrong, since when, and whether it is resolved."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Create the table; a fingerprint is one cause, open at most once."""
+    """Create the table. A fingerprint is one cause and is open at most once."""
     op.execute("""
         set local role loader;
         create table ops.incidents (

@@ -1,4 +1,4 @@
-"""Foreign keys: what lies in the landing zone, belongs to no source, and has been told of."""
+"""Objects of no declared source that were reported (ops.unknown_objects since 0006)."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Create the table; deleting a row has its key told of once more."""
+    """Create the table. Delete a row to have its key reported once more."""
     op.execute("""
         set local role loader;
         create table ops.foreign_keys (

@@ -1,4 +1,4 @@
-"""An incident's life: what it is about, who has been told of it, and who asked for silence."""
+"""Incidents: their content, the outbox of messages about them, and silences."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Give incidents their content, and keep each delivery and each silence."""
+    """Add the content of incidents, their deliveries (an outbox) and silences."""
     op.execute("""
         set local role loader;
 
@@ -21,7 +21,7 @@ def upgrade() -> None:
             alter column subject drop default,
             alter column details drop default;
 
-        -- One row a message that is owed: to a channel, that an incident began or is over.
+        -- Outbox: one row per message to a channel that an incident was opened or recovered.
         create table ops.deliveries (
             incident_id bigint not null references ops.incidents on delete cascade,
             channel text not null,

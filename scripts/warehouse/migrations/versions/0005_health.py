@@ -1,4 +1,4 @@
-"""What the health page may know: the ledger and the incidents, without a record's content."""
+"""Views for the health page: ledger and incidents, without the content of records."""
 
 from alembic import op
 
@@ -7,14 +7,14 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Create the views; they read with their owner's rights, so reader needs none on the tables."""
+    """Create the views. They read with their owner's rights: reader needs none on the tables."""
     op.execute("""
         set local role loader;
 
         create index loads_by_day on ops.loads (day);
         create index loads_parked on ops.loads (key, load_id) where state = 'parked';
 
-        -- A listing that is refreshed has the time of the latest put of the same content.
+        -- A refreshed listing has the time of the latest put of the same content.
         create view ops.v_health_loads as
         select load_id, source, day, state, is_current, received, loaded, rejected, seconds, run_id,
             least(last_modified, loaded_at) as landed_at, loaded_at, published_at
@@ -33,7 +33,7 @@ def upgrade() -> None:
         from ops.loads
         group by source;
 
-        -- Refused, and nothing of the same key was tried since.
+        -- Parked, and no load of the same key was tried since.
         create view ops.v_health_parked as
         select source, day, reason, run_id, loaded_at as parked_at from ops.loads as parked
         where state = 'parked' and not exists (
@@ -51,7 +51,7 @@ def upgrade() -> None:
         from ops.incidents
         where closed_at is null;
 
-        -- Messages that a channel has not taken yet and that are tried again.
+        -- Messages that a channel has not accepted yet. They are retried.
         create view ops.v_health_deliveries as
         select channel, count(*) as messages, max(attempts) as attempts
         from ops.deliveries
