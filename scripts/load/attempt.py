@@ -1,8 +1,8 @@
-"""One try to load one object. Invariant: its rows and its ledger row become visible at once.
+"""One attempt to load one object. Invariant: its rows and its ledger row become visible together.
 
-The object is copied without any lock, under a load_id that nobody reads. Then, under the lock of
+The object is copied without a lock, under a load_id that no reader sees. Then, under the lock of
 (source, day), the load becomes the current one if neither the ledger nor the object has changed
-since it was opened; otherwise everything is rolled back.
+since the object was opened (compare-and-swap). Otherwise everything is rolled back.
 """
 
 import time
@@ -35,7 +35,7 @@ Outcome = Literal["loaded", "unchanged", "parked", "absent"]
 
 @dataclass(frozen=True)
 class LoadResult:
-    """How the load of one object ended; counts are records, `reason` says why it is parked."""
+    """The result for one object. Counts are records. `reason` is set for a parked object."""
 
     source: str
     day: date
@@ -49,11 +49,11 @@ class LoadResult:
     reason: str | None = None
 
     def line(self) -> str:
-        """Say in one line how it ended."""
+        """Return the result as one line."""
         if self.outcome == "absent":
-            return f"{self.key}: there is no such object: has the day been ingested?"
+            return f"{self.key} does not exist. Ingest the day first"
         if self.outcome == "parked":
-            return f"{self.key} is parked, its day stays as it was: {self.reason}"
+            return f"{self.key} is parked, the previous state of its day stays: {self.reason}"
         return (
             f"{self.key}: {self.outcome}, {self.loaded} of {self.received} records, "
             f"{self.rejected} rejected, in {self.seconds:.2f} s (load {self.load_id})"
@@ -61,12 +61,12 @@ class LoadResult:
 
 
 class OutdatedError(PipelineError):
-    """The ledger or the object changed while the object was read: begin again."""
+    """The ledger or the object changed while the object was read. Start again."""
 
 
 @dataclass
 class Attempt:
-    """One try: what was seen at its start, and what it has counted so far."""
+    """One attempt: the state at its start, and its counts so far."""
 
     source: Source
     day: date
@@ -85,7 +85,7 @@ class Attempt:
     opened: OpenObject = field(init=False)
 
     def run(self, *, again: bool) -> LoadResult:
-        """Load, or find that there is nothing to load; raises OutdatedError to begin again."""
+        """Load, or find that nothing changed. Raises OutdatedError if it must start again."""
         key = raw_key(self.source.name, self.day)
         with plain_errors():
             self.seen = ledger.current_load(self.connection, self.source.name, self.day)
@@ -103,14 +103,14 @@ class Attempt:
                 return self._park(str(error))
 
     def _confirm(self) -> LoadResult:
-        """Read an object that promises the content of the current load, without copying it."""
+        """Verify an object that promises the content of the current load, without copying it."""
         for _ in self._blocks():
             pass
         self._check_promise()
         return self._unchanged()
 
     def _replace(self, known: str | None) -> LoadResult:
-        """Copy the object and make it the day's load, unless its content is `known`."""
+        """Copy the object and make it the current load, unless its content is `known`."""
         with self.connection.transaction():
             self.load_id = ledger.next_load_id(self.connection)
             check_raw(self.connection, self.source)
@@ -129,7 +129,7 @@ class Attempt:
         return self._result("loaded", self._entry())
 
     def _copy(self) -> None:
-        """Copy every record that passes, without a lock and without anybody seeing it."""
+        """Copy every valid record, without a lock and invisible to readers."""
         contract = Contract(self.source)
         rows = RowCopy(self.source, self.load_id)
         limit = self.settings.max_reject_count
@@ -154,7 +154,7 @@ class Attempt:
             self._drop_duplicates()
 
     def _drop_duplicates(self) -> None:
-        """Move the rows whose key comes twice to the quarantine; their text is read once more."""
+        """Move rows with a duplicate key to the quarantine. Their text is read once more."""
         surplus = count_duplicates(self.connection, self.source, self.load_id)
         if not surplus:
             return
@@ -165,7 +165,7 @@ class Attempt:
         if opened is None or not self._is_same(opened):
             raise OutdatedError
         for item in self._records(opened.blocks(_BLOCK_BYTES)):
-            self.connection.execute("select")  # the server ends a transaction that idles
+            self.connection.execute("select")  # or the server ends the idle transaction
             if isinstance(item, Batch):
                 self.quarantine.add_breaches(item, _duplicates(item, deleted))
 
@@ -183,13 +183,13 @@ class Attempt:
         promised = self.opened.sha256
         if promised not in (None, self.digest):
             raise InvalidDataError(
-                f"the object's metadata promises the sha256 {promised}, its content has "
-                f"{self.digest}: it was damaged on its way, or written by halves"
+                f"the object's metadata promises the sha256 {promised}, but its content has "
+                f"{self.digest}: it was damaged or is incomplete. Write the object again"
             )
 
     def _check_thresholds(self, rejected: int) -> None:
         if not self.received and not self.source.allows_empty:
-            raise InvalidDataError(f"the list is empty, and {self.source.name} allows no empty day")
+            raise InvalidDataError(f"the list is empty, but {self.source.name} allows no empty day")
         share = rejected / max(self.received, 1)
         if share > self.settings.max_reject_share or rejected > self.settings.max_reject_count:
             raise InvalidDataError(self._too_many(rejected))
@@ -202,7 +202,7 @@ class Attempt:
         )
 
     def _claim(self) -> None:
-        """Lock the day; raises OutdatedError if ledger or object are not those seen at first."""
+        """Lock the day. Raises OutdatedError if the ledger or the object has changed."""
         ledger.lock_day(self.connection, self.source.name, self.day)
         reach("load.locked")
         now = ledger.current_load(self.connection, self.source.name, self.day)
@@ -216,7 +216,7 @@ class Attempt:
         return (head.info, head.version_id) == (self.opened.info, self.opened.version_id)
 
     def _unchanged(self) -> LoadResult:
-        """Note the new listing of content that is loaded already."""
+        """Record the new listing of content that is already loaded."""
         if self.seen is None:
             raise OutdatedError
         with self.connection.transaction():
@@ -227,7 +227,7 @@ class Attempt:
         return self._result("unchanged", self.seen)
 
     def _park(self, reason: str) -> LoadResult:
-        """Remember that the object was refused; the same refusal is remembered once."""
+        """Record that the object is parked. The same reason is recorded once."""
         self.loaded = 0
         with self.connection.transaction():
             self._claim()
@@ -277,7 +277,7 @@ class Attempt:
 
 
 def _duplicates(batch: Batch, deleted: Mapping[int, bool]) -> dict[int, Violation]:
-    """Return the breaches of a batch's records that were deleted as duplicates, by index."""
+    """Return the violations of a batch's deleted duplicates, by index."""
     found: dict[int, Violation] = {}
     for index in range(len(batch.records)):
         if (is_equal := deleted.get(batch.first + index)) is not None:

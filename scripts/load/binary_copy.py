@@ -1,7 +1,7 @@
-"""Rows of ``raw.<source>_rows``. Invariant: whoever reads the view sees none of a load in progress.
+"""COPY into ``raw.<source>_rows``. Invariant: readers of the view see no load in progress.
 
-The copy takes no lock and writes rows under a load_id that no ledger row makes current; they are
-seen once the ledger says so, in the same transaction.
+The copy takes no lock and writes rows under a load_id that is not current in the ledger. The same
+transaction makes them visible later.
 """
 
 import struct
@@ -27,12 +27,12 @@ _HEAD, _INTEGER, _TAIL = (struct.Struct(f).pack for f in (">hiqiq", ">iq", ">iB"
 
 
 class RowCopy:
-    """Packs checked batches for one binary COPY, and knows what it packed.
+    """Packs checked batches for one binary COPY, and counts the rows.
 
     Attributes:
-        statement: the COPY statement that takes the packed bytes.
+        statement: the COPY statement for the packed bytes.
         copied: rows packed so far.
-        is_ordered: whether every key was larger than the one before it: then none comes twice.
+        is_ordered: whether the keys are strictly increasing. Then no key occurs twice.
     """
 
     def __init__(self, source: Source, load_id: int) -> None:
@@ -49,7 +49,7 @@ class RowCopy:
         self._pack = self._pack_one if list(columns.values()) == ["bigint"] else self._pack_any
 
     def pack(self, batch: Batch, checked: CheckedBatch) -> bytes:
-        """Return the rows of the records that passed, as COPY BINARY takes them."""
+        """Return the rows of the valid records in the format of COPY BINARY."""
         positions: Sequence[int] = range(batch.first, batch.first + len(batch.records))
         records = batch.records
         if checked.breaches:
@@ -69,7 +69,7 @@ class RowCopy:
     def _pack_one(
         self, positions: Iterable[int], keys: Iterable[Any], records: Sequence[msgspec.Raw]
     ) -> Iterable[bytes | msgspec.Raw]:
-        """Pack rows whose key is one integer without a step in Python a row: the usual case."""
+        """Pack rows with one integer key, the usual case, without a Python step per row."""
         sizes = map(add, map(len, records), repeat(1))
         version = repeat(_JSONB_VERSION)
         parts: list[bytes | msgspec.Raw] = [b""] * (2 * len(records))
@@ -93,9 +93,9 @@ class RowCopy:
 
 
 def count_duplicates(connection: psycopg.Connection, source: Source, load_id: int) -> int:
-    """Return how many rows of a load must go because their key comes twice."""
-    # A load that is just copied has no statistics: from a guess of few rows the planner would look
-    # at every row once for each row. Holds until the transaction ends, for the deletion too.
+    """Return how many rows of a load are surplus because their key occurs twice."""
+    # A load that was just copied has no statistics. The planner would guess few rows and compare
+    # each row with each row. The setting holds until the transaction ends, for the deletion too.
     connection.execute("set local enable_nestloop = off")
     query = sql.SQL("{} select count(*) from surplus").format(_surplus(source))
     row = connection.execute(query, {"load_id": load_id}).fetchone()
@@ -105,10 +105,10 @@ def count_duplicates(connection: psycopg.Connection, source: Source, load_id: in
 def delete_duplicates(
     connection: psycopg.Connection, source: Source, load_id: int
 ) -> dict[int, bool]:
-    """Delete the rows whose key comes twice: of equal records all but the first, of others all.
+    """Delete rows with a duplicate key: of equal records all but the first, of others all.
 
     Returns:
-        the positions of the deleted rows, each with whether its records were equal.
+        the positions of the deleted rows, and whether their records were equal.
     """
     query = sql.SQL(
         """
@@ -122,7 +122,7 @@ def delete_duplicates(
 
 
 def _surplus(source: Source) -> sql.Composed:
-    """Keys first, without the payloads: usually few come twice, and only those are compared."""
+    """Find keys first, without payloads: usually few occur twice, and only these are compared."""
     keys = sql.SQL(", ").join(map(sql.Identifier, key_columns(source)))
     return sql.SQL(
         """

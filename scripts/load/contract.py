@@ -1,7 +1,7 @@
-"""Hold records against their source's contract. Invariant: what passes, PostgreSQL's jsonb takes.
+"""Validate records against the contract of their source. Invariant: what passes is valid jsonb.
 
-Whole batches are decoded at once. Where that fails, or where the text holds something that the
-decoder lets through and jsonb does not, they are parted until one record is left to look at.
+A whole batch is decoded in one call. If that fails, or if the text contains something that the
+decoder accepts and jsonb does not, the batch is split until single records are left to check.
 """
 
 import re
@@ -24,11 +24,11 @@ from sources import Source
 MAX_DEPTH = 200
 _MAX_NEW_FIELDS = 100
 _MAX_NAME = 100
-_PLAIN_NAME = re.compile(r'[^"\\\x00-\x1f]{0,99}')  # what msgspec can be told to expect
+_PLAIN_NAME = re.compile(r'[^"\\\x00-\x1f]{0,99}')  # the names that msgspec accepts
 _MAX_REASON = 300
 _MAX_DIGITS = 131_072  # of an integer in jsonb
 _MAX_SCALE = 16_383  # decimal places in jsonb
-_LONG = 16_000  # a shorter record cannot hold a number too long for jsonb
+_LONG = 16_000  # a shorter record cannot contain a number too long for jsonb
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
 _STRING_OR_NUMBER = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(-?[0-9][0-9.eE+-]*+)', re.DOTALL)
 _WILD_EXPONENT = re.compile(rb"[eE][-+]?[0-9]{4}")
@@ -44,14 +44,14 @@ Key = Any  # the value of the key field, or a tuple of several
 
 
 class Violation(NamedTuple):
-    """Why a record is rejected: the field, where one is to blame, and what is wrong with it."""
+    """Why a record is rejected: the reason, and the field if there is one."""
 
     field: str | None
     reason: str
 
 
 class CheckedBatch(NamedTuple):
-    """The outcome of a batch: a key for each record that passed, a `Violation` for each other."""
+    """The result of a batch: a key per valid record, a `Violation` per other record."""
 
     keys: list[Key]
     breaches: dict[int, Violation]
@@ -64,19 +64,19 @@ def key_columns(source: Source) -> dict[str, str]:
         return {name: _COLUMNS[types[name]] for name in source.key}
     except KeyError:
         raise ConfigurationError(
-            f"source {source.name}: each of its key fields {source.key} must be an int or a str"
+            f"source {source.name}: each field of its key {source.key} must be an int or a str"
         ) from None
 
 
 def _fields(source: Source) -> tuple[inspect.Field, ...]:
     info = inspect.type_info(source.contract)
     if not isinstance(info, inspect.StructType):
-        raise ConfigurationError(f"source {source.name}: its contract is no msgspec.Struct")
+        raise ConfigurationError(f"source {source.name}: its contract must be a msgspec.Struct")
     return info.fields
 
 
 class Contract:
-    """A source's contract at work on one object; it learns the object's new fields as it goes."""
+    """The contract of a source for one object. It learns the object's new fields."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -90,10 +90,10 @@ class Contract:
         self._many = _strict_decoder(source, [])
 
     def check(self, batch: Batch) -> CheckedBatch:
-        """Return the keys of the records that pass and why each of the others does not.
+        """Return the keys of the valid records and the violation of each other record.
 
         Raises:
-            InvalidDataError: a new field, and the source's contract is frozen.
+            InvalidDataError: the contract is frozen and a record has a new field.
         """
         suspects = sorted(self._suspects(batch))
         if not suspects and isinstance(keys := self._decode(batch.text), list):
@@ -117,7 +117,7 @@ class Contract:
     def _passed(
         self, batch: Batch, low: int, high: int, suspects: Sequence[int]
     ) -> list[Key] | int:
-        """Return the keys of neighbouring records, or how many of them to look at by themselves."""
+        """Return the keys of adjacent records, or how many of them to check alone."""
         place = bisect_left(suspects, low)
         if place < len(suspects) and suspects[place] < high:
             return suspects[place] - low or 1
@@ -134,9 +134,9 @@ class Contract:
             checked.keys.append(found)
 
     def _suspects(self, batch: Batch) -> set[int]:
-        """Return the indexes of records that may hold what the decoder passes and jsonb does not.
+        """Return the indexes of records whose content the decoder accepts but jsonb may not.
 
-        While all fields are texts, integers and booleans, and no others pass, only NUL may.
+        While all fields are texts, integers and booleans, this can only be NUL.
         """
         text, records = batch.text, batch.records
         found: set[int] = set()
@@ -153,11 +153,11 @@ class Contract:
         return found
 
     def _decode(self, text: bytes) -> list[Key] | int | None:
-        """Return the keys of an array of records, or where one does not pass if that is known."""
+        """Return the keys of an array of records, or the index of an invalid record if known."""
         try:
             keys = list(map(self._key, self._many.decode(text)))
             if not self._is_strict:
-                _ANYTHING.decode(text)  # the plain contract skips numbers of fields it has not
+                _ANYTHING.decode(text)  # the plain contract ignores numbers of unknown fields
         except msgspec.MsgspecError as error:
             place = _PLACE.search(str(error))
             return int(place[1]) if place else None
@@ -166,7 +166,7 @@ class Contract:
         return keys if self._fit(keys) else None
 
     def _fit(self, keys: list[Key]) -> bool:
-        """Return whether every integer of these keys fits 64 bits."""
+        """Return whether every integer of these keys fits into 64 bits."""
         is_single = len(self.source.key) == 1
         columns: list[Any] = [keys] if is_single else list(zip(*keys, strict=True))
         try:
@@ -180,25 +180,25 @@ class Contract:
         if problem := _jsonb_problem(record):
             return Violation(None, problem)
         try:
-            fields = _FIELDS.decode(record)  # of fields of one name the last counts, as in jsonb
+            fields = _FIELDS.decode(record)  # of duplicate fields the last one counts, as in jsonb
             known = {name: _shorter(raw) for name, raw in fields.items() if name in self._known}
             key = self._key(self._one.decode(msgspec.json.encode(known)))
         except msgspec.MsgspecError as error:
             return _breach(error)
         if not self._fit([key]):
-            return Violation(self.source.key[0], "an integer of the key is outside 64 bits")
+            return Violation(self.source.key[0], "an integer of the key does not fit into 64 bits")
         self._learn(position, [name for name in fields if name not in self._known])
         return key
 
     def _learn(self, position: int, names: list[str]) -> None:
-        """Take note of fields outside the contract, so that the next batches know them."""
+        """Remember fields outside the contract for the next batches."""
         new = [name[:_MAX_NAME] for name in names if name[:_MAX_NAME] not in self.new_fields]
         if not new:
             return
         if self.source.on_new_field == "freeze":
             raise InvalidDataError(
                 f"record {position} has the field {new[0]!r}, which the frozen contract of "
-                f"{self.source.name} does not declare"
+                f"{self.source.name} does not declare. Add it to the contract"
             )
         self.new_fields = (self.new_fields + new)[:_MAX_NEW_FIELDS]
         self._is_wild = True
@@ -214,7 +214,7 @@ class Contract:
 
 
 def _strict_decoder(source: Source, new_fields: list[str]) -> msgspec.json.Decoder[list[Any]]:
-    """Return a decoder that fails at a field neither in the contract nor among `new_fields`."""
+    """Return a decoder that fails at a field outside the contract and `new_fields`."""
     names = {f"new_field_{i}": name for i, name in enumerate(new_fields)}
     known = msgspec.defstruct(
         source.contract.__name__,
@@ -223,7 +223,7 @@ def _strict_decoder(source: Source, new_fields: list[str]) -> msgspec.json.Decod
         rename=names,
         forbid_unknown_fields=True,
         kw_only=True,
-        gc=False,  # a parsed record refers to no other: the collector need not look at it
+        gc=False,  # parsed records form no cycles: the garbage collector can skip them
     )
     return _array_decoder(known)
 
@@ -233,7 +233,7 @@ def _array_decoder(record: type[msgspec.Struct]) -> msgspec.json.Decoder[list[An
 
 
 def _shorter(value: msgspec.Raw) -> msgspec.Raw:
-    """Return a stand-in for an integer too long for Python: only its size is left out."""
+    """Return a shorter integer in place of one that is too long for Python."""
     match = _LONG_INTEGER.fullmatch(bytes(value))
     return msgspec.Raw(match[1] + b"9" * 300) if match else value
 
@@ -245,9 +245,9 @@ def _breach(error: msgspec.MsgspecError) -> Violation:
 
 
 def _jsonb_problem(record: bytes) -> str | None:
-    """Return why PostgreSQL would not take this valid JSON as jsonb, or would lose its value."""
+    """Return why jsonb cannot store this valid JSON, or would lose its value."""
     if _NUL.search(record):
-        return "\\u0000 in a string: PostgreSQL stores no NUL"
+        return "\\u0000 in a string: PostgreSQL cannot store NUL"
     if _brackets(record) > MAX_DEPTH and depth(record) > MAX_DEPTH:
         return f"nested deeper than {MAX_DEPTH}"
     for token in _STRING_OR_NUMBER.finditer(record):
@@ -261,7 +261,7 @@ def _brackets(record: bytes) -> int:
 
 
 def _fits(number: bytes) -> bool:
-    """Return whether a number is a double, or an integer of any size that jsonb stores."""
+    """Return whether a number is a double, or an integer that jsonb can store."""
     if len(number) < 16 and number.isdigit():
         return True
     mantissa, _, exponent = number.lower().partition(b"e")

@@ -1,7 +1,7 @@
-"""Load one landed object into the warehouse. Invariant: loading again ends in the same table.
+"""Load landed objects into the warehouse. Invariant: loading again ends in the same table.
 
-So it is after a kill at any point, beside other loaders, and after an answer lost on the way; how
-one try keeps that promise is told in `scripts.load.attempt`.
+This holds after a kill at any point, beside other loaders, and after a lost answer to a commit.
+`scripts.load.attempt` shows how one attempt keeps it.
 """
 
 import logging
@@ -20,7 +20,7 @@ from scripts.warehouse.connection import connect
 from sources import SOURCES, Source
 
 _log = logging.getLogger(__name__)
-_TRIES = 5
+_ATTEMPTS = 5
 
 
 def load(
@@ -36,50 +36,51 @@ def load(
     """Load the object of one day, and make its rows the day's rows.
 
     Args:
-        source: what the records must be.
-        day: which of its objects.
-        store: where the object is.
+        source: the declared source.
+        day: the day of the object.
+        store: the landing zone.
         dsn: the warehouse, as role loader.
         settings: sizes and thresholds.
-        run_id: who loads, for the ledger.
-        again: load even if the same content is loaded already: its contract may have changed.
+        run_id: the run, for the ledger.
+        again: load content that is already loaded. Its contract may have changed.
 
     Returns:
-        how it ended; an object that is refused is parked, and the day stays as it was.
+        the result. An object that cannot be loaded is parked, and the day keeps its state.
 
     Raises:
-        UnavailableError: try again later; nothing is visible, or (if the answer to a commit was
-            lost) all of it: loading again is right in both cases.
+        ConfigurationError: the raw table does not fit the contract.
+        UnavailableError: retry later. Nothing is visible, or everything if the answer to the
+            commit was lost. Loading again is correct in both cases.
     """
     with connect(dsn, autocommit=True) as connection:
-        for _ in range(_TRIES):
+        for _ in range(_ATTEMPTS):
             with quarantine() as rejects:
                 attempt = Attempt(source, day, store, connection, settings, run_id, rejects)
                 try:
                     return attempt.run(again=again)
                 except OutdatedError:
                     continue
-    raise UnavailableError(f"{raw_key(source.name, day)} changed during each of {_TRIES} tries")
+    raise UnavailableError(f"{raw_key(source.name, day)} changed in each of {_ATTEMPTS} attempts")
 
 
 def load_work(
     work: Work, store: Store, dsn: str, settings: RunSettings, run_id: str | None = None
 ) -> Iterator[LoadResult]:
-    """Load every object of a run's work, oldest first; an object that is refused stops no other.
+    """Load every object of a run's work, oldest first. A parked object does not stop the others.
 
     Yields:
-        how each of them ended, as it ends.
+        the result of each object.
 
     Raises:
-        UnavailableError: the bucket or the warehouse failed; what was loaded before stays, and the
-            rest is pending.
+        UnavailableError: the bucket or the warehouse failed. Earlier loads stay, the rest is
+            pending.
     """
     for name, day in work.objects:
         yield load(SOURCES[name], day, store, dsn, settings, run_id=run_id, again=work.is_reload)
 
 
 def summary(results: Iterable[LoadResult]) -> dict[str, int]:
-    """Log each result as it comes; return objects by outcome, and records of what was loaded."""
+    """Log each result. Return the numbers of objects by outcome and of loaded records."""
     counts: Counter[str] = Counter(received=0, loaded=0, rejected=0)
     for result in results:
         _log.log(logging.WARNING if result.reason else logging.INFO, "%s", result.line())

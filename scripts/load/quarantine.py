@@ -1,6 +1,6 @@
-"""Records that broke the rules, on their way to ``ops.rejects``. Invariant: none is forgotten.
+"""Rejected records on their way to ``ops.rejects``, the dead letter table. Invariant: none is lost.
 
-They wait in a temporary file while the copy goes on, so that memory does not grow with them.
+They wait in a temporary file during the copy, so memory does not grow with their number.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 
 class Reject(msgspec.Struct, array_like=True):
-    """One rejected record: where it stood, why it was rejected, its first 64 KB."""
+    """One rejected record: its position, the reason, and its first 64 KB."""
 
     position: int
     byte_start: int
@@ -35,7 +35,7 @@ class Reject(msgspec.Struct, array_like=True):
 
 
 class Quarantine:
-    """The rejects of one load, in a file that is open."""
+    """The rejects of one load, in an open file."""
 
     def __init__(self, spool: IO[bytes]) -> None:
         self.count = 0
@@ -43,7 +43,7 @@ class Quarantine:
         self._spool = spool
 
     def add_breaches(self, batch: Batch, breaches: Mapping[int, Violation]) -> None:
-        """Add the records of a batch that broke the contract, by their index in the batch."""
+        """Add the records of a batch that violate the contract, by index in the batch."""
         if not breaches:
             return
         for (index, breach), (start, end) in zip(
@@ -64,7 +64,7 @@ class Quarantine:
             )
 
     def add_faulty(self, faulty: MalformedRecord) -> None:
-        """Add a record that is no JSON, or is too large."""
+        """Add a record that is not JSON or is too large."""
         self._add(
             Reject(
                 position=faulty.position,
@@ -79,7 +79,7 @@ class Quarantine:
         )
 
     def save(self, connection: psycopg.Connection, load_id: int) -> None:
-        """Write the rejects beside the ledger row of their load."""
+        """Write the rejects of a load, in the transaction of its ledger row."""
         if not self.count:
             return
         with connection.cursor().copy(f"copy ops.rejects ({_COLUMNS}) from stdin") as copy:
@@ -102,6 +102,6 @@ class Quarantine:
 
 @contextmanager
 def quarantine() -> Iterator[Quarantine]:
-    """Return a quarantine in a temporary file that is gone with the block."""
+    """Yield a quarantine in a temporary file, which is deleted after the block."""
     with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
         yield Quarantine(spool)

@@ -98,7 +98,7 @@ def _mark(connection: Connection, source: Source, comment: str | None) -> None:
 
 
 def _columns(connection: Connection, source: Source) -> dict[str, str]:
-    """Return the key columns that a table has, with their types; none if there is no table."""
+    """Return the key columns of the table with their types, or nothing if it does not exist."""
     rows = connection.execute(
         """
         select attname, format_type(atttypid, atttypmod) from pg_attribute

@@ -1,8 +1,8 @@
-"""Delete what no reader needs any more. Invariant: rows of a current or a pinned load stay.
+"""Delete rows that no reader needs. Invariant: rows of a current or pinned load stay.
 
-A load is pinned while ``build.pinned_loads`` names it: dbt notes there, when a build begins, which
-loads that build reads. So no build may begin meanwhile: `clean_up_all` keeps those by hand away,
-and is called in the one run that builds.
+A load is pinned while ``build.pinned_loads`` contains it: dbt records there, when a build starts,
+which loads the build reads. No build may start during the clean-up. So `clean_up_all` shares the
+lock of dbt, which keeps manual builds out, and runs in the only DAG run that builds.
 """
 
 from collections.abc import Callable
@@ -21,14 +21,13 @@ _BATCH_ROWS = 10_000
 
 
 def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
-    """Delete the rows of replaced loads at once, and rejects and old ledger rows in their time.
+    """Delete the rows of replaced loads, and expired rejects and ledger rows.
 
-    Rejects, and ledger rows that are neither current nor the last word on their object, are kept
-    for `settings.retention_days`. Every batch is a transaction of its own. If much was deleted, the
-    table is made smaller in the end.
+    Rejects, and ledger rows that are neither current nor the latest of their object, are kept for
+    `settings.retention_days`. Each batch is a separate transaction.
 
     Returns:
-        how many rows of ``raw.<source>_rows`` were deleted.
+        the number of rows deleted from ``raw.<source>_rows``.
     """
     with connect(dsn, autocommit=True) as connection, plain_errors():
         delete_rows = partial(_delete_rows, connection, source)
@@ -41,7 +40,7 @@ def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
 
 
 def clean_up_all(dsn: str, settings: RunSettings) -> int:
-    """Clean up after every declared source; return how many rows were deleted."""
+    """Clean up after every declared source. Return the number of deleted rows."""
     with dbt_lock(dsn, is_alone=False):
         return sum(clean_up(dsn, source, settings) for source in SOURCES.values())
 
@@ -72,7 +71,7 @@ _OLD_LOADS = """
 
 
 def _in_batches(delete: Callable[[], int]) -> int:
-    """Call until a batch is not full; return how many rows all of them deleted."""
+    """Call `delete` until a batch is not full. Return the number of deleted rows."""
     total = 0
     while True:
         deleted = delete()
@@ -82,7 +81,7 @@ def _in_batches(delete: Callable[[], int]) -> int:
 
 
 def _replaced(connection: psycopg.Connection, source: Source) -> list[int]:
-    """Return the loads that still have rows and that nobody reads."""
+    """Return the loads that still have rows but no reader."""
     query = sql.SQL(
         """
         select load_id from ops.loads
@@ -95,7 +94,7 @@ def _replaced(connection: psycopg.Connection, source: Source) -> list[int]:
 
 
 def _pinned(connection: psycopg.Connection) -> list[int]:
-    """Return the loads that dbt's build reads, or last read."""
+    """Return the loads that dbt's current or last build reads."""
     row = connection.execute("select to_regclass('build.pinned_loads')").fetchone()
     if row is None or row[0] is None:
         return []

@@ -231,7 +231,7 @@ def suppress_unavailable() -> Iterator[None]:
     try:
         yield
     except UnavailableError as error:
-        if "changed during each" not in str(error):
+        if "changed in each" not in str(error):
             raise
 
 

@@ -157,8 +157,8 @@ REJECTED = {
     "null": (json.dumps(post(50, title=None)).encode(), "title", "Expected `str`, got `null`"),
     "mistyped": (json.dumps(post(50, userId="1")).encode(), "userId", "Expected `int`, got `str`"),
     "a fraction": (json.dumps(post(50, userId=1.0)).encode(), "userId", "got `float`"),
-    "large key": (json.dumps(post(2**63)).encode(), "id", "outside 64 bits"),
-    "small key": (json.dumps(post(-(2**63) - 1)).encode(), "id", "outside 64 bits"),
+    "large key": (json.dumps(post(2**63)).encode(), "id", "does not fit into 64 bits"),
+    "small key": (json.dumps(post(-(2**63) - 1)).encode(), "id", "does not fit into 64 bits"),
     "out of its declared range": (
         b'{"userId": ' + b"8" * 5000 + b', "id": 50, "title": "t", "body": "b"}',
         "userId",
@@ -251,7 +251,7 @@ def test_an_unusual_record_is_loaded_as_it_is(
         (b'{"posts": []}', "expected a JSON array, which begins with '[', got b'{' at byte 0"),
         (b"<html>", "got b'<' at byte 0"),
         (b"", "got nothing at byte 0"),
-        (b"[]", "the list is empty, and posts allows no empty day"),
+        (b"[]", "the list is empty, but posts allows no empty day"),
         (
             array([post(1), {}, {}]),
             "2 of 3 records rejected, more than 50% or 10000; the first: record 1: Object missing",
@@ -428,7 +428,7 @@ def test_a_frozen_contract_refuses_new_fields(store: Store, warehouse: Warehouse
     result = load_day(store, warehouse, source=replace(POSTS, on_new_field="freeze"))
     assert result.outcome == "parked"
     assert result.reason == (
-        "record 77 has the field 'tags', which the frozen contract of posts does not declare"
+        "record 77 has the field 'tags', which the frozen contract of posts does not declare. Add it to the contract"
     )
 
 

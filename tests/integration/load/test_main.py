@@ -67,7 +67,7 @@ def test_without_a_day_it_loads_what_is_pending_and_then_nothing(
     ("arguments", "says"),
     [
         (["posts", "--day", "2026-13-01"], "expected a day as YYYY-MM-DD"),
-        (["posts", "--day", "2026-01-01"], "there is no such object"),
+        (["posts", "--day", "2026-01-01"], "does not exist. Ingest the day first"),
         (["postings"], "no source is called 'postings'"),
     ],
 )

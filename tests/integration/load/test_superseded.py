@@ -207,8 +207,10 @@ def test_the_command_line_loads_a_day_or_says_why_not(store: Store, warehouse: W
     wrong = run(store, warehouse, "load", "posts", "--day", "yesterday")
 
     assert [run.returncode for run in (absent, loaded, parked, wrong)] == [2, 0, 2, 2]
-    assert absent.stderr.startswith(f"error: {KEY}: there is no such object")
+    assert absent.stderr.startswith(f"error: {KEY} does not exist")
     assert loaded.stdout.startswith(f"{KEY}: loaded, 1 of 1 records, 0 rejected, in 0.")
-    assert parked.stderr.startswith(f"error: {KEY} is parked, its day stays as it was: the input")
+    assert parked.stderr.startswith(
+        f"error: {KEY} is parked, the previous state of its day stays: the input"
+    )
     assert wrong.stderr == "error: expected a day as YYYY-MM-DD, got 'yesterday'\n"
     assert all(run.stderr.count("\n") == 1 for run in (absent, parked, wrong))

@@ -19,7 +19,7 @@ def _result(**changes: object) -> LoadResult:
 @pytest.mark.parametrize(
     ("result", "parts"),
     [
-        (_result(outcome="absent"), ["ingested"]),
+        (_result(outcome="absent"), ["Ingest the day"]),
         (_result(outcome="parked", reason="not an array"), ["parked", "not an array"]),
         (
             _result(outcome="loaded", load_id=7, received=10, loaded=9, rejected=1),
