@@ -1,4 +1,4 @@
-"""Who is told when something goes wrong, and what it says. Invariant: a callback never raises."""
+"""Airflow's callbacks for failures and recoveries. Invariant: a callback never raises."""
 
 from callbacks.failure import alert_recovery, alert_run_failure, alert_task_failure
 from callbacks.monitoring import report_pipeline_state

@@ -18,14 +18,14 @@ _QUIET_SECONDS = 2.0
 
 
 def run_cli(main: Callable[..., Any]) -> None:
-    """Run one function as a command line; see `run_app`."""
+    """Run one function as a command line, like `run_app`."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     run_app(app)
 
 
 def run_app(app: typer.Typer) -> None:
-    """Run a Typer app; a PipelineError becomes one line on stderr and exit status 2."""
+    """Run a Typer app. A PipelineError becomes one line on stderr and exit status 2."""
     logging.basicConfig(level=os.environ.get("PIPELINE_LOG_LEVEL", "WARNING"))
     try:
         app()
@@ -52,7 +52,7 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 
 def source_named(name: str) -> Source:
-    """Return the declared source of that name; raises InvalidInputError that lists the names."""
+    """Return the declared source of that name. Raises InvalidInputError that lists the names."""
     try:
         return SOURCES[name]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Build, test and publish the marts by hand. Invariant: no other dbt runs meanwhile.
+"""Build, test and publish the marts manually. Invariant: no other dbt runs at the same time.
 
 ``python -m scripts.dbt`` runs dbt in its own process and holds `scripts.warehouse.dbt_lock` until
 it ends. Other commands start it as a child process: a parent that is killed leaves no state behind,
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).parents[1]
 _GLOBAL = ("--quiet", "--no-write-json", "--log-level-file", "none")
 _PLACE = ("--project-dir", str(_ROOT / "dbt"), "--profiles-dir", str(_ROOT / "dbt"))
-_BUILD = ("build", "--exclude-resource-type", "unit_test")  # those belong to `make test`
+_BUILD = ("build", "--exclude-resource-type", "unit_test")  # `make test` runs unit tests
 
 
 def build_and_publish(dsn: str) -> None:
-    """Build every model anew in a child process, test it and publish it.
+    """Build every model from scratch in a child process, test it and publish it.
 
     Args:
         dsn: the warehouse, as role transformer.
 
     Raises:
-        BuildFailedError: dbt failed. The marts stay as they were; the message names the node.
+        BuildFailedError: dbt failed. The marts do not change. The message names the node.
     """
     child = subprocess.run(
         [sys.executable, "-m", "scripts.dbt", "--full-refresh"],
@@ -55,15 +55,15 @@ def build_and_publish(dsn: str) -> None:
         check=False,
     )
     if child.returncode:
-        said = child.stderr.strip() or f"dbt ended with status {child.returncode}"
-        raise BuildFailedError(f"the marts stay as they were: {said.removeprefix('error: ')}")
+        message = child.stderr.strip() or f"dbt ended with status {child.returncode}"
+        raise BuildFailedError(f"the marts did not change: {message.removeprefix('error: ')}")
 
 
 def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
-    """Run ``dbt build`` and the publish in this process, whose environment leads to `dsn`.
+    """Run ``dbt build`` and the publish in this process. Its environment must lead to `dsn`.
 
     Raises:
-        BuildFailedError: a model or a test failed, or the publish refused.
+        BuildFailedError: a model or a test failed, or the publish was refused.
     """
     from dbt.cli.main import dbtRunner
 
@@ -83,10 +83,10 @@ def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
 
 
 def drop_build_tables(connection: psycopg.Connection[Any]) -> None:
-    """Drop every table of schema build, which a full refresh makes again.
+    """Drop every table of schema build. A full refresh creates them again.
 
-    It reaches what dbt would not replace: the failing rows that a test has kept which by now is
-    skipped, renamed or gone.
+    This includes tables that dbt would not replace: failing rows of tests that are now skipped,
+    renamed or deleted.
     """
     with plain_errors():
         tables = connection.execute(
@@ -98,7 +98,7 @@ def drop_build_tables(connection: psycopg.Connection[Any]) -> None:
 
 
 class _Errors:
-    """Keeps what dbt says at level error."""
+    """Collects the messages of dbt at level error."""
 
     def __init__(self, said: list[str]) -> None:
         self._said = said
@@ -110,14 +110,15 @@ class _Errors:
 
 
 def _line(text: str) -> str:
-    """Return a message up to where PostgreSQL begins to show values."""
+    """Return a message without the part in which PostgreSQL shows values."""
     kept = text.partition("DETAIL:")[0].partition("CONTEXT:")[0]
     return " ".join(kept.split())
 
 
 def main(
     full_refresh: Annotated[
-        bool, typer.Option("--full-refresh", help="forget schema build and build all of it anew")
+        bool,
+        typer.Option("--full-refresh", help="drop schema build, then build all models"),
     ] = False,
 ) -> None:
     """Build and test the models in schema build, then publish the difference to the marts.

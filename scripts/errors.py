@@ -1,4 +1,4 @@
-"""Errors named by what the caller can do; a message says what happened, where, and what next."""
+"""Errors named by recovery. A message says what happened, where, and what to do next."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -1,9 +1,9 @@
-"""Named places where a test ends or stops this process. Invariant: without a test they do nothing.
+"""Named places where a test can end or stop this process. Invariant: inactive without a test.
 
-A fault test starts a loader or an extraction of its own with PIPELINE_KILL_AT (SIGKILL) or
-PIPELINE_STOP_AT (SIGSTOP) naming one of these places. A stack that runs already has
-PIPELINE_KILL_FOLDER: a file there with the name of a place, holding the name of a signal, strikes
-the first process that comes by, and is renamed to ``<place>.<pid>`` as the proof.
+A fault test starts a process with PIPELINE_KILL_AT (SIGKILL) or PIPELINE_STOP_AT (SIGSTOP) set to
+one of these names. For a stack that is already running it sets PIPELINE_KILL_FOLDER: a file there
+with the name of a place, containing the name of a signal, hits the first process that reaches the
+place. The file is then renamed to ``<place>.<pid>`` as evidence.
 """
 
 import os
@@ -23,15 +23,15 @@ _FOLDER = os.environ.get("PIPELINE_KILL_FOLDER")
 
 
 def reach(place: str) -> None:
-    """Signal this process if the environment says so for this place; each place signals once."""
+    """Signal this process if the environment asks for it here. Each place signals once."""
     if number := _SIGNALS.pop(place, None):
         os.kill(os.getpid(), number)
     if _FOLDER:
-        _strike(Path(_FOLDER, place))
+        _signal_once(Path(_FOLDER, place))
 
 
-def _strike(armed: Path) -> None:
-    """Take the file, which only one process can, and do what it says."""
+def _signal_once(armed: Path) -> None:
+    """Take the file, which only one process can, and send its signal."""
     with suppress(FileNotFoundError):
-        struck = armed.rename(f"{armed}.{os.getpid()}")
-        os.kill(os.getpid(), signal.Signals[struck.read_text()])
+        taken = armed.rename(f"{armed}.{os.getpid()}")
+        os.kill(os.getpid(), signal.Signals[taken.read_text()])

@@ -1,4 +1,4 @@
-"""Bring the warehouse to its current shape. Invariant: running it again changes nothing.
+"""Migrate the warehouse to its current shape. Invariant: idempotent.
 
 The revisions in ``scripts/warehouse/migrations`` are plain SQL. The raw table and view of each
 declared source are derived from its declaration, so a new source needs no revision.
@@ -26,11 +26,11 @@ _MIGRATIONS = Path(__file__).parent / "warehouse" / "migrations"
 
 
 def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
-    """Apply the revisions as the database's owner and create what each source needs.
+    """Apply the revisions as the owner of the database, and adapt the tables of each source.
 
     Args:
-        dsn: a role that owns the database and may create roles; no superuser is needed.
-        passwords: login passwords by role name; a role that is absent keeps its own.
+        dsn: a role that owns the database and may create roles. It need not be a superuser.
+        passwords: login passwords by role name. A role that is not named keeps its password.
 
     Raises:
         ConfigurationError: a raw table cannot be adapted to its changed contract.
@@ -56,7 +56,7 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
             try:
                 with connection.transaction():
                     ensure_raw(connection, source)
-            except ConfigurationError as error:  # the other tables need not wait
+            except ConfigurationError as error:  # adapt the other tables all the same
                 refused.append(str(error))
         for role, password in (passwords or {}).items():
             connection.execute(
@@ -67,13 +67,13 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
 
 
 def main() -> None:
-    """Create or update schemas, tables, roles and grants of the warehouse (safe to repeat).
+    """Create or update schemas, tables, roles and grants of the warehouse (idempotent).
 
     Reads PIPELINE_WAREHOUSE_ADMIN_DSN, and for each of the roles loader, transformer and reader
-    the variable PIPELINE_<ROLE>_PASSWORD, where it is set.
+    the variable PIPELINE_<ROLE>_PASSWORD, if it is set.
     """
     migrate(admin_dsn_from_env(), role_passwords_from_env())
-    typer.echo("the warehouse is at its current shape")
+    typer.echo("the warehouse is up to date")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Every landed object is loaded again. Then schema build is dropped, built, tested and published.
 
 * All sources: each load replaces the current load of its day, and nothing is dropped that cannot
-  be built again. Killed anywhere, it leaves a working warehouse; the next one starts again.
+  be built again. Killed anywhere, it leaves a working warehouse. The next run starts again.
 * One source: its raw table is replaced by an empty one that fits its contract. Until every object
   is loaded, the table is marked as incomplete and nothing can be published, so the marts stay as
   they are. Killed anywhere, the same command continues.
@@ -46,7 +46,7 @@ from sources import Source
 def rebuild(
     store: Store, dsn: str, dbt_dsn: str, settings: RunSettings, show: Callable[[str], None]
 ) -> dict[str, int]:
-    """Load every object of every source, oldest first; build, test and publish the marts.
+    """Load every object of every source, oldest first. Then build, test and publish the marts.
 
     Args:
         store: the landing zone.
@@ -59,8 +59,8 @@ def rebuild(
         objects by outcome, and records received, loaded and rejected.
 
     Raises:
-        BuildFailedError: dbt failed; the marts stay as they were.
-        UnavailableError: the bucket or the warehouse failed; run it again.
+        BuildFailedError: dbt failed. The marts do not change.
+        UnavailableError: the bucket or the warehouse failed. Run it again.
     """
     landed = survey_landing(store, dsn, FIRST_DAY).landed
     work = Work(sorted(landed, key=lambda found: found[::-1]), is_reload=True)
@@ -79,13 +79,13 @@ def rebuild_source(
     settings: RunSettings,
     show: Callable[[str], None],
 ) -> dict[str, int]:
-    """Load every object of one source into a fresh table; build, test and publish the marts.
+    """Load every object of one source into a fresh table. Then build, test and publish.
 
     Arguments, result and errors are those of `rebuild`.
     """
     with connect(dsn, autocommit=True) as connection, plain_errors():
         if not is_incomplete(connection, source):
-            # A build that is under way would read an empty table: take what it reads away first.
+            # A build in progress would read an empty table. Without its tables it fails instead.
             with dbt_lock(dbt_dsn, is_alone=True) as transformer:
                 drop_build_tables(transformer)
                 recreate_raw(connection, source)
@@ -136,7 +136,7 @@ def main(
     refused = counts.get("objects_parked", 0)
     typer.echo(
         f"rebuilt from {counts.get('objects_loaded', 0)} objects: {counts['loaded']} of "
-        f"{counts['received']} records loaded, {counts['rejected']} rejected; marts published"
+        f"{counts['received']} records loaded, {counts['rejected']} rejected. Marts published"
     )
     if refused:
         raise InvalidDataError(f"{refused} objects are parked, so their days are not rebuilt")

@@ -1,4 +1,4 @@
-"""Rejected records: see them, and load them again. Invariant: a replay is a load like any other."""
+"""Show rejected records (dead letters) and replay them. Invariant: a replay is a normal load."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -52,14 +52,14 @@ _SHOW = """
 def find_rejects(
     dsn: str, source: str | None = None, day: date | None = None, limit: int = 1000
 ) -> list[dict[str, Any]]:
-    """Return the rejects of a source and day (or of all), those of the latest load first."""
+    """Return the rejects of a source and day (or of all), the latest load first."""
     with connect(dsn, row_factory=dict_row) as connection, plain_errors():
         values = {"source": source, "day": day, "limit": limit}
         return connection.execute(_FIND, values).fetchall()
 
 
 def read_reject(dsn: str, load_id: int, position: int) -> dict[str, Any]:
-    """Return one reject with its record as text; bytes that are no text are shown as escapes.
+    """Return one reject with its record as text. Bytes that are not text become escapes.
 
     Raises:
         InvalidInputError: no such reject is kept.
@@ -72,7 +72,7 @@ def read_reject(dsn: str, load_id: int, position: int) -> dict[str, Any]:
 
 
 def replay(source: Source, day: date, store: Store, dsn: str, settings: RunSettings) -> LoadResult:
-    """Read the day's object again and load the records that meet the contract now."""
+    """Load the day's object again, with the records that satisfy the contract now."""
     return load(source, day, store, dsn, settings, again=True)
 
 
@@ -80,9 +80,9 @@ def replay(source: Source, day: date, store: Store, dsn: str, settings: RunSetti
 def list_rejects(
     source: Annotated[str | None, typer.Option(help="only this source")] = None,
     day: Annotated[str | None, typer.Option(help="only this day, YYYY-MM-DD")] = None,
-    limit: Annotated[int, typer.Option(help="at most so many")] = 1000,
+    limit: Annotated[int, typer.Option(help="maximum number of rows")] = 1000,
 ) -> None:
-    """List rejected records, the latest load's first: a table in a terminal, JSON in a pipe."""
+    """List rejected records, latest load first: a table in a terminal, JSON in a pipe."""
     name = source_named(source).name if source else None
     rows = find_rejects(warehouse_dsn_from_env(), name, parse_day(day) if day else None, limit)
     _print(rows, "no rejected record")
@@ -90,10 +90,10 @@ def list_rejects(
 
 @app.command("show")
 def show_reject(
-    load_id: Annotated[int, typer.Argument(help="load, as listed")],
+    load_id: Annotated[int, typer.Argument(help="load_id, as listed")],
     position: Annotated[int, typer.Argument(help="position of the record in its object")],
 ) -> None:
-    """Show one rejected record: where it stood, why it was rejected, and its first 64 KB."""
+    """Show one rejected record: its position, the reason, and its first 64 KB."""
     row = read_reject(warehouse_dsn_from_env(), load_id, position)
     if sys.stdout.isatty():
         _print([{"name": name, "value": value} for name, value in row.items()], "")
@@ -106,7 +106,7 @@ def replay_day(
     source: Annotated[str, typer.Argument(help="declared source, such as posts")],
     day: Annotated[str, typer.Option(help="day as YYYY-MM-DD")],
 ) -> None:
-    """Read one day's object again and load the records that meet the contract now."""
+    """Load one day's object again, with the records that satisfy the contract now."""
     store = Store.of_session(boto3.Session(), deployment().bucket())
     dsn = warehouse_dsn_from_env()
     settings = run_settings_from_env()
@@ -130,7 +130,7 @@ def _print(rows: Sequence[Mapping[str, Any]], nothing: str) -> None:
 
 
 def _plain(value: Any) -> str:
-    """Return the value as text that cannot steer a terminal."""
+    """Return the value as text without control characters."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 

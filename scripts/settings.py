@@ -1,13 +1,13 @@
-"""The one module that knows the environment. Invariant: nothing else of ours reads os.environ.
+"""Every setting. Invariant: no other module reads os.environ.
 
-Two kinds of setting, by when they are read:
+There are two kinds, by when they are read:
 
 * `Deployment`: from the environment, when a DAG file is parsed or a command starts.
 * `RunSettings`: what one run uses: the JSON Variable ``pipeline`` over these defaults. Commands
   read it from the environment variable ``AIRFLOW_VAR_PIPELINE``, where Airflow finds it too.
 
-Airflow's Connections become `Endpoint` values; by hand they are read from the same
-``AIRFLOW_CONN_*`` variables that Airflow reads, or from the plain names beside them.
+Airflow's Connections become `Endpoint` values or DSNs. Commands read them from the same
+``AIRFLOW_CONN_*`` variables as Airflow, or from plain names such as ``WAREHOUSE_DSN``.
 """
 
 import os
@@ -23,7 +23,7 @@ from scripts.errors import ConfigurationError
 
 
 class Deployment(BaseSettings):
-    """What shapes DAGs and names places; environment only, so that parsing needs no database."""
+    """Settings of DAGs and places, from the environment only: parsing needs no database."""
 
     model_config = SettingsConfigDict(env_prefix="PIPELINE_", extra="ignore", frozen=True)
 
@@ -85,18 +85,18 @@ class Deployment(BaseSettings):
     )
 
     def alert_addresses(self) -> list[str]:
-        """Return the addressees of alerts; none means that no mail is sent."""
+        """Return the recipients of alerts. Without any, no mail is sent."""
         return [a.strip() for a in self.alert_email.split(",") if a.strip()]
 
     def bucket(self) -> str:
-        """Return the landing bucket; raises ConfigurationError when none is named."""
+        """Return the landing bucket. Raises ConfigurationError when none is named."""
         if not self.landing_bucket:
             raise ConfigurationError("LANDING_BUCKET is not set: name the landing zone's bucket")
         return self.landing_bucket
 
 
 class RunSettings(BaseModel):
-    """What one run uses: deadlines in seconds, sizes in bytes, thresholds as shares of 1."""
+    """Settings of one run: times in seconds, sizes in bytes, shares from 0 to 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -123,7 +123,7 @@ class RunSettings(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Lay `values` over the defaults; raises ConfigurationError that names each wrong one."""
+        """Lay `values` over the defaults. Raises ConfigurationError that names each wrong one."""
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
@@ -133,17 +133,17 @@ class RunSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An HTTP API: base URL without its credentials, and the headers or login that open it."""
+    """An HTTP API: base URL without credentials, and its headers or login."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     login: tuple[str, str] | None = field(default=None, repr=False)
-    # Of the environment, not of the connection: who may edit that one must not open this door.
+    # From the environment: a user who may edit the connection must not disable the guard.
     is_private_allowed: bool = field(default_factory=lambda: deployment().allow_private_api)
 
 
 def deployment() -> Deployment:
-    """Read the deployment settings; raises ConfigurationError that names each wrong variable."""
+    """Read the deployment settings. Raises ConfigurationError that names each wrong variable."""
     try:
         return Deployment()
     except ValidationError as error:
@@ -159,7 +159,7 @@ def run_settings_from_env(environ: Mapping[str, str] = os.environ) -> RunSetting
 
 
 class AirflowConnection(Protocol):
-    """The parts of an Airflow connection that we use; Airflow's own class has them all."""
+    """The parts of an Airflow connection that we use. Airflow's class has all of them."""
 
     host: str | None
     port: int | None
@@ -173,7 +173,7 @@ class AirflowConnection(Protocol):
 
 
 class EnvConnection(msgspec.Struct):
-    """A connection in the JSON form of Airflow's environment variables, the unambiguous one."""
+    """A connection in the JSON form of Airflow's environment variables."""
 
     conn_type: str = ""
     host: str | None = None
@@ -192,7 +192,7 @@ def api_from_env(environ: Mapping[str, str] = os.environ) -> Endpoint:
 
 
 def api_of(connection: AirflowConnection, name: str = "posts_api") -> Endpoint:
-    """Build the endpoint of an http connection; the ``headers`` of its extra are sent."""
+    """Build the endpoint of an http connection, with the ``headers`` of its extra."""
     host, schema = connection.host, connection.schema or "https"
     if not host:
         raise ConfigurationError(f"connection {name} has no host: set it to the API's base URL")
@@ -208,7 +208,7 @@ def api_of(connection: AirflowConnection, name: str = "posts_api") -> Endpoint:
 
 
 def warehouse_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
-    """Return WAREHOUSE_DSN, else the DSN of AIRFLOW_CONN_WAREHOUSE; role loader."""
+    """Return WAREHOUSE_DSN, else the DSN of AIRFLOW_CONN_WAREHOUSE. Role loader."""
     if dsn := environ.get("WAREHOUSE_DSN"):
         return dsn
     return dsn_of(connection_from_env("WAREHOUSE", environ, instead="WAREHOUSE_DSN"))
@@ -217,7 +217,7 @@ def warehouse_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
 def transformer_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
     """Return the DSN of DBT_HOST and its like, else of AIRFLOW_CONN_DBT_POSTGRES_CONN.
 
-    The variables and their defaults are those of ``dbt/profiles.yml``; role transformer.
+    The variables and their defaults are those of ``dbt/profiles.yml``. Role transformer.
     """
     from psycopg.conninfo import make_conninfo
 
@@ -257,7 +257,7 @@ def enter_dbt_settings(settings: RunSettings) -> None:
 
 
 def dsn_of(connection: AirflowConnection) -> str:
-    """Compose the libpq DSN of a postgres connection; ``ssl*`` options of its extra are used."""
+    """Compose the libpq DSN of a postgres connection, with the ``ssl*`` options of its extra."""
     from psycopg.conninfo import make_conninfo
 
     options = {k: v for k, v in connection.extra_dejson.items() if k.startswith("ssl")}
@@ -276,7 +276,7 @@ def admin_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
     """Return PIPELINE_WAREHOUSE_ADMIN_DSN, the owner of the database, used by migrations only."""
     if dsn := environ.get("PIPELINE_WAREHOUSE_ADMIN_DSN"):
         return dsn
-    raise ConfigurationError("set PIPELINE_WAREHOUSE_ADMIN_DSN to the database owner's DSN")
+    raise ConfigurationError("set PIPELINE_WAREHOUSE_ADMIN_DSN to the DSN of the database owner")
 
 
 def has_admin_dsn(environ: Mapping[str, str] = os.environ) -> bool:
@@ -294,19 +294,19 @@ def role_passwords_from_env(environ: Mapping[str, str] = os.environ) -> dict[str
 def optional_connection_from_env(
     conn_id: str, environ: Mapping[str, str] = os.environ
 ) -> EnvConnection | None:
-    """Read AIRFLOW_CONN_<CONN_ID>, which may be absent; raises ConfigurationError if wrong."""
+    """Read AIRFLOW_CONN_<CONN_ID>, which may be absent. Raises ConfigurationError if wrong."""
     if not environ.get(f"AIRFLOW_CONN_{conn_id.upper()}"):
         return None
     return connection_from_env(conn_id.upper(), environ, instead="")
 
 
 def whole_environment() -> Mapping[str, str]:
-    """Return this process's environment, for whoever must know every secret in it."""
+    """Return this process's environment, for the code that must know every secret in it."""
     return os.environ
 
 
 def connection_from_env(conn_id: str, environ: Mapping[str, str], *, instead: str) -> EnvConnection:
-    """Read AIRFLOW_CONN_<conn_id>; raises ConfigurationError that names it and its alternative."""
+    """Read AIRFLOW_CONN_<conn_id>. Raises ConfigurationError that names it and its alternative."""
     name = f"AIRFLOW_CONN_{conn_id}"
     if not environ.get(name):
         raise ConfigurationError(f"set {instead}, or {name} as a JSON connection")
@@ -315,13 +315,13 @@ def connection_from_env(conn_id: str, environ: Mapping[str, str], *, instead: st
         parts["extra"] = _json_object("extra", parts, shown=name)
     try:
         return msgspec.convert(parts, EnvConnection, strict=False)
-    except msgspec.ValidationError as error:  # it tells types and places, never a value
+    except msgspec.ValidationError as error:  # contains types and places, never a value
         raise ConfigurationError(f"{name}: {error}") from None
 
 
 def _json_object(name: str, texts: Mapping[str, str], shown: str = "") -> dict[str, Any]:
     try:
         return msgspec.json.decode(texts.get(name) or "{}", type=dict[str, Any])
-    except msgspec.MsgspecError:  # the text may hold a password: it is not repeated
+    except msgspec.MsgspecError:  # the text may contain a password: do not repeat it
         where = f"{name} of {shown}" if shown else name
         raise ConfigurationError(f"{where} is not a JSON object") from None

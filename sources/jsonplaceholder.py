@@ -9,7 +9,7 @@ from sources.source import BigInt, Source
 
 
 class Post(msgspec.Struct):
-    """One post of the API; unknown fields are kept in the payload, outside the contract."""
+    """One post. Unknown fields stay in the payload, outside the contract."""
 
     userId: BigInt
     id: int
@@ -28,7 +28,7 @@ class Comment(msgspec.Struct):
 
 
 class Place(msgspec.Struct):
-    """Where an address lies; the API gives the degrees as texts."""
+    """The coordinates of an address. The API gives them as texts."""
 
     lat: str
     lng: str

@@ -14,11 +14,11 @@ class Source:
     """A list that an API serves and the contract that its records keep.
 
     Attributes:
-        name: lower-case identifier; names the landing prefix, the raw table and the ingest DAG.
+        name: lower-case identifier of the landing prefix, the raw table and the ingest DAG.
         path: path (and query) of the list below the API's base URL.
-        contract: record type; required fields, types and ranges of one record.
+        contract: the record type: required fields, types and ranges of one record.
         key: fields that identify a record within one object.
-        allows_empty: whether an empty list is an answer and not a fault.
+        allows_empty: whether an empty list is a valid answer.
         on_new_field: ``evolve`` keeps unknown fields in the payload, ``freeze`` refuses the object.
     """
 

@@ -1,19 +1,19 @@
-"""Erase a record or a day for good. Invariant: afterwards nothing of it is left, nor comes back.
+"""GDPR erasure of a record or a day. Invariant: afterwards it exists nowhere and does not return.
 
-The one exception to *raw is kept*. In this order, so that a kill between any two steps leaves work
-that running the same command again finishes, and never a ledger that lies:
+This is the only exception to *raw is kept*. The order of the steps makes each kill harmless:
+running the same command again finishes the work, and the ledger is never wrong.
 
-0. What is pending is loaded: then the ledger says which objects are good and which are parked.
-1. Objects: rewritten without the record, or removed, and the versions that held it deleted. Killed
-   here, the warehouse still has it, but a rebuild or a reload no longer would.
-2. Each day's lock is taken once: a loader that had read an object before step 1 has committed by
+0. Load everything that is pending. Then the ledger knows which objects are good and which parked.
+1. Objects: rewrite them without the record, or remove them, and delete the versions that hold it.
+   After a kill here the warehouse still has the record, but a rebuild or a reload has not.
+2. Take the lock of each day once. A loader that had read an object before step 1 has committed by
    then, or will notice that the object changed.
-3. Rows of every load and rejects, together with the ledger's counts of their loads, in one
-   transaction; those loads are marked by the sha256 ``erased``, which no object has. So the marks,
-   not this process's memory, say in step 4 what to load again.
-4. Marked days and whatever else is pending are loaded, so that ledger and objects agree.
-5. Schema build is dropped and made anew, tested and published: the difference leaves the marts.
-   If a gate fails here, the marts keep the record until it passes: run it again.
+3. Delete rows and rejects of every load and correct the counts in the ledger, in one transaction.
+   These loads are marked with the sha256 ``erased``, which no object has. So the marks, not the
+   memory of this process, decide in step 4 what to load again.
+4. Load marked days and everything else that is pending, so that ledger and objects agree.
+5. Drop schema build, then build, test and publish: the difference leaves the marts. If a test fails
+   here, the marts keep the record until it passes. Run the command again.
 """
 
 import sys
@@ -39,10 +39,10 @@ from sources import Source
 def erase_record(
     wanted: RecordKey, store: Store, dsn: str, settings: RunSettings, show: Callable[[str], None]
 ) -> tuple[dict[str, int], list[str]]:
-    """Do all but the marts for one record.
+    """Erase one record everywhere except in the marts.
 
     Returns:
-        counts of what was removed, and the keys of objects that are no JSON array and may hold it.
+        counts of what was removed, and the keys of objects that are not JSON arrays.
     """
     source = wanted.source
     summary(_load_pending(store, dsn, settings))
@@ -68,7 +68,7 @@ def erase_record(
 
 
 def erase_day(source: Source, day: date, store: Store, dsn: str) -> dict[str, int]:
-    """Do all but the marts for one day of a source; return counts of what was removed."""
+    """Erase one day everywhere except in the marts. Return counts of what was removed."""
     versions = versions_of(store, raw_key(source.name, day))
     store.delete_versions(versions)
     reach("erase.after_objects")
@@ -81,7 +81,7 @@ def erase_day(source: Source, day: date, store: Store, dsn: str) -> dict[str, in
 def _take_out_everywhere(
     wanted: RecordKey, store: Store, max_record_bytes: int, show: Callable[[str], None]
 ) -> dict[str, Removal]:
-    """Remove the record from every object of its source; return what was removed, by key."""
+    """Remove the record from every object of its source. Return the removals by key."""
     found = store.versions(raw_prefix(wanted.source.name))
     keys = sorted({version.key for version in found if parse_raw_key(version.key)})
     removed = {}
@@ -94,10 +94,10 @@ def _take_out_everywhere(
 def _load_marked(
     source: Source, store: Store, dsn: str, settings: RunSettings
 ) -> Iterator[LoadResult]:
-    """Load what the ledger has marked; a day of which nothing is left goes.
+    """Load the days that the ledger has marked. Delete a day without any object.
 
-    These objects were accepted before: a record less must not refuse them for their share of
-    rejects.
+    These objects were accepted before: without the record, their share of rejects must not park
+    them.
     """
     lenient = settings.model_copy(update={"max_reject_share": 1.0, "max_reject_count": sys.maxsize})
     with connect(dsn, autocommit=True) as connection, plain_errors():
@@ -109,7 +109,7 @@ def _load_marked(
 
 
 def _load_pending(store: Store, dsn: str, settings: RunSettings) -> Iterator[LoadResult]:
-    """Load all that has landed and is not loaded, of any age."""
+    """Load everything that has landed but is not loaded, of any age."""
     return load_work(
         Work(survey_landing(store, dsn, FIRST_DAY).waiting), store, dsn, settings, "erase"
     )

@@ -1,8 +1,8 @@
-"""Take one record out of an object's every version. Invariant: all other records keep their bytes.
+"""Remove one record from every version of an object. Invariant: other records keep their bytes.
 
-A rewritten object is what `scripts.extract` would have landed without the record. It is put before
-the versions that hold the record are deleted, so a kill in between loses nothing, and another
-writer's newer version is never touched: the object is then looked at again.
+A rewritten object is what extraction would have landed without the record. It is put before the
+versions that hold the record are deleted, so a kill in between loses nothing. A newer version of
+another writer is never touched: the object is then checked again.
 """
 
 import hashlib
@@ -23,18 +23,18 @@ from scripts.landing.json_array import MalformedRecord, read_records
 from scripts.landing.store import BLOCK_BYTES, ChangedError, ObjectVersion, OpenObject, Store
 from sources import Source
 
-_TRIES = 5
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
 class RecordKey:
-    """The record to find: its source, and the values of its key fields in their order, as text."""
+    """The record to find: its source, and the values of its key fields as text, in their order."""
 
     source: Source
     values: tuple[str, ...]
 
     def is_in(self, record: bytes) -> bool:
-        """Return whether a record has this key; of one that is no JSON, whether it may have."""
+        """Return whether a record has this key, or may have it if it is not JSON."""
         try:
             fields = msgspec.json.decode(record)
         except (msgspec.MsgspecError, RecursionError):
@@ -44,11 +44,11 @@ class RecordKey:
         )
 
     def may_be_in(self, text: bytes) -> bool:
-        """Return whether each key field stands in a text with its value."""
+        """Return whether the text contains each key field with its value."""
         return all(pattern.search(text) for pattern in self._patterns)
 
     def is_unknown_in(self, cut: bytes) -> bool:
-        """Return whether the beginning of a record, all that is kept of it, names no key field."""
+        """Return whether the kept beginning of a record does not contain every key field."""
         return not all(msgspec.json.encode(name) in cut for name in self.source.key)
 
     @cached_property
@@ -64,12 +64,12 @@ class RecordKey:
 
 
 def _spelled(value: Any) -> str:
-    """Return a key's value as text; 7.0 is 7: the contract rejects it, but it is the same key."""
+    """Return the value of a key as text. 7.0 is 7: the contract rejects it, the key is the same."""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 class Removal(NamedTuple):
-    """What was removed from one key; `is_unreadable`: its object may hold the record still."""
+    """Counts for one key. `is_unreadable`: a version could not be searched."""
 
     records: int = 0
     versions: int = 0
@@ -77,15 +77,15 @@ class Removal(NamedTuple):
 
 
 def remove_record(store: Store, key: str, wanted: RecordKey, max_record_bytes: int) -> Removal:
-    """Remove a record from an object and from what it replaced, and look again whether it is gone.
+    """Remove a record from an object and its older versions, then check that none holds it.
 
-    An object that would be left empty goes, unless its source allows that.
+    An object that would become empty is deleted, unless its source allows empty days.
 
     Raises:
-        UnavailableError: the bucket did not answer as it should, or others write it all the time.
+        UnavailableError: the bucket did not answer as expected, or the object keeps changing.
     """
     records = versions = 0
-    for _ in range(_TRIES):
+    for _ in range(_ATTEMPTS):
         try:
             removed = _remove_once(store, key, wanted, max_record_bytes)
         except ChangedError:
@@ -93,7 +93,7 @@ def remove_record(store: Store, key: str, wanted: RecordKey, max_record_bytes: i
         records, versions = records + removed.records, versions + removed.versions
         if not removed.versions:
             return Removal(records, versions, removed.is_unreadable)
-    raise UnavailableError(f"{key} changed during each of {_TRIES} tries")
+    raise UnavailableError(f"{key} changed in each of {_ATTEMPTS} attempts")
 
 
 def versions_of(store: Store, key: str) -> list[ObjectVersion]:
@@ -102,7 +102,7 @@ def versions_of(store: Store, key: str) -> list[ObjectVersion]:
 
 
 def _remove_once(store: Store, key: str, wanted: RecordKey, max_record_bytes: int) -> Removal:
-    """Look at every version once, and remove the record from those that hold it.
+    """Check every version once, and remove the record where it is found.
 
     A version that is not a JSON array cannot be searched. It is deleted together with the others
     where the record was found. Otherwise the key is reported as unreadable.
@@ -131,9 +131,9 @@ def _remove_once(store: Store, key: str, wanted: RecordKey, max_record_bytes: in
 def _rewrite(
     store: Store, opened: OpenObject, wanted: RecordKey, max_record_bytes: int
 ) -> tuple[int, str | None]:
-    """Put the object without the record, if it holds it; return (records removed, new version).
+    """Put the object without the record. Return (records removed, new version).
 
-    Nothing is put, and the version is None, where no record would be left.
+    Without the record in it, or without any other record, nothing is put: version None.
     """
     with _spooled(opened) as content, TemporaryFile() as kept:
         left, removed = _copy_others(_records(content, max_record_bytes), wanted, kept)
@@ -146,7 +146,7 @@ def _rewrite(
 
 
 def _copy_others(records: Iterable[bytes], wanted: RecordKey, into: IO[bytes]) -> tuple[int, int]:
-    """Write an array of the other records; return (how many were written, how many were not)."""
+    """Write an array of the other records. Return (records written, records left out)."""
     left = removed = 0
     into.write(b"[\n")
     for record in records:
@@ -175,7 +175,7 @@ def _holds(
 
 
 def _records(content: mmap.mmap, max_record_bytes: int) -> Iterator[bytes]:
-    """Yield each record's own bytes, also of those that no loader would take."""
+    """Yield the bytes of each record, valid or not."""
     blocks = (content[at : at + BLOCK_BYTES] for at in range(0, len(content), BLOCK_BYTES))
     for found in read_records(blocks, max_record_bytes=max_record_bytes):
         if isinstance(found, MalformedRecord):
@@ -186,7 +186,7 @@ def _records(content: mmap.mmap, max_record_bytes: int) -> Iterator[bytes]:
 
 @contextmanager
 def _spooled(opened: OpenObject) -> Iterator[mmap.mmap]:
-    """Map a temporary copy of the body; the newline is for an empty one, which cannot be mapped."""
+    """Map a temporary copy of the body. The newline allows an empty body to be mapped."""
     with TemporaryFile() as file:
         for block in opened.blocks():
             file.write(block)

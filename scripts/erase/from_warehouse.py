@@ -1,4 +1,4 @@
-"""Take a record or a day out of raw, rejects and ledger. Invariant: the counts stay true."""
+"""Delete a record or a day from raw tables, rejects and ledger. Invariant: counts stay true."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -39,7 +39,7 @@ _FORGET = """
     from counted where loads.load_id = counted.load_id
     returning counted.rows::bigint, counted.rejects::bigint
 """
-# Of an object that was refused since, the last good load stays: there is nothing better to load.
+# If the object is parked by now, its last good load stays: nothing better can be loaded.
 _MARKED = """
     select day, received from ops.loads
     where source = %s and is_current and sha256 = 'erased' and not exists (
@@ -56,7 +56,7 @@ _REJECTS = """
 
 
 def delete_record(connection: psycopg.Connection, wanted: RecordKey) -> tuple[int, int]:
-    """Delete the record's rows and rejects of every load; return how many of each."""
+    """Delete the record's rows and rejects of every load. Return both numbers."""
     keys = [sql.SQL("{}::text").format(sql.Identifier(name)) for name in wanted.source.key]
     with connection.transaction():
         doomed = list(_rejects_of(connection, wanted))
@@ -72,7 +72,7 @@ def delete_record(connection: psycopg.Connection, wanted: RecordKey) -> tuple[in
 
 
 def _rejects_of(connection: psycopg.Connection, wanted: RecordKey) -> Iterator[tuple[int, int]]:
-    """Yield (load_id, position) of the rejects that are the record, or may be."""
+    """Yield (load_id, position) of the rejects that are or may be the record."""
     with connection.cursor("rejects") as cursor:
         cursor.execute(_REJECTS, (wanted.source.name,))
         for load_id, position, record, record_bytes in cursor:
@@ -82,7 +82,7 @@ def _rejects_of(connection: psycopg.Connection, wanted: RecordKey) -> Iterator[t
 
 
 def delete_day(connection: psycopg.Connection, source: Source, day: date) -> tuple[int, int]:
-    """Delete every load of a day with its rows and rejects; return how many of each."""
+    """Delete every load of a day with its rows and rejects. Return both numbers."""
     mine: tuple[Any, ...] = (source.name, day)
     loads = "(select load_id from ops.loads where source = %s and day = %s)"
     with connection.transaction():
@@ -101,5 +101,5 @@ def delete_day(connection: psycopg.Connection, source: Source, day: date) -> tup
 
 
 def marked_days(connection: psycopg.Connection, source: Source) -> list[tuple[date, int]]:
-    """Return (day, records left) of the current loads that lost a record and are not reloaded."""
+    """Return (day, records left) of current loads that lost a record and need a reload."""
     return connection.execute(_MARKED, (source.name,)).fetchall()

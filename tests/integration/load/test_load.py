@@ -428,7 +428,8 @@ def test_a_frozen_contract_refuses_new_fields(store: Store, warehouse: Warehouse
     result = load_day(store, warehouse, source=replace(POSTS, on_new_field="freeze"))
     assert result.outcome == "parked"
     assert result.reason == (
-        "record 77 has the field 'tags', which the frozen contract of posts does not declare. Add it to the contract"
+        "record 77 has the field 'tags', which the frozen contract of posts does not declare. "
+        "Add it to the contract"
     )
 
 
