@@ -1,11 +1,14 @@
 """Cut a JSON array into its records. Invariant: every byte ends in one record, or is refused.
 
-`read_records` takes the blocks of a JSON array in any legal formatting and yields batches of
-whole records as raw bytes, in memory that does not grow with the array. The fast way guesses where
-a record ends from the text that stood between two earlier records, and believes the guess only if
-what lies before it parses as whole JSON values. Where one fails, the next one ends before the place
-that the parser tells. Where that does not help, single records are cut by scanning strings and
-brackets, so that a record that is no JSON costs only itself.
+`read_records` takes the blocks of a JSON array in any legal formatting. It yields batches of whole
+records as raw bytes, in memory that does not grow with the array.
+
+The fast path guesses where a record ends, and parses everything before that place in one call. A
+guess looks for the text that stood between two earlier records. It is only accepted if the parser
+accepts everything before it, so a text that looks like a separator cannot split a record. If the
+parser reports the byte at which the JSON is invalid, the next guess ends before that byte.
+Otherwise smaller guesses follow. Where they fail too, single records are cut by scanning strings
+and brackets. A record that is not JSON therefore affects only itself.
 """
 
 import re
@@ -22,16 +25,16 @@ import msgspec
 from scripts.errors import InvalidDataError
 from scripts.landing.json_scanner import Scan, utf8
 
-HEAD_BYTES = 64 * 1024  # what is kept of a record that breaks the rules
+HEAD_BYTES = 64 * 1024  # what is kept of a malformed or rejected record
 _GATHER_BYTES = 128 * 1024
 _GATHER_AT_MOST = 4 * 1024**2
-_CAREFUL_BYTES = 8 * 1024  # how much is guessed where the parser does not tell what is no JSON
+_CAREFUL_BYTES = 8 * 1024  # size of a guess after a big guess failed for an unknown reason
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 _NOT_SPACE = re.compile(rb"[^ \t\r\n]")
 _FIRST_NAME = re.compile(rb'[ \t\r\n]{0,64}+(\{[ \t\r\n]{0,64}+"[^"\\]{0,128}+")')
 _BETWEEN = re.compile(rb"[ \t\r\n,]*+")
-_PLACE = re.compile(r"\(byte ([0-9]+)\)")  # where the parser met what is no JSON
+_PLACE = re.compile(r"\(byte ([0-9]+)\)")  # at which the parser found invalid JSON
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -63,7 +66,7 @@ class Batch:
         return b"[%b]" % self.text[self._starts[low] : end]
 
     def holders(self, what: bytes) -> Iterator[int]:
-        """Yield the indexes of the records that hold these bytes."""
+        """Yield the indexes of the records that contain these bytes."""
         at = self.text.find(what)
         while at >= 0:
             index = bisect(self._starts, at) - 1
@@ -72,12 +75,13 @@ class Batch:
 
     @cached_property
     def _starts(self) -> list[int]:
-        """Where each record starts in `text`."""
+        """The start of each record in `text`. Computed on demand: few batches need it."""
         text, records = self.text, self.records
         first = _after_gap(text, 1)
         end = first + len(records[0])
         between = text[end : _after_gap(text, end)]
-        if text.startswith(between.join(records), first):  # usually the same stands between all
+        # Usually all separators are equal. Then the starts follow without a Python step per record.
+        if text.startswith(between.join(records), first):
             ends = accumulate(map(len, records[:-1]), initial=first)
             return list(map(add, ends, count(0, len(between))))
         starts = [first]
@@ -93,7 +97,7 @@ def _after_gap(text: bytes, at: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class MalformedRecord:
-    """One record that is no JSON or is too large: where it stands, its first 64 KB, and why."""
+    """A record that is not JSON or is too large: its place, its first 64 KB, and the reason."""
 
     position: int
     start: int
@@ -106,24 +110,25 @@ class MalformedRecord:
 def read_records(
     blocks: Iterable[bytes], *, max_record_bytes: int
 ) -> Iterator[Batch | MalformedRecord]:
-    """Yield the records of a JSON array in order: as batches, and apart what is no record.
+    """Yield the records of a JSON array in order: valid ones in batches, malformed ones one by one.
 
     Args:
-        blocks: the bytes of the array, cut anywhere; a leading BOM is ignored.
+        blocks: the bytes of the array, cut anywhere. A leading BOM is ignored.
         max_record_bytes: a larger record is skipped and yielded as `MalformedRecord`.
 
     Raises:
-        InvalidDataError: the input as a whole is no JSON array in UTF-8; names the byte position.
+        InvalidDataError: the whole input is not a JSON array in UTF-8. Names the byte position.
     """
     return _Splitter(utf8(blocks), max_record_bytes).run()
 
 
 class _Splitter:
-    """Holds what is not yet cut: ``buffer[at:]``, which begins ``offset + at`` bytes in."""
+    """Holds the input that is not yet cut: ``buffer[at:]``, at offset ``offset + at``."""
 
     def __init__(self, blocks: Iterator[bytes], max_record_bytes: int) -> None:
         self.blocks = blocks
         self.max_record_bytes = max_record_bytes
+        self.too_large = f"larger than {max_record_bytes} bytes"
         self.buffer = b""
         self.at = 0
         self.offset = 0
@@ -131,10 +136,10 @@ class _Splitter:
         self.is_drained = False
         self.is_closed = False
         self.separator = b""  # from a record's `}` to the first field name of the next record
-        self.gap = 0  # how much of it stands before that next record
-        self.broken_at = 0  # where the parser last met what is no JSON: no guess reaches over it
-        self.careful_until = 0  # how far into the input a big guess has failed unexplained,
-        self.single_until = 0  # and a small one
+        self.gap = 0  # how many bytes of the separator come before that next record
+        self.broken_at = 0  # where the parser last found invalid JSON: no guess reaches over it
+        self.careful_until = 0  # up to this offset only small guesses: a big one failed there
+        self.single_until = 0  # up to this offset no guesses: a small one failed there
 
     def run(self) -> Iterator[Batch | MalformedRecord]:
         self._open()
@@ -155,11 +160,10 @@ class _Splitter:
             raise self._refused(f"expected a JSON array, which begins with '[', got {found}")
         self.at += 1
         if self._next_byte() == b"]":
-            self.at += 1
-            self.is_closed = True
+            self._move_to(self.at + 1)
 
     def _more(self) -> bool:
-        """Read on and drop what is cut; gathering ever more keeps the copying linear."""
+        """Read on and drop what is cut. Reading ever larger pieces keeps the copying linear."""
         wanted = min(max(_GATHER_BYTES, len(self.buffer) - self.at), _GATHER_AT_MOST)
         parts, got = [self.buffer[self.at :]], 0
         while got < wanted and not self.is_drained:
@@ -172,7 +176,7 @@ class _Splitter:
         return got > 0
 
     def _next_byte(self) -> bytes:
-        """Move to the next byte that is no space and return it; empty at the end of the input."""
+        """Move to the next byte that is not whitespace. Return it, or b"" at the end."""
         while True:
             if found := _NOT_SPACE.search(self.buffer, self.at):
                 self.at = found.start()
@@ -181,8 +185,13 @@ class _Splitter:
             if not self._more():
                 return b""
 
+    def _move_to(self, at: int) -> None:
+        """Continue at `at`, after a record and its `,` or the final `]`."""
+        self.is_closed = self.buffer[at - 1 : at] == b"]"
+        self.at = at
+
     def _guess(self) -> Batch | None:
-        """Cut as many records as a guess allows, or return None: then scan for one."""
+        """Cut as many records as a guess allows, or return None: then the next one is scanned."""
         here = self.offset + self.at
         if here < self.single_until:
             return None
@@ -190,10 +199,10 @@ class _Splitter:
         cut = self._cut(is_big=is_big)
         if cut is None:
             return None
-        end, after, is_last = cut
+        end, after = cut
         parsed = self._parse(end)
         if isinstance(parsed, tuple):
-            return self._batch(*parsed, after, is_closed=is_last)
+            return self._batch(*parsed, after)
         if parsed is not None and here + parsed > self.broken_at:
             self.broken_at = here + parsed
             return self._guess()
@@ -203,31 +212,32 @@ class _Splitter:
         self.single_until = self.offset + end
         return None
 
-    def _cut(self, *, is_big: bool) -> tuple[int, int, bool] | None:
-        """Guess (end of a record, start of the next, whether it is the last one)."""
+    def _cut(self, *, is_big: bool) -> tuple[int, int] | None:
+        """Guess (the end of a record, the start of the next one or the end of the array)."""
         limit = len(self.buffer) if is_big else self.at + _CAREFUL_BYTES
         if self.broken_at > self.offset + self.at:
             limit = min(limit, self.broken_at - self.offset)
         elif is_big and self.is_drained:
             end = self.buffer.rfind(b"]", self.at)
             if end > self.at and not self.buffer[end + 1 :].strip(_SPACE):
-                return end, end + 1, True
+                return end, end + 1
         if not self.separator:
             return None
+        # The last separator in reach may stand inside a string: `_parse` then refuses the guess.
         found = self.buffer.rfind(self.separator, self.at, limit)
-        return (found + 1, found + self.gap, False) if found >= 0 else None
+        return (found + 1, found + self.gap) if found >= 0 else None
 
     def _parse(self, end: int) -> tuple[bytes, list[msgspec.Raw]] | int | None:
-        """Return (text, records) up to `end` if all of it is JSON and none is too large.
+        """Return (text, records) up to `end` if all of it is JSON and no record is too large.
 
-        Otherwise return how many bytes from here something in between is no JSON, if that is known.
+        Otherwise return how many bytes from here the JSON is invalid, or None if that is unknown.
         """
         text = b"".join((b"[", memoryview(self.buffer)[self.at : end], b"]"))
         try:
             records = _RAWS.decode(text)
         except msgspec.MsgspecError as error:
             place = _PLACE.search(str(error))
-            # At the very end it is only the guess that was wrong: it ended within a record.
+            # An error at the very end means that the guess ended inside a record.
             return int(place[1]) - 1 if place and int(place[1]) < len(text) - 1 else None
         except RecursionError:
             return None
@@ -235,72 +245,74 @@ class _Splitter:
             return None
         return (text, records) if records else None
 
-    def _batch(
-        self, text: bytes, records: list[msgspec.Raw], after: int, *, is_closed: bool
-    ) -> Batch:
+    def _batch(self, text: bytes, records: list[msgspec.Raw], after: int) -> Batch:
         batch = Batch(self.position, self.offset + self.at, text, records)
         self.position += len(records)
-        self.at, self.is_closed = after, is_closed
+        self._move_to(after)
         return batch
 
     def _scan_one(self) -> Batch | MalformedRecord:
-        """Cut the next record by its brackets; raises InvalidDataError when there is none."""
+        """Cut the next record by its brackets. Raises InvalidDataError if no record follows."""
         byte = self._next_byte()
         if byte in (b",", b"]"):
             raise self._refused(f"expected a record after the comma, got {byte!r}")
-        scan = Scan()
+        start, scan = self.offset + self.at, Scan()
         end = scan.feed(self.buffer, self.at)
         while end < 0:
             held = len(self.buffer) - self.at
             if held > self.max_record_bytes:
-                return self._skip_large(scan)
-            if not self._more():
-                raise self._truncated(self.offset + self.at)
+                return self._skip_large(start, scan)
+            self._more_of(start)
             end = scan.feed(self.buffer, self.at + held)
         self._learn(end)
-        return self._single(end)
+        return self._single(start, end)
+
+    def _more_of(self, start: int) -> None:
+        if not self._more():
+            raise InvalidDataError(
+                f"the input ends at byte {self.offset + len(self.buffer)}, "
+                f"inside record {self.position}, which began at byte {start}"
+            )
 
     def _learn(self, comma: int) -> None:
-        """Remember what stands between this record and the next: the next guesses look for it."""
+        """Remember the text between this record and the next: later guesses search for it."""
         last = len(self.buffer[self.at : comma].rstrip(_SPACE)) + self.at - 1
         name = _FIRST_NAME.match(self.buffer, comma + 1)
         if name and self.buffer[last : last + 1] == b"}" and name.end() - last < 512:
             self.separator = self.buffer[last : name.end()]
             self.gap = name.start(1) - last
 
-    def _single(self, end: int) -> Batch | MalformedRecord:
-        after, is_closed = end + 1, self.buffer[end : end + 1] == b"]"
+    def _single(self, start: int, end: int) -> Batch | MalformedRecord:
         record = self.buffer[self.at : end].rstrip(_SPACE)
-        reason = f"larger than {self.max_record_bytes} bytes"
+        reason = self.too_large
         if len(record) <= self.max_record_bytes:
             text = b"[%b]" % record
             try:
-                return self._batch(text, _RAWS.decode(text), after, is_closed=is_closed)
+                return self._batch(text, _RAWS.decode(text), end + 1)
             except msgspec.MsgspecError as error:
                 reason = f"not JSON: {error}"
             except RecursionError:
                 reason = "not JSON: nested too deep"
-        start = self.offset + self.at
-        self.at, self.is_closed = after, is_closed
-        return self._faulty(start, start + len(record), record, sha256(record).hexdigest(), reason)
+        self._move_to(end + 1)
+        return self._malformed(
+            start, start + len(record), record, sha256(record).hexdigest(), reason
+        )
 
-    def _skip_large(self, scan: Scan) -> MalformedRecord:
-        """Read to the end of a record that is too large, keeping only its first bytes."""
-        start, head, digest, end = self.offset + self.at, b"", sha256(), -1
+    def _skip_large(self, start: int, scan: Scan) -> MalformedRecord:
+        """Read to the end of a record that is too large, and keep only its first bytes."""
+        head, digest, end = b"", sha256(), -1
         while end < 0:
             part = memoryview(self.buffer)[self.at :]
             head = head or bytes(part[:HEAD_BYTES])
             digest.update(part)
             self.at = len(self.buffer)
-            if not self._more():
-                raise self._truncated(start)
+            self._more_of(start)
             end = scan.feed(self.buffer, 0)
         digest.update(self.buffer[:end])
-        self.at, self.is_closed = end + 1, self.buffer[end : end + 1] == b"]"
-        reason = f"larger than {self.max_record_bytes} bytes"
-        return self._faulty(start, self.offset + end, head, digest.hexdigest(), reason)
+        self._move_to(end + 1)
+        return self._malformed(start, self.offset + end, head, digest.hexdigest(), self.too_large)
 
-    def _faulty(
+    def _malformed(
         self, start: int, end: int, record: bytes, digest: str, reason: str
     ) -> MalformedRecord:
         position, self.position = self.position, self.position + 1
@@ -308,9 +320,3 @@ class _Splitter:
 
     def _refused(self, problem: str) -> InvalidDataError:
         return InvalidDataError(f"{problem} at byte {self.offset + self.at}")
-
-    def _truncated(self, start: int) -> InvalidDataError:
-        return InvalidDataError(
-            f"the input ends at byte {self.offset + len(self.buffer)}, "
-            f"inside record {self.position}, which began at byte {start}"
-        )

@@ -1,6 +1,6 @@
-"""Find where a JSON value ends, block by block. Invariant: each byte is looked at once.
+"""Find where a JSON value ends, block by block. Invariant: each byte is scanned one time.
 
-It knows strings and brackets only: what it cuts out may still be no JSON.
+It knows only strings and brackets: the text that it cuts may be invalid JSON.
 """
 
 import codecs
@@ -15,7 +15,7 @@ _MARK_OR_COMMA = re.compile(rb'["\[\]{},]')
 
 
 class Scan:
-    """Where one value stands between two blocks: how deep, and whether inside a string."""
+    """The state inside one value between two blocks: the depth, and whether inside a string."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -24,7 +24,7 @@ class Scan:
         self._is_escaped = False
 
     def feed(self, data: bytes, at: int) -> int:
-        """Go on at ``data[at]``; return where the value's `,` or `]` stands, or -1 if not here."""
+        """Continue at ``data[at]``. Return the place of the `,` or `]` after the value, or -1."""
         while True:
             if self._is_in_string:
                 at = self._leave_string(data, at)
@@ -38,7 +38,7 @@ class Scan:
             at = mark.start() + self._pass(mark[0])
 
     def _pass(self, marks: bytes) -> int:
-        """Take note of a quote or of a run of brackets; return how many bytes that took."""
+        """Count a quote or a run of brackets. Return how many bytes that took."""
         if marks == b'"':
             self._is_in_string = True
             return 1
@@ -48,10 +48,10 @@ class Scan:
             return len(marks)
         closed = min(self.depth, len(marks))
         self.depth -= closed
-        return closed or 1  # a stray `}` belongs to the value, and makes it no JSON
+        return closed or 1  # a stray `}` belongs to the value, which is then invalid JSON
 
     def _leave_string(self, data: bytes, at: int) -> int:
-        """Return the offset after the string's closing quote, or -1 if it goes on."""
+        """Return the offset after the closing quote of the string, or -1 if it continues."""
         if self._is_escaped and at < len(data):
             self._is_escaped, at = False, at + 1
         if closed := _REST_OF_STRING.match(data, at):
@@ -71,7 +71,7 @@ def depth(record: bytes) -> int:
 
 
 def utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the blocks unchanged; raises InvalidDataError at the first byte that is not UTF-8."""
+    """Yield the blocks unchanged. Raises InvalidDataError at the first byte that is not UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset = 0
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Days and object keys. Invariant: `raw_key` alone spells where a day of a source is kept."""
+"""Days and object keys. Invariant: only `raw_key` spells the key of a day."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _RAW_KEY = re.compile(r"raw/(?P<source>[a-z][a-z0-9_]*)/(?P<day>\d{4}-\d{2}-\d{2
 
 
 def raw_prefix(source: str) -> str:
-    """Return the prefix under which every day of `source` is kept: ``raw/<source>/``."""
+    """Return the prefix of every day of `source`: ``raw/<source>/``."""
     return f"{RAW}{source}/"
 
 
@@ -23,18 +23,18 @@ def raw_key(source: str, day: date) -> str:
 
 
 def parse_raw_key(key: str) -> tuple[str, date] | None:
-    """Return (source, day) of a key that `raw_key` could have made, or None for a foreign key."""
+    """Return (source, day) of a key that `raw_key` could have made, or None for another key."""
     match = _RAW_KEY.fullmatch(key)
     if match is None:
         return None
     try:
         return match["source"], date.fromisoformat(match["day"])
-    except ValueError:  # 2026-02-30: shaped like a day, but none
+    except ValueError:  # 2026-02-30: not a day
         return None
 
 
 def parse_day(text: str) -> date:
-    """Read a day written as YYYY-MM-DD; raises InvalidInputError that shows what came instead."""
+    """Read a day written as YYYY-MM-DD. Raises InvalidInputError that shows the text."""
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         with suppress(ValueError):
             return date.fromisoformat(text)
@@ -42,5 +42,5 @@ def parse_day(text: str) -> date:
 
 
 def today(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> date:
-    """Return the current UTC day of a clock: days of this pipeline begin at midnight UTC."""
+    """Return the current day of a clock. Days begin at midnight UTC."""
     return now().astimezone(UTC).date()

@@ -1,11 +1,13 @@
-"""The door to the object store. Invariant: an object is read and written whole or not at all."""
+"""The client of the object store. Invariant: an object is read and written whole or not at all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -13,19 +15,17 @@ from scripts.errors import UnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, ObjectIdentifierTypeDef
 
 BLOCK_BYTES = 1 << 20
-# A host that is silent must be given up well before a task's own time is over.
+# Give up on a silent host well before a task's own timeout.
 CLIENT_CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 5})
-_SHA256 = "sha256"  # our metadata name; an ETag is no content hash
-_CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
-_DELETE_AT_ONCE = 1000
+_SHA256 = "sha256"  # our metadata name. An ETag is not a content hash
+_DELETE_LIMIT = 1000  # of S3, per request
 
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One row of a listing: what S3 says of an object without opening it (no version id)."""
+    """One row of a listing: what S3 reports about an object without opening it (no version id)."""
 
     key: str
     etag: str
@@ -39,7 +39,7 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class ObjectHead:
-    """One version of an object; `sha256` is what its writer recorded in the metadata, if it did."""
+    """One version of an object. `sha256` is what its writer recorded in the metadata, or None."""
 
     info: ObjectInfo
     version_id: str | None
@@ -53,7 +53,7 @@ class OpenObject(ObjectHead):
     body: Any
 
     def blocks(self, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-        """Yield the body in blocks of at most `size` bytes; raises UnavailableError when cut."""
+        """Yield the body in blocks of at most `size` bytes, or raise UnavailableError."""
         try:
             while block := self.body.read(size):
                 yield block
@@ -65,7 +65,7 @@ class OpenObject(ObjectHead):
 
 @dataclass(frozen=True)
 class ObjectVersion:
-    """One version of an object, or (`is_marker`) the mark that it was deleted."""
+    """One version of an object, or a delete marker (`is_marker`)."""
 
     key: str
     version_id: str
@@ -74,11 +74,22 @@ class ObjectVersion:
 
 
 class ChangedError(UnavailableError):
-    """Somebody else wrote the object meanwhile: look again."""
+    """Another writer changed or deleted the object. Read it again."""
+
+
+class _AbsentError(UnavailableError):
+    """The object, or the requested version of it, does not exist."""
+
+
+_HEAD_CODES = dict.fromkeys(["404", "NoSuchKey", "NotFound"], _AbsentError)  # HEAD has no body
+_GET_CODES = dict.fromkeys(["NoSuchKey", "NoSuchVersion"], _AbsentError)
+_REPLACE_CODES = dict.fromkeys(
+    ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"], ChangedError
+)
 
 
 class Store:
-    """The landing bucket, through one boto3 client."""
+    """The landing bucket, through one boto3 client. Every method may raise UnavailableError."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self.client = client
@@ -86,139 +97,100 @@ class Store:
 
     @classmethod
     def of_session(cls, session: boto3.Session, bucket: str, **client_args: Any) -> "Store":
-        """Open the bucket with a boto3 session (credentials, region and endpoint are its own)."""
+        """Open the bucket with a boto3 session, which provides credentials, region and endpoint."""
         return cls(session.client("s3", config=CLIENT_CONFIG, **client_args), bucket)
 
     def list(self, prefix: str, *, start_after: str = "") -> Iterator[ObjectInfo]:
-        """Yield every object under `prefix` in key order; raises UnavailableError."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=prefix, StartAfter=start_after
-        )
-        try:
-            for page in pages:
-                for row in page.get("Contents", []):
-                    yield ObjectInfo(row["Key"], row["ETag"], row["Size"], row["LastModified"])
-        except (BotoCoreError, ClientError) as error:
-            raise self._unavailable("list", prefix, error) from error
+        """Yield every object under `prefix` in key order."""
+        for page in self._pages("list_objects_v2", "list", prefix, StartAfter=start_after):
+            for row in page.get("Contents", []):
+                yield ObjectInfo(row["Key"], row["ETag"], row["Size"], row["LastModified"])
 
     def children(self, prefix: str) -> Iterator[str]:
         """Yield the folders (with their slash) and keys directly below `prefix`."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=prefix, Delimiter="/"
-        )
-        try:
-            for page in pages:
-                yield from (row["Prefix"] for row in page.get("CommonPrefixes", []))
-                yield from (row["Key"] for row in page.get("Contents", []))
-        except (BotoCoreError, ClientError) as error:
-            raise self._unavailable("list", prefix, error) from error
+        for page in self._pages("list_objects_v2", "list", prefix, Delimiter="/"):
+            yield from (row["Prefix"] for row in page.get("CommonPrefixes", []))
+            yield from (row["Key"] for row in page.get("Contents", []))
 
     def head(self, key: str) -> ObjectHead | None:
-        """Return what S3 knows of an object without its body, or None if it is absent."""
-        try:
-            head = self.client.head_object(Bucket=self.bucket, Key=key)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NotFound"}:
-                return None
-            raise self._unavailable("head", key, error) from error
-        except BotoCoreError as error:
-            raise self._unavailable("head", key, error) from error
-        info = ObjectInfo(key, head["ETag"], head["ContentLength"], head["LastModified"])
-        return ObjectHead(info, head.get("VersionId"), head["Metadata"].get(_SHA256))
+        """Return what S3 knows of an object without its body, or None if it does not exist."""
+        with suppress(_AbsentError), self._request("head", key, _HEAD_CODES):
+            answer = self.client.head_object(Bucket=self.bucket, Key=key)
+            return ObjectHead(*_description(key, answer))
+        return None
 
     def open(self, key: str, version_id: str | None = None) -> OpenObject | None:
-        """Open an object (or one version of it) for reading, or return None if it is absent.
-
-        Raises:
-            UnavailableError: the bucket does not answer as it should.
-        """
-        version: GetObjectRequestTypeDef = {"Bucket": self.bucket, "Key": key}
-        if version_id:
-            version["VersionId"] = version_id
-        try:
-            got = self.client.get_object(**version)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion"}:
-                return None
-            raise self._unavailable("get", key, error) from error
-        except BotoCoreError as error:
-            raise self._unavailable("get", key, error) from error
-        info = ObjectInfo(key, got["ETag"], got["ContentLength"], got["LastModified"])
-        return OpenObject(info, got.get("VersionId"), got["Metadata"].get(_SHA256), got["Body"])
+        """Open an object, or one version of it, for reading. Return None if it does not exist."""
+        version: Any = {"VersionId": version_id} if version_id else {}
+        with suppress(_AbsentError), self._request("get", key, _GET_CODES):
+            answer = self.client.get_object(Bucket=self.bucket, Key=key, **version)
+            return OpenObject(*_description(key, answer), answer["Body"])
+        return None
 
     def put(self, key: str, body: IO[bytes], sha256: str) -> str | None:
-        """Upload `body` (multipart when large) with its sha256; return the new version id."""
-        try:
-            self.client.upload_fileobj(
-                body,
-                self.bucket,
-                key,
-                ExtraArgs={"Metadata": {_SHA256: sha256}, "ContentType": "application/json"},
-            )
-        except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error) as error:
-            raise self._unavailable("put", key, error) from error
+        """Upload `body` (multipart when large) with its sha256. Return the new version id."""
+        with self._request("put", key):
+            self.client.upload_fileobj(body, self.bucket, key, ExtraArgs=_headers(sha256))
         found = self.head(key)
         return found.version_id if found else None
 
     def replace(self, opened: OpenObject, body: IO[bytes], sha256: str) -> str | None:
-        """Put `body` in the place of the version that was opened; return the new version id.
+        """Put `body` in place of the opened version. Return the new version id.
 
         Raises:
-            ChangedError: that version is no longer the object's latest; nothing was put.
+            ChangedError: that version is no longer the latest. Nothing was put.
         """
-        key = opened.info.key
-        try:
-            put = self.client.put_object(
-                Bucket=self.bucket,
-                Key=key,
-                Body=body,
-                IfMatch=opened.info.etag,
-                Metadata={_SHA256: sha256},
-                ContentType="application/json",
+        key, etag = opened.info.key, opened.info.etag
+        with self._request("replace", key, _REPLACE_CODES):
+            answer = self.client.put_object(
+                Bucket=self.bucket, Key=key, Body=body, IfMatch=etag, **_headers(sha256)
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _CHANGED:
-                raise ChangedError(f"{key} was written by somebody else meanwhile") from error
-            raise self._unavailable("put", key, error) from error
-        except BotoCoreError as error:
-            raise self._unavailable("put", key, error) from error
-        return put.get("VersionId")
+        return answer.get("VersionId")
 
     def versions(self, prefix: str) -> Iterator[ObjectVersion]:
-        """Yield every version and delete marker under `prefix`; raises UnavailableError."""
-        pages = self.client.get_paginator("list_object_versions").paginate(
-            Bucket=self.bucket, Prefix=prefix
-        )
-        try:
-            for page in pages:
-                for row in page.get("Versions", []):
-                    yield ObjectVersion(
-                        row["Key"], row["VersionId"], row["IsLatest"], is_marker=False
-                    )
-                for mark in page.get("DeleteMarkers", []):
-                    yield ObjectVersion(
-                        mark["Key"], mark["VersionId"], mark["IsLatest"], is_marker=True
-                    )
-        except (BotoCoreError, ClientError) as error:
-            raise self._unavailable("list versions of", prefix, error) from error
+        """Yield every version and delete marker under `prefix`."""
+        for page in self._pages("list_object_versions", "list versions of", prefix):
+            for kind, is_marker in (("Versions", False), ("DeleteMarkers", True)):
+                for row in page.get(kind, []):
+                    yield ObjectVersion(row["Key"], row["VersionId"], row["IsLatest"], is_marker)
 
     def delete_versions(self, versions: Sequence[ObjectVersion]) -> None:
-        """Delete these versions for good; the latest last, so that no older one comes to light."""
+        """Delete these versions permanently, the latest last: no older one must become visible."""
         older = [v for v in versions if not v.is_latest]
         latest = [v for v in versions if v.is_latest]
-        batches = [older[i : i + _DELETE_AT_ONCE] for i in range(0, len(older), _DELETE_AT_ONCE)]
+        batches = [older[i : i + _DELETE_LIMIT] for i in range(0, len(older), _DELETE_LIMIT)]
         for batch in filter(None, [*batches, latest]):
-            doomed: list[ObjectIdentifierTypeDef] = [
-                {"Key": v.key, "VersionId": v.version_id} for v in batch
-            ]
-            try:
+            keys: Any = [{"Key": v.key, "VersionId": v.version_id} for v in batch]
+            with self._request("delete versions of", batch[0].key):
                 answer = self.client.delete_objects(
-                    Bucket=self.bucket, Delete={"Objects": doomed, "Quiet": True}
+                    Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True}
                 )
-            except (BotoCoreError, ClientError) as error:
-                raise self._unavailable("delete versions of", batch[0].key, error) from error
             for failed in answer.get("Errors", []):
                 raise UnavailableError(f"delete a version of {failed['Key']}: {failed['Code']}")
 
-    def _unavailable(self, verb: str, key: str, error: Exception) -> UnavailableError:
-        return UnavailableError(f"{verb} s3://{self.bucket}/{key}: {error}")
+    def _pages(self, operation: str, verb: str, prefix: str, **arguments: str) -> Iterator[Any]:
+        client: Any = self.client
+        pages = client.get_paginator(operation)
+        with self._request(verb, prefix):
+            yield from pages.paginate(Bucket=self.bucket, Prefix=prefix, **arguments)
+
+    @contextmanager
+    def _request(
+        self, verb: str, key: str, by_code: Mapping[str, type[UnavailableError]] | None = None
+    ) -> Iterator[None]:
+        """Turn every error of the client into one of ours: by its code, else UnavailableError."""
+        try:
+            yield
+        except (BotoCoreError, ClientError, Boto3Error) as error:
+            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+            kind = (by_code or {}).get(code, UnavailableError)
+            raise kind(f"{verb} s3://{self.bucket}/{key}: {error}") from error
+
+
+def _description(key: str, answer: Mapping[str, Any]) -> tuple[ObjectInfo, str | None, str | None]:
+    info = ObjectInfo(key, answer["ETag"], answer["ContentLength"], answer["LastModified"])
+    return info, answer.get("VersionId"), answer["Metadata"].get(_SHA256)
+
+
+def _headers(sha256: str) -> Any:
+    return {"Metadata": {_SHA256: sha256}, "ContentType": "application/json"}
