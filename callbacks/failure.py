@@ -1,8 +1,8 @@
-"""The callbacks of tasks and runs: the fast path. Invariant: a callback never raises.
+"""The callbacks of tasks and runs: the fast path of alerts. Invariant: a callback never raises.
 
-Airflow calls the task's callback in the task's process and the run's in the dag-processor; a killed
-task has only the second, most failures have both. The incident's row in the warehouse decides which
-of them speaks. What neither tells, ``watch_pipeline`` does.
+Airflow calls a task's callback in the task's process, and a run's callback in the dag-processor.
+Most failures cause both calls, but a killed task only the second. The incident's row in the
+warehouse decides which call sends. ``watch_pipeline`` reports what neither call has reported.
 """
 
 from __future__ import annotations
@@ -22,68 +22,62 @@ _log = logging.getLogger(__name__)
 
 
 def alert_task_failure(context: Mapping[str, Any]) -> None:
-    """Tell every configured channel that a task has failed for good."""
+    """Notify every configured channel that a task failed after its last retry."""
     _never_raise(_alert, context, is_again=True)
 
 
 def alert_run_failure(context: Mapping[str, Any]) -> None:
-    """Tell every configured channel that a run has failed, unless one of its tasks did so."""
+    """Notify every configured channel that a run failed, unless one of its tasks did so."""
     _never_raise(_alert, context, is_again=False)
 
 
 def alert_recovery(context: Mapping[str, Any]) -> None:
-    """Close the incident that a good run ends, if one is open, and say so on every channel."""
+    """Close the open incident that a successful run ends, and notify every channel."""
     _never_raise(_recover, context)
 
 
-def incident_of(context: Mapping[str, Any]) -> Incident:
-    """Return what a callback's context says, which may hold no more than dag, run_id and reason."""
+def _alert(context: Mapping[str, Any], *, is_again: bool) -> None:
+    from scripts.alerts.delivery import report_failure
+
+    report_failure(warehouse_dsn(), _incident(context), channels(), deployment(), is_again=is_again)
+
+
+def _recover(context: Mapping[str, Any]) -> None:
+    from scripts.alerts.delivery import report_recovery
+
+    report_recovery(warehouse_dsn(), _incident(context).fingerprint, channels(), deployment())
+
+
+def _incident(context: Mapping[str, Any]) -> Incident:
+    """Return the incident of a context, which can be as small as dag, run_id and reason."""
     dag_run = context.get("dag_run")
     instance = context.get("task_instance") or context.get("ti")
     dag_id = str(getattr(context.get("dag"), "dag_id", None) or getattr(dag_run, "dag_id", "?"))
     run_id = str(context.get("run_id") or getattr(dag_run, "run_id", "?"))
     moment = getattr(dag_run, "logical_date", None) or getattr(dag_run, "run_after", None)
-    run = Run(
-        dag_id,
-        run_id,
-        day_of_run(dag_id, context.get("params"), moment, run_id),
-        str(getattr(instance, "task_id", None) or ""),
-        getattr(instance, "try_number", None) or 1,
-    )
-    is_timed_out = context.get("reason") == "timed_out"
+    day = day_of_run(dag_id, context.get("params"), moment, run_id)
+    task_id = str(getattr(instance, "task_id", None) or "")
+    run = Run(dag_id, run_id, day, task_id, getattr(instance, "try_number", None) or 1)
     error = _error(context)
     tests = _with_keys(named_tests(error), getattr(instance, "start_date", None))
+    is_timed_out = context.get("reason") == "timed_out"
     return failed_run(run, airflow_url(), error, tests, is_timed_out=is_timed_out)
 
 
-def _alert(context: Mapping[str, Any], *, is_again: bool) -> None:
-    from scripts.alerts.immediate import report_failure
-
-    report_failure(
-        warehouse_dsn(), incident_of(context), channels(), deployment(), is_again=is_again
-    )
-
-
-def _recover(context: Mapping[str, Any]) -> None:
-    from scripts.alerts.immediate import report_recovery
-
-    report_recovery(warehouse_dsn(), incident_of(context).fingerprint, channels(), deployment())
-
-
 def _error(context: Mapping[str, Any]) -> str:
-    """Return type and first line of the error; the lines below may hold a record's content."""
+    """Return type and first line of the error. The other lines can contain data of a record."""
+    from airflow.sdk.log import redact  # masks the secrets that Airflow gave to this process
+
     error = context.get("exception")
     if not isinstance(error, BaseException):
         return str(context.get("reason") or "")
-    text = _masked(str(error))
-    lines = text.strip().splitlines() or [""]
-    if "configured to fail" in text:  # dbt's list of failed tests is one a line
-        lines = [" ".join(lines)]
-    return f"{type(error).__name__}: {lines[0]}"
+    lines = str(redact(str(error))).strip().splitlines() or [""]
+    is_test = any("configured to fail" in line for line in lines)  # dbt lists one test per line
+    return f"{type(error).__name__}: {' '.join(lines) if is_test else lines[0]}"
 
 
 def _with_keys(tests: list[FailedTest], since: datetime | None) -> list[FailedTest]:
-    """Add the keys of the first rows that each test found, where the warehouse can be asked."""
+    """Add the keys of the first invalid rows of each test, if the warehouse answers."""
     if not (tests and since):
         return tests
     from scripts.alerts.dbt_tests import failed_tests
@@ -91,21 +85,14 @@ def _with_keys(tests: list[FailedTest], since: datetime | None) -> list[FailedTe
     try:
         found = {test.name: test for test in failed_tests(warehouse_dsn(), since)}
     except PipelineError as error:
-        _log.warning("no warehouse to ask which rows failed: %s", error)
+        _log.warning("cannot read the keys of the invalid rows: %s", error)
         return tests
     return [found.get(test.name, test) for test in tests]
-
-
-def _masked(text: str) -> str:
-    """Return the text without what Airflow has handed to this process as a secret."""
-    from airflow.sdk.log import redact
-
-    return str(redact(text))
 
 
 def _never_raise(act: Callable[..., None], *arguments: Any, **options: Any) -> None:
     try:
         act(*arguments, **options)
-    except Exception as error:  # noqa: BLE001 - a callback that raises is lost, and others with it
-        # Only the type: the text of a library's error may hold a webhook's or a server's secret.
+    except Exception as error:  # noqa: BLE001 - Airflow drops a callback that raises, and others
+        # Only the type, because the text of a library's error can contain a secret.
         _log.error("alerting failed in %s: %s", act.__name__, type(error).__name__)

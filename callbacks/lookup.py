@@ -1,4 +1,4 @@
-"""Airflow's connections as plain values. Invariant: read at run time, one at a time, by name."""
+"""Airflow's connections as plain values. Invariant: they are read by name, and only at run time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def find_connection(conn_id: str) -> Any:
-    """Return a connection, or None where Airflow knows none of that name."""
+    """Return a connection, or None if Airflow does not have it."""
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -29,7 +29,7 @@ def warehouse_dsn() -> str:
 
 
 def channels() -> list[Channel]:
-    """Return the configured channels that can work; what is wrong with another is logged."""
+    """Return the configured channels that can work. The errors of the others are logged."""
     from scripts.alerts.channels import channels_of
 
     return channels_of(deployment(), find_connection, is_strict=False)

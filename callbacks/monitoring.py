@@ -1,65 +1,49 @@
-"""The safe path, as ``watch_pipeline`` calls it. Invariant: it reports its own failure."""
+"""The safe path of alerts, which ``watch_pipeline`` calls. Invariant: it logs its own failure."""
 
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from callbacks.lookup import airflow_url, channels, find_connection, warehouse_dsn
 from scripts.settings import api_of, deployment
 
 if TYPE_CHECKING:
-    from scripts.alerts.airflow_api import AirflowApi
     from scripts.errors import UnavailableError
     from scripts.reconcile.watch import PipelineState
     from scripts.settings import RunSettings
 
-_SECONDS = 20
-_NOTE = "told_without_table"
+_API_SECONDS = 20
+_NOTE = "unrecorded_alerts"
 _log = logging.getLogger(__name__)
 
 
 def report_pipeline_state(
-    seen: PipelineState | UnavailableError, settings: RunSettings, memory: Any
+    state: PipelineState | UnavailableError, settings: RunSettings, memory: Any
 ) -> bool:
-    """Tell what is wrong, and what is over; return whether that could be done.
+    """Report problems and recoveries. Return whether that succeeded.
 
-    Args:
-        seen: the landing zone and the ledger, or why they could not be seen.
-        settings: deadlines and thresholds.
-        memory: keeps a note from run to run (``get`` and ``set``), while there is no warehouse.
+    `state` is the result or the error of the watch. `memory` stores a note between runs (``get``
+    and ``set``) while the warehouse does not answer.
     """
+    from scripts.alerts.airflow_api import AirflowApi
     from scripts.alerts.monitor import MonitorContext, monitor
 
-    is_known = find_connection("airflow_api") is not None
-    post = MonitorContext(
-        warehouse_dsn(),
-        channels(),
-        deployment(),
-        settings,
-        airflow_url(),
-        _airflow_api if is_known else None,
-    )
+    def open_api() -> AirflowApi:
+        return AirflowApi(api_of(connection, "airflow_api"), _API_SECONDS)
+
+    connection = find_connection("airflow_api")
+    api = open_api if connection else None
+    inputs = MonitorContext(warehouse_dsn(), channels(), deployment(), settings, airflow_url(), api)
     try:
-        before = memory.get(_NOTE) or []
-        after = monitor(post, seen, before)
-        if after != before:
-            memory.set(_NOTE, after)
-    except Exception as error:  # noqa: BLE001 - what is pending must be started all the same
-        # Only the type and the place: a library's text may hold a secret.
-        _log.error("the watch failed: %s at %s", type(error).__name__, _place_of(error))
+        note = memory.get(_NOTE) or []
+        new_note = monitor(inputs, state, note)
+        if new_note != note:
+            memory.set(_NOTE, new_note)
+    except Exception as error:  # noqa: BLE001 - pending work must start even if alerting fails
+        # Only the type and the place, because the text of a library's error can contain a secret.
+        file, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
+        _log.error("alerting failed: %s at %s:%s", type(error).__name__, file, line)
         return False
     return True
-
-
-def _airflow_api() -> AirflowApi:
-    from scripts.alerts.airflow_api import AirflowApi
-
-    return AirflowApi(api_of(find_connection("airflow_api"), "airflow_api"), _SECONDS)
-
-
-def _place_of(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"

@@ -2,14 +2,18 @@
 
 import logging
 import os
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.status import Status
+from rich.table import Table
 
 from scripts.errors import InvalidInputError, PipelineError
 from sources import SOURCES, Source
@@ -58,3 +62,25 @@ def source_named(name: str) -> Source:
     except KeyError:
         known = ", ".join(sorted(SOURCES))
         raise InvalidInputError(f"no source is called {name!r}; declared: {known}") from None
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], nothing: str) -> None:
+    """Print rows as a table in a terminal, or as JSON in a pipe. No rows print `nothing`."""
+    if not sys.stdout.isatty():
+        typer.echo(b"[" + b",\n".join(map(msgspec.json.encode, rows)) + b"]")
+        return
+    if not rows:
+        typer.echo(nothing)
+        return
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*map(_cell, row.values()))
+    Console().print(table, markup=False)
+
+
+def _cell(value: Any) -> str:
+    """Return the value as text that cannot control a terminal."""
+    if value is None:
+        return ""
+    text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

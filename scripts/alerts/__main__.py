@@ -1,80 +1,64 @@
-"""Alerts by hand: what is open, whom to spare, and whether the channels work.
+"""Alerts from the command line: list, silence, check, test.
 
-Invariant: a test message says that it is one, and leaves no incident behind.
+Invariant: a test message says that it is a test, and records no incident.
 """
 
-import sys
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from scripts.alerts import incident_table
 from scripts.alerts.catalog import CATALOG
 from scripts.alerts.channels import Channel, channels_from_env
+from scripts.alerts.delivery import try_to_send
 from scripts.alerts.incident import Incident, IncidentRecord, Kind
 from scripts.alerts.messages import notice_of
-from scripts.cli import run_app
-from scripts.errors import ConfigurationError, InvalidInputError, PipelineError, UnavailableError
+from scripts.cli import print_rows, run_app
+from scripts.errors import ConfigurationError, InvalidInputError, UnavailableError
 from scripts.settings import deployment, warehouse_dsn_from_env
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Incidents and who is told of them.",
+    help="Incidents, and the channels that report them.",
 )
 
 
 @app.command("list")
 def list_incidents(
-    all_: Annotated[bool, typer.Option("--all", help="also what is over")] = False,
-    limit: Annotated[int, typer.Option(help="at most so many, the latest first")] = 100,
+    all_: Annotated[bool, typer.Option("--all", help="include closed incidents")] = False,
+    limit: Annotated[int, typer.Option(help="maximum number, the latest first")] = 100,
 ) -> None:
     """List incidents: a table in a terminal, JSON in a pipe."""
     with incident_table.connected(warehouse_dsn_from_env()) as connection:
-        found = incident_table.read_incidents(connection, only_open=not all_, limit=limit)
+        records = incident_table.read_incidents(connection, only_open=not all_, limit=limit)
     rows = [
         {
-            "incident": one.incident_id,
-            "fingerprint": one.incident.fingerprint,
-            "class": one.incident.kind,
-            "severity": CATALOG[one.incident.kind].severity,
-            "opened_at": one.opened_at,
-            "closed_at": one.closed_at,
-            "seen": one.seen,
+            "incident": record.incident_id,
+            "fingerprint": record.incident.fingerprint,
+            "class": record.incident.kind,
+            "severity": CATALOG[record.incident.kind].severity,
+            "opened_at": record.opened_at,
+            "closed_at": record.closed_at,
+            "seen": record.seen,
         }
-        for one in reversed(found)
+        for record in reversed(records)
     ]
-    if not sys.stdout.isatty():
-        typer.echo(b"[" + b",\n".join(map(msgspec.json.encode, rows)) + b"]")
-    elif not rows:
-        typer.echo("no incident is open")
-    else:
-        table = Table(*rows[0])
-        for row in rows:
-            table.add_row(
-                *(
-                    f"{value:%F %T}" if isinstance(value, datetime) else str(value or "")
-                    for value in row.values()
-                )
-            )
-        Console().print(table, markup=False)
+    print_rows(rows, "no open incidents")
 
 
 @app.command("silence")
 def silence(
-    fingerprint: Annotated[str, typer.Argument(help="the cause, as listed")],
+    fingerprint: Annotated[str, typer.Argument(help="the cause, as shown by list")],
     hours: Annotated[float, typer.Option(min=0, max=24 * 90, help="from now")],
-    ticket: Annotated[str, typer.Option(help="URL of the ticket that says why")],
+    ticket: Annotated[str, typer.Option(help="URL of the ticket that gives the reason")],
 ) -> None:
-    """Tell nobody of one cause for some hours; a ticket says why, and 0 hours ends a silence."""
+    """Send no messages about a cause for some hours. Use 0 hours to end a silence."""
     if urlsplit(ticket).scheme not in {"http", "https"} or not urlsplit(ticket).hostname:
-        raise InvalidInputError(f"expected the URL of a ticket, got {ticket[:80]!r}")
+        raise InvalidInputError(f"--ticket: expected an http or https URL, got {ticket[:80]!r}")
     until = datetime.now(UTC) + timedelta(hours=hours)
     with incident_table.connected(warehouse_dsn_from_env()) as connection:
         incident_table.silence(connection, fingerprint, until, ticket)
@@ -83,46 +67,37 @@ def silence(
 
 @app.command("check")
 def check() -> None:
-    """Try every configured channel without sending anything; exit 2 if one cannot work."""
-    for channel in _configured():
+    """Check every configured channel without sending a message. Exit 2 if one does not work."""
+    for channel in _channels():
         channel.check()
         typer.echo(f"{channel.name}: works")
 
 
 @app.command("test")
 def test() -> None:
-    """Send one message of each class to every configured channel, and say what arrived where."""
-    failed = [
-        f"{channel.name}: {error}"
-        for channel in _configured()
-        for kind in Kind
-        if (error := _sent(channel, kind))
-    ]
+    """Send a test message of each class to every configured channel, and print the results."""
+    failed = []
+    for channel in _channels():
+        for kind in Kind:
+            facts = {"Note": "This is a test. No action required."}
+            incident = Incident.new(kind, "alerts-test", date(2000, 1, 1), facts)
+            notice = notice_of(IncidentRecord(incident, incident_id=0), deployment(), None)
+            if error := try_to_send(channel, notice):
+                failed.append(f"{channel.name}: {error}")
+            result = f"was not accepted: {error}" if error else "was accepted"
+            typer.echo(f"{channel.name}: {kind} {result}")
     if failed:
-        raise UnavailableError(f"not taken: {'; '.join(failed)}")
+        raise UnavailableError(f"channels did not accept all messages: {'; '.join(failed)}")
 
 
-def _configured() -> list[Channel]:
-    found = channels_from_env()
-    if not found:
+def _channels() -> list[Channel]:
+    channels = channels_from_env()
+    if not channels:
         raise ConfigurationError(
             "no channel is configured: set AIRFLOW_CONN_SLACK_ALERTS, or PIPELINE_ALERT_EMAIL"
             " and AIRFLOW_CONN_SMTP_DEFAULT"
         )
-    return found
-
-
-def _sent(channel: Channel, kind: Kind) -> str:
-    """Send a test of one class; return what went wrong, or nothing."""
-    facts = {"Note": "this is a test: nothing is wrong"}
-    incident = Incident.new(kind, "alerts-test", date(2000, 1, 1), facts)
-    try:
-        channel.send(notice_of(IncidentRecord(incident), deployment(), None))
-    except PipelineError as error:
-        typer.echo(f"{channel.name}: {kind} was not taken: {error}")
-        return str(error)
-    typer.echo(f"{channel.name}: {kind} was taken")
-    return ""
+    return channels
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The door to Airflow's REST API. Invariant: it is the only way to what Airflow knows of itself."""
+"""The client of Airflow's REST API. Invariant: the state of Airflow is read only through it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,12 +8,12 @@ import requests
 from scripts.errors import UnavailableError
 from scripts.settings import Endpoint
 
-_PAGE = 100
-_MOST_PAGES = 10
+_PAGE_ROWS = 100
+_MAX_PAGES = 10
 
 
 class AirflowApi:
-    """A session of the API, logged in by name and password."""
+    """A session of the API. It logs in with user name and password."""
 
     def __init__(self, endpoint: Endpoint, seconds: float = 30) -> None:
         self._url = endpoint.url.rstrip("/")
@@ -25,27 +25,27 @@ class AirflowApi:
         self._session.headers["Authorization"] = f"Bearer {answer['access_token']}"
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
-        """Ask for one document below ``/api/v2``; raises UnavailableError."""
+        """Return the document at a path below ``/api/v2``. Raises UnavailableError."""
         return self._call("GET", f"/api/v2{path}", params=params)
 
     def pages(self, path: str, rows: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a collection, up to a thousand of them."""
-        for page in range(_MOST_PAGES):
-            found = self.get(path, **params, limit=_PAGE, offset=page * _PAGE)[rows]
+        """Yield at most 1000 rows of a collection. `rows` is their key in the document."""
+        for page in range(_MAX_PAGES):
+            found = self.get(path, **params, limit=_PAGE_ROWS, offset=page * _PAGE_ROWS)[rows]
             yield from found
-            if len(found) < _PAGE:
+            if len(found) < _PAGE_ROWS:
                 return
 
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        url = f"{self._url}{path}"
         try:
-            answer = self._session.request(
-                method, f"{self._url}{path}", timeout=self._seconds, **arguments
-            )
+            answer = self._session.request(method, url, timeout=self._seconds, **arguments)
         except requests.RequestException as error:
-            raise UnavailableError(f"Airflow's API: {type(error).__name__} at {path}") from None
-        if not answer.ok:
             raise UnavailableError(
-                f"Airflow's API: {answer.status_code} at {method} {path}: {answer.text[:300]}"
-            )
+                f"Airflow API: {type(error).__name__} at {method} {path}. Check the api-server."
+            ) from None
+        if not answer.ok:
+            text = f"{answer.status_code}, expected 2xx: {answer.text[:300]}"
+            raise UnavailableError(f"Airflow API: {method} {path} returned {text}")
         body: dict[str, Any] = answer.json()
         return body

@@ -1,7 +1,7 @@
-"""What must change in the table, from what is seen. Invariant: pure; the same state, the same plan.
+"""Compute which incidents to record and to close. Invariant: pure. Same state, same plan.
 
-A consequence is no second cause: while a transform fails, its days are unpublished and its marts
-grow stale, and nobody needs to be told three times.
+A consequence is not a second cause. While a transform fails, its days stay unpublished and its
+marts become stale, but only the failure is reported.
 """
 
 from collections.abc import Collection, Iterable
@@ -9,20 +9,26 @@ from dataclasses import dataclass
 
 from scripts.alerts.incident import FAILURES, Incident, IncidentRecord, Kind
 
-_STALE_BECAUSE = FAILURES | {
-    Kind.NO_ANSWER,
-    Kind.DAY_LATE,
-    Kind.LOAD_UNPUBLISHED,
-    Kind.OBJECT_PARKED,
-}
+_CAUSES_OF_STALE_MARTS = FAILURES.union(
+    (Kind.NO_ANSWER, Kind.DAY_LATE, Kind.LOAD_UNPUBLISHED, Kind.OBJECT_PARKED)
+)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The result of a check: the current problems."""
+
+    incidents: list[Incident]
+    unknown: frozenset[Kind] = frozenset()  # classes that could not be checked
+    succeeded: frozenset[str] = frozenset()  # fingerprints of failures that a later run resolved
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Incidents to open or to see again, and fingerprints to close."""
+    """The incidents to open or to record again, and the fingerprints to close."""
 
-    see: list[Incident]
-    close: list[str]
+    to_record: list[Incident]
+    to_close: list[str]
 
 
 def plan(
@@ -31,41 +37,39 @@ def plan(
     observed: Collection[Kind],
     succeeded: Collection[str] = (),
 ) -> Plan:
-    """Hold what is wrong now against what is open.
+    """Compare the current problems with the open incidents.
 
     Args:
-        present: what is wrong now.
-        open_now: what is open in the table.
-        observed: the classes that could be looked at: only those are closed.
-        succeeded: failures of runs that a later run has ended; a failed run that is merely gone
-            from the lookback has not recovered.
+        present: the current problems.
+        open_now: the open incidents of the table.
+        observed: the classes that could be checked. Only these are closed.
+        succeeded: fingerprints of failures that a later run resolved. Other failures stay open,
+            because a failed run that is older than the lookback has not recovered.
     """
-    wrong = {incident.fingerprint: incident for incident in present}
-    known = {one.incident.fingerprint: one.incident for one in open_now}
-    causes = [*wrong.values(), *known.values()]
-    see = [
+    current = {incident.fingerprint: incident for incident in present}
+    known = {record.incident.fingerprint: record.incident for record in open_now}
+    causes = [*current.values(), *known.values()]
+    to_record = [
         incident
-        for fingerprint, incident in wrong.items()
+        for fingerprint, incident in current.items()
         if fingerprint in known or not any(_explains(cause, incident) for cause in causes)
     ]
-    over = [
+    to_close = [
         fingerprint
         for fingerprint, incident in known.items()
-        if fingerprint not in wrong
+        if fingerprint not in current
         and incident.kind in observed
         and (incident.kind not in FAILURES or fingerprint in succeeded)
     ]
-    return Plan(see, over)
+    return Plan(to_record, to_close)
 
 
 def _explains(cause: Incident, incident: Incident) -> bool:
-    """Return whether `incident` only follows from `cause`."""
+    """Return whether `incident` is a consequence of `cause`."""
     is_failure = cause.kind in FAILURES
     if incident.kind is Kind.DAY_LATE:
         is_its_ingest = is_failure and cause.subject == f"ingest_{incident.subject}"
         return is_its_ingest and cause.day == incident.day
     if incident.kind is Kind.LOAD_UNPUBLISHED:
         return (is_failure and cause.subject == "transform_posts") or cause.kind is Kind.NO_ANSWER
-    if incident.kind is Kind.MARTS_STALE:
-        return cause.kind in _STALE_BECAUSE
-    return False
+    return incident.kind is Kind.MARTS_STALE and cause.kind in _CAUSES_OF_STALE_MARTS

@@ -1,245 +1,199 @@
-"""The ways to tell somebody. Invariant: one attempt a call; no secret in what is raised.
+"""The channels: Slack and mail. Invariant: one attempt per call, and no secret in an error.
 
-Trying again is the business of `scripts.alerts.delivery`.
+`scripts.alerts.delivery` makes the retries.
 """
 
 import email.policy
 import logging
 import smtplib
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from slack_sdk.webhook import WebhookClient
 
+from scripts import settings
 from scripts.alerts.messages import Notice
 from scripts.errors import ConfigurationError, UnavailableError
-from scripts.settings import (
-    AirflowConnection,
-    Deployment,
-    deployment,
-    optional_connection_from_env,
-)
 
 _SECONDS = 5
-_UNFOLDED = email.policy.SMTP.clone(max_line_length=998)  # a folded subject begins with a blank
-_GONE = {401, 403, 404, 410}
-_LONGEST_RETRY_AFTER = 900  # whatever it asks for, it is tried again within this
-
+_UNFOLDED = email.policy.SMTP.clone(max_line_length=998)  # a folded subject begins with a space
+_INVALID_WEBHOOK = {401, 403, 404, 410}
+_MAX_RETRY_AFTER = 900  # seconds, even if the channel asks for more
 _log = logging.getLogger(__name__)
-# The client writes its URL, which is the secret, into its debugging log.
+# The client logs its URL, which is the secret, at level DEBUG.
 _quiet = logging.getLogger("scripts.alerts.slack_sdk")
 _quiet.setLevel(logging.CRITICAL)
 
 
 class DeliveryError(UnavailableError):
-    """A channel did not take a message; `retry_after` is the seconds it asks to be left alone."""
+    """A channel did not accept a message. It asks for a delay of `retry_after` seconds."""
 
     def __init__(self, text: str, retry_after: float = 0) -> None:
         super().__init__(text)
         self.retry_after = retry_after
 
 
-class Channel(Protocol):
-    """Something that takes messages."""
-
-    name: str
-
-    def send(self, notice: Notice) -> None:
-        """Deliver one message; raises DeliveryError."""
-
-    def check(self) -> None:
-        """Try everything but a message; raises DeliveryError or ConfigurationError."""
-
-
 class Slack:
-    """An incoming webhook."""
+    """An incoming webhook. The password of its connection is the token or the whole URL."""
 
     name = "slack"
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, connection: settings.AirflowConnection) -> None:
+        token = (connection.password or "").strip()
+        if not token:
+            raise ConfigurationError(
+                "connection slack_alerts has no password: set it to the token of the webhook"
+            )
+        host = connection.host or "hooks.slack.com/services"
+        base = host if "://" in host else f"{connection.schema or 'https'}://{host}"
+        self._url = token if "://" in token else f"{base.rstrip('/')}/{token.lstrip('/')}"
+        if urlsplit(self._url).scheme not in {"http", "https"} or not urlsplit(self._url).hostname:
+            raise ConfigurationError(
+                "connection slack_alerts is not an http or https URL: correct its host"
+            )
 
     def send(self, notice: Notice) -> None:
-        """Post one message; Slack's answer must be 200."""
+        """Post one message. Raises DeliveryError unless Slack answers 200."""
         client = WebhookClient(self._url, timeout=_SECONDS, retry_handlers=[], logger=_quiet)
         try:
             answer = client.send_dict(notice.slack())
-        except Exception as error:  # noqa: BLE001 - urllib's, http.client's, and others
+        except Exception as error:  # noqa: BLE001 - from urllib, http.client and others
             raise DeliveryError(f"slack: {type(error).__name__}") from None
         if answer.status_code != requests.codes.ok:
-            after = {name.lower(): value for name, value in answer.headers.items()}
-            raise DeliveryError(
-                f"slack answers {answer.status_code}", _seconds(after.get("retry-after"))
-            )
+            retry_after = CaseInsensitiveDict(answer.headers).get("retry-after")
+            raise DeliveryError(f"slack answers {answer.status_code}", _seconds(retry_after))
 
     def check(self) -> None:
-        """Ask for the webhook without posting; one that is gone, or unreachable, is an error."""
+        """Request the webhook without posting. Raises DeliveryError or ConfigurationError."""
         try:
             status = requests.get(self._url, timeout=_SECONDS, allow_redirects=False).status_code
         except requests.RequestException as error:
             raise DeliveryError(f"slack: {type(error).__name__}") from None
-        if status in _GONE:
+        if status in _INVALID_WEBHOOK:
             raise ConfigurationError(
-                f"connection slack_alerts: the webhook answers {status}; make a new one"
+                f"connection slack_alerts: the webhook answers {status}. Create a new webhook."
             )
 
 
 class Mail:
-    """A mail server, and the addressees."""
+    """A mail server and the recipients, with the same options as Airflow's own mail.
+
+    The extra of the connection can have ``from_email``, ``disable_ssl``, ``disable_tls`` (STARTTLS)
+    and ``ssl_context`` ("none" trusts any certificate).
+    """
 
     name = "mail"
 
     def __init__(
-        self, client: Callable[[], smtplib.SMTP], sender: str, addressees: Sequence[str]
+        self, connection: settings.AirflowConnection | None, recipients: list[str]
     ) -> None:
-        self._client = client
-        self._sender = sender
-        self._addressees = list(addressees)
+        if connection is None:
+            raise ConfigurationError("PIPELINE_ALERT_EMAIL is set: add connection smtp_default")
+        self._connection, self._options = connection, connection.extra_dejson
+        self._sender = self._options.get("from_email") or connection.login or ""
+        self._recipients = recipients
+        if not (connection.host and self._sender):
+            raise ConfigurationError(
+                "connection smtp_default needs a host, and from_email in its extra"
+            )
 
     def send(self, notice: Notice) -> None:
-        """Send one mail, as plain text and as HTML, to all addressees."""
+        """Send one mail, as plain text and as HTML, to all recipients. Raises DeliveryError."""
         mail = EmailMessage(policy=_UNFOLDED)
         mail["Subject"], mail["From"] = notice.subject, self._sender
-        mail["To"], mail["Date"] = ", ".join(self._addressees), formatdate()
+        mail["To"], mail["Date"] = ", ".join(self._recipients), formatdate()
         mail["Message-ID"] = make_msgid(domain="pipeline.invalid")
         mail.set_content(notice.text())
         mail.add_alternative(notice.html(), subtype="html")
         with self._connected() as client:
-            client.send_message(mail, self._sender, self._addressees)
+            client.send_message(mail, self._sender, self._recipients)
 
     def check(self) -> None:
-        """Connect, log in, and name sender and addressees."""
+        """Log in and send the addresses, but no message. Raises DeliveryError."""
         with self._connected() as client:
             client.ehlo_or_helo_if_needed()
-            for code, _ in (client.mail(self._sender), *map(client.rcpt, self._addressees)):
-                if code >= 400:  # the server's classes 4xx and 5xx are refusals
+            for code, _ in (client.mail(self._sender), *map(client.rcpt, self._recipients)):
+                if code >= 400:  # 4xx and 5xx are refusals
                     raise DeliveryError(f"mail: the server answers {code} to an address")
             client.rset()
 
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
         try:
-            with self._client() as client:
+            with self._open() as client:
                 yield client
         except (OSError, smtplib.SMTPException) as error:
             raise DeliveryError(f"mail: {type(error).__name__}") from None
 
-
-def slack_of(connection: AirflowConnection) -> Slack:
-    """Build the channel of a slackwebhook connection: its password is the token or the whole URL.
-
-    Raises:
-        ConfigurationError: it has no token, or makes no URL.
-    """
-    token = (connection.password or "").strip()
-    if not token:
-        raise ConfigurationError("connection slack_alerts has no password: set the webhook's token")
-    host = connection.host or "hooks.slack.com/services"
-    base = host if "://" in host else f"{connection.schema or 'https'}://{host}"
-    url = token if "://" in token else f"{base.rstrip('/')}/{token.lstrip('/')}"
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise ConfigurationError("connection slack_alerts makes no http(s) URL: look at its host")
-    return Slack(url)
-
-
-def mail_of(connection: AirflowConnection, addressees: Sequence[str]) -> Mail:
-    """Build the channel of an smtp connection, with the options that Airflow's own mail uses.
-
-    ``disable_ssl``, ``disable_tls`` (STARTTLS), ``ssl_context`` ("none" trusts any certificate)
-    and ``from_email`` are read from its extra.
-
-    Raises:
-        ConfigurationError: it names no host or no sender.
-    """
-    options = connection.extra_dejson
-    host, sender = connection.host, options.get("from_email") or connection.login
-    if not host or not sender:
-        raise ConfigurationError(
-            "connection smtp_default needs a host, and from_email in its extra"
-        )
-    port = connection.port or 0
-
-    def client() -> smtplib.SMTP:
-        opened: smtplib.SMTP
+    def _open(self) -> smtplib.SMTP:
+        connection, options = self._connection, self._options
+        host, port = connection.host or "", connection.port or 0
+        context = ssl.create_default_context()
+        if options.get("ssl_context") == "none":
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        client: smtplib.SMTP
         if options.get("disable_ssl"):
-            opened = smtplib.SMTP(host, port, timeout=_SECONDS)
+            client = smtplib.SMTP(host, port, timeout=_SECONDS)
+            if not options.get("disable_tls"):
+                client.starttls(context=context)
         else:
-            opened = smtplib.SMTP_SSL(host, port, timeout=_SECONDS, context=_trust(options))
-        if options.get("disable_ssl") and not options.get("disable_tls"):
-            opened.starttls(context=_trust(options))
+            client = smtplib.SMTP_SSL(host, port, timeout=_SECONDS, context=context)
         if connection.login and connection.password:
-            opened.login(connection.login, connection.password)
-        return opened
+            client.login(connection.login, connection.password)
+        return client
 
-    return Mail(client, sender, addressees)
+
+Channel = Slack | Mail
 
 
 def channels_of(
-    place: Deployment,
-    find: Callable[[str], AirflowConnection | None],
+    place: settings.Deployment,
+    find: Callable[[str], settings.AirflowConnection | None],
     *,
     is_strict: bool = True,
 ) -> list[Channel]:
-    """Return the configured channels; each may be left out, independently of the other.
+    """Return the configured channels. Each channel is optional, and mail needs recipients.
 
     Args:
-        place: names the addressees; none means that no mail is sent.
-        find: returns a connection by its id, or None where there is none.
-        is_strict: raise for a channel that is configured and cannot work, as a start should; else
-            log it and go on with the others, as an alert must.
-
-    Raises:
-        ConfigurationError: a channel is configured and can never work.
+        place: has the recipients.
+        find: returns the connection with an id, or None.
+        is_strict: whether to raise ConfigurationError for a channel that can never work, as a start
+            of the stack should. Otherwise it is logged and left out, as an alert should do.
     """
+
+    def slack() -> list[Channel]:
+        connection = find("slack_alerts")
+        return [Slack(connection)] if connection else []
+
+    def mail() -> list[Channel]:
+        recipients = place.alert_addresses()
+        return [Mail(find("smtp_default"), recipients)] if recipients else []
+
     found: list[Channel] = []
-    for build in (_slack, _mail):
+    for build in (slack, mail):
         try:
-            channel = build(place, find)
+            found += build()
         except ConfigurationError as error:
             if is_strict:
                 raise
-            _log.error("a channel is not used: %s", error)
-        else:
-            found += [channel] if channel else []
+            _log.error("cannot use a channel: %s", error)
     return found
 
 
 def channels_from_env() -> list[Channel]:
-    """Return the channels that this process's own environment configures."""
-    return channels_of(deployment(), optional_connection_from_env)
-
-
-def _slack(_place: Deployment, find: Callable[[str], AirflowConnection | None]) -> Channel | None:
-    connection = find("slack_alerts")
-    return slack_of(connection) if connection else None
-
-
-def _mail(place: Deployment, find: Callable[[str], AirflowConnection | None]) -> Channel | None:
-    addressees = place.alert_addresses()
-    if not addressees:
-        return None
-    connection = find("smtp_default")
-    if connection is None:
-        raise ConfigurationError("PIPELINE_ALERT_EMAIL is set: add connection smtp_default")
-    return mail_of(connection, addressees)
-
-
-def _trust(options: dict[str, Any]) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if options.get("ssl_context") == "none":
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    """Return the channels that the environment of this process configures."""
+    return channels_of(settings.deployment(), settings.optional_connection_from_env)
 
 
 def _seconds(text: str | None) -> float:
     try:
-        return min(max(0.0, float(text or 0)), _LONGEST_RETRY_AFTER)
-    except ValueError:  # a date: rare, and the ordinary delay will do
+        return min(max(0.0, float(text or 0)), _MAX_RETRY_AFTER)
+    except ValueError:  # a date, which is rare: the usual delay is used
         return 0.0

@@ -1,182 +1,189 @@
-"""Send what is owed. Invariant: at least once, and twice only if we die between send and mark.
+"""Send pending messages. Invariant: at-least-once. Only a crash between send and mark repeats one.
 
-The row of a delivery is locked while it is sent: of two processes one sends. A channel that fails
-is left alone for a while, and stops no other. Many at once become one message with their number.
+The row of a message is locked while it is sent, so only one process sends it. A channel that fails
+is retried later and does not block the others. Many pending messages become one with their number.
+Callbacks send their own incident (the fast path), and `monitor` sends the rest (the safe path).
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+from scripts.alerts import incident_table
 from scripts.alerts.channels import Channel, DeliveryError
-from scripts.alerts.incident import Incident, IncidentRecord
+from scripts.alerts.incident import Incident, IncidentRecord, Kind
 from scripts.alerts.incident_table import Connection, read_incidents
 from scripts.alerts.messages import Notice, digest_of, notice_of
+from scripts.errors import UnavailableError
 from scripts.killpoints import reach
 from scripts.settings import Deployment
 from scripts.warehouse.ledger import last_published_at
 
-STORM = 5  # more messages than this at once, or in a minute, are one
-_FIRST_DELAY = 5
-_LONGEST_DELAY = 45  # below a minute, so that every look of the watch tries again
-
+STORM = 5  # more messages than this at a time, or within a minute, are sent as one
 _log = logging.getLogger(__name__)
 
 
-def deliver(
-    connection: Connection, channels: Sequence[Channel], place: Deployment, only: int | None = None
-) -> int:
-    """Send what is owed and due on every channel; return how many messages were taken.
+def report_failure(
+    dsn: str, incident: Incident, channels: Sequence[Channel], place: Deployment, *, is_again: bool
+) -> None:
+    """Record the incident, and send it to the channels that have not received it yet."""
+    names = [channel.name for channel in channels]
+    try:
+        with incident_table.connected(dsn) as connection:
+            number = incident_table.record_sighting(connection, incident, names, is_again=is_again)
+            deliver(connection, channels, place, only=number)
+    except UnavailableError as error:
+        _log.warning("cannot record the incident, so it may be sent twice: %s", error)
+        send_without_table(incident, channels, place)
 
-    With `only` (a callback's own incident) nothing is sent where a storm is already telling:
-    the next look of the watch sends it, together with the others.
-    """
-    sent = 0
-    for channel in channels:
-        if only is not None and _is_busy(connection, channel):
-            continue
-        try:
-            for phase in ("opened", "recovered"):
-                while _send_next(connection, channel, place, phase, only):
-                    sent += 1
-        except DeliveryError as error:
-            _log.warning("%s is tried again later: %s", channel.name, error)
-    return sent
+
+def report_recovery(
+    dsn: str, fingerprint: str, channels: Sequence[Channel], place: Deployment
+) -> None:
+    """Close the open incident of a cause, if there is one, and send the recovery message."""
+    with incident_table.connected(dsn) as connection:
+        number = incident_table.close_incident(connection, fingerprint)
+        if number is not None:
+            deliver(connection, channels, place, only=number)
 
 
 def send_without_table(
     incident: Incident, channels: Sequence[Channel], place: Deployment
 ) -> list[str]:
-    """Tell every channel once, without the table; return the names of those that took it."""
-    notice = notice_of(IncidentRecord(incident), place, None, is_tabled=False)
-    return [channel.name for channel in channels if _is_taken(channel, notice)]
+    """Make one attempt per channel without the table. Return the channels that accepted."""
+    notice = notice_of(IncidentRecord(incident), place, None)
+    errors = {channel.name: try_to_send(channel, notice) for channel in channels}
+    for name, error in errors.items():
+        if error:
+            _log.warning("%s did not accept the message: %s", name, error)
+    return [name for name, error in errors.items() if not error]
 
 
-def count_unreported(connection: Connection) -> int:
-    """Return how many open incidents are owed to somebody and have reached nobody."""
-    row = connection.execute(
-        """
-        select count(*) from (
-            select incident_id from ops.deliveries inner join ops.incidents using (incident_id)
-            where phase = 'opened' and closed_at is null
-            group by incident_id having count(sent_at) = 0
-        ) as unheard
-        """
-    ).fetchone()
-    return row[0] if row else 0
-
-
-def failing_channels(connection: Connection, names: Sequence[str]) -> dict[str, str]:
-    """Return the channels that have refused a message twice, with the latest error."""
-    rows = connection.execute(
-        """
-        select distinct on (channel) channel, last_error from ops.deliveries
-        where sent_at is null and attempts > 1 and channel = any(%s)
-        order by channel, next_try_at desc
-        """,
-        [list(names)],
-    )
-    return {channel: error or "" for channel, error in rows}
-
-
-def _is_taken(channel: Channel, notice: Notice) -> bool:
+def try_to_send(channel: Channel, notice: Notice) -> DeliveryError | None:
+    """Send a message. Return the error if the channel did not accept it."""
     try:
         channel.send(notice)
     except DeliveryError as error:
-        _log.warning("%s: %s", channel.name, error)
-        return False
-    return True
+        return error
+    return None
+
+
+def deliver(
+    connection: Connection, channels: Sequence[Channel], place: Deployment, only: int | None = None
+) -> int:
+    """Send the pending messages that are due. Return how many messages the channels accepted.
+
+    With `only` (the incident of a callback), nothing is sent to a channel that has received many
+    messages in the last minute. The next run of the watch combines the rest into one message.
+    """
+    sent = 0
+    for channel in channels:
+        try:
+            for phase in ("opened", "recovered"):
+                while _send_next(connection, channel, place, phase, only):
+                    sent += 1
+        except DeliveryError as error:
+            _log.warning("%s did not accept a message. It will be retried: %s", channel.name, error)
+    return sent
+
+
+def count_unreported(connection: Connection) -> int:
+    """Return how many open incidents no channel has accepted yet."""
+    rows = connection.execute(
+        """
+        select incident_id from ops.incidents
+        where closed_at is null and incident_id in (
+            select incident_id from ops.deliveries where phase = 'opened'
+            group by incident_id having count(sent_at) = 0
+        )
+        """
+    )
+    return rows.rowcount
+
+
+def failing_channels(connection: Connection, channels: Sequence[Channel]) -> list[Incident]:
+    """Return an incident for each channel that has refused a message twice."""
+    rows = connection.execute(
+        """
+        select distinct on (channel) channel, coalesce(last_error, '') from ops.deliveries
+        where sent_at is null and attempts > 1 and channel = any(%s)
+        order by channel, next_try_at desc
+        """,
+        [[channel.name for channel in channels]],
+    )
+    return [Incident.new(Kind.DELIVERY_FAILED, name, facts={"Error": text}) for name, text in rows]
 
 
 def _send_next(
     connection: Connection, channel: Channel, place: Deployment, phase: str, only: int | None
 ) -> bool:
-    """Send one message; return whether one was due. Raises DeliveryError after noting it."""
-    failure: DeliveryError | None = None
+    """Send one message. Return false if none is due. Raise DeliveryError if it is not accepted."""
     with connection.transaction():
         due = _claim(connection, channel.name, phase, only)
         if not due:
             return False
-        told = due if len(due) > STORM else due[:1]
-        found = read_incidents(connection, numbers=told)
-        if phase == "opened":  # what is over by now is told first as it began
-            found = [replace(one, closed_at=None) for one in found]
+        is_storm = len(due) > STORM
+        ids = due if is_storm else due[:1]
+        found = read_incidents(connection, ids=ids)
+        if phase == "opened":  # an incident can recover before its first message is sent
+            found = [replace(record, closed_at=None) for record in found]
         as_of = last_published_at(connection)
-        many = len(found) > 1
-        notice = digest_of(found, place, as_of) if many else notice_of(found[0], place, as_of)
-        try:
-            channel.send(notice)
-        except DeliveryError as error:
-            failure = error
-            _note_failure(connection, channel.name, phase, told, error)
-        else:
+        notice = digest_of(found, place, as_of) if is_storm else notice_of(found[0], place, as_of)
+        error = try_to_send(channel, notice)
+        if not error:
             reach("alerts.sent")
-            _mark(connection, channel.name, phase, told)
-            _log.info("told %s: %s", channel.name, notice.subject)
-    if failure:
-        raise failure
+            _log.info("sent to %s: %s", channel.name, notice.subject)
+        _record_attempt(connection, channel.name, phase, ids, error)
+    if error:
+        raise error
     return True
 
 
 def _claim(connection: Connection, channel: str, phase: str, only: int | None) -> list[int]:
-    """Lock and return the incidents whose message is due; an end is told after its beginning."""
+    """Lock and return the incidents whose message is due. A recovery follows its first message."""
     rows = connection.execute(
         """
-        select owed.incident_id
-        from ops.deliveries as owed inner join ops.incidents using (incident_id)
-        where owed.channel = %(channel)s and owed.phase = %(phase)s and owed.sent_at is null
-            and owed.next_try_at <= clock_timestamp()
-            and (%(only)s::bigint is null or owed.incident_id = %(only)s)
+        select pending.incident_id
+        from ops.deliveries as pending inner join ops.incidents using (incident_id)
+        where pending.channel = %(channel)s and pending.phase = %(phase)s
+            and pending.sent_at is null and pending.next_try_at <= clock_timestamp()
+            and (%(only)s::bigint is null or (pending.incident_id = %(only)s and (
+                select count(*) < %(storm)s from ops.deliveries
+                where channel = %(channel)s and sent_at > clock_timestamp() - interval '1 minute'
+            )))
             and not exists (
                 select from ops.silences
                 where silences.fingerprint = incidents.fingerprint
                     and silences.until_at > clock_timestamp()
             )
-            and (owed.phase = 'opened' or exists (
-                select from ops.deliveries as begun
-                where begun.incident_id = owed.incident_id and begun.channel = owed.channel
-                    and begun.phase = 'opened' and begun.sent_at is not null
+            and (pending.phase = 'opened' or exists (
+                select from ops.deliveries as first
+                where first.incident_id = pending.incident_id and first.channel = pending.channel
+                    and first.phase = 'opened' and first.sent_at is not null
             ))
-        order by owed.incident_id
-        for update of owed skip locked
+        order by pending.incident_id
+        for update of pending skip locked
         """,
-        {"channel": channel, "phase": phase, "only": only},
+        {"channel": channel, "phase": phase, "only": only, "storm": STORM},
     )
     return [row[0] for row in rows]
 
 
-def _mark(connection: Connection, channel: str, phase: str, told: list[int]) -> None:
-    connection.execute(
-        """
-        update ops.deliveries
-        set attempts = attempts + 1, last_error = null, sent_at = clock_timestamp()
-        where channel = %s and phase = %s and incident_id = any(%s)
-        """,
-        [channel, phase, told],
-    )
-
-
-def _note_failure(
-    connection: Connection, channel: str, phase: str, told: list[int], error: DeliveryError
+def _record_attempt(
+    connection: Connection, channel: str, phase: str, ids: list[int], error: DeliveryError | None
 ) -> None:
-    """Put the next attempt off: exponentially, and for as long as the channel asks."""
+    """Mark messages as sent or, after an error, delay their retry: exponentially, or as asked."""
+    text, retry_after = (str(error), error.retry_after) if error else (None, 0)
+    # At most 45 seconds, which is less than a minute, so that every run of the watch retries.
     connection.execute(
         """
         update ops.deliveries
         set attempts = attempts + 1, last_error = %s,
-            next_try_at = clock_timestamp() + make_interval(secs => greatest(
-                %s::float8, least(%s::float8, %s * power(2, least(attempts, 10)))
-            ))
+            sent_at = case when %s::text is null then clock_timestamp() end,
+            next_try_at = clock_timestamp() + make_interval(
+                secs => greatest(%s::float8, least(45, 5 * 2 ^ least(attempts, 4)))
+            )
         where channel = %s and phase = %s and incident_id = any(%s)
         """,
-        [str(error), error.retry_after, _LONGEST_DELAY, _FIRST_DELAY, channel, phase, told],
+        [text, text, retry_after, channel, phase, ids],
     )
-
-
-def _is_busy(connection: Connection, channel: Channel) -> bool:
-    row = connection.execute(
-        "select count(*) >= %s from ops.deliveries"
-        " where channel = %s and sent_at > clock_timestamp() - interval '1 minute'",
-        [STORM, channel.name],
-    ).fetchone()
-    return bool(row and row[0])

@@ -1,29 +1,28 @@
-"""What an incident is. Invariant: its text is free of secrets from the moment it exists.
+"""The incident and its record. Invariant: the texts of an incident never contain a secret.
 
-A cause is known by its fingerprint: what it is about (a source, a DAG, a file, a part), its class,
-and its day where it has one. The three ways in which a run fails share a class there, because the
-task that fails and the run that ends with it are one cause.
+The fingerprint identifies a cause: its subject (a source, a DAG, a file, a component), its class,
+and its day if it has one. The three classes of a failed run share one fingerprint, because a failed
+task and the failed run that contains it are one cause.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 import msgspec
 
 from scripts.alerts.redaction import clean
 
-_MOST_SUBJECT = 200
-_MOST_URL = 800
-_URL = "/:?&=#%+@~,;!$'()*"  # what may stand in a link: no space, and no mark that ends one
+_MAX_SUBJECT = 200  # characters
+_MAX_URL = 800
+_URL = "/:?&=#%+@~,;!$'()*"  # allowed in a link: no space, and no character that ends a link
 
 
 class Kind(StrEnum):
-    """The classes; each one is the anchor of its section in the run book."""
+    """The classes of incidents. The value is the anchor of the section in the run book."""
 
     RUN_FAILED = "run-failed"
     RUN_TIMED_OUT = "run-timed-out"
@@ -44,21 +43,13 @@ FAILURES = frozenset({Kind.RUN_FAILED, Kind.RUN_TIMED_OUT, Kind.DBT_TEST_FAILED}
 
 
 class Incident(msgspec.Struct, frozen=True):
-    """What went wrong.
-
-    Attributes:
-        kind: the class.
-        subject: what it is about: a source, a DAG, a file, a part of the installation.
-        day: the day it is about, where it has one.
-        facts: what is known, by label, in the order of showing; plain text of one line each.
-        links: where to look, by label; the first one is the most useful.
-    """
+    """A problem. Create it with `new`, which redacts. The constructor is for stored incidents."""
 
     kind: Kind
-    subject: str
-    day: date | None = None
-    facts: dict[str, str] = {}
-    links: dict[str, str] = {}
+    subject: str  # the source, DAG, file or component that has the problem
+    day: date | None = None  # of the data, if the problem concerns one day
+    facts: dict[str, str] = {}  # by label, in display order. Each one is plain text in one line.
+    links: dict[str, str] = {}  # URLs by label, the most useful one first
 
     @classmethod
     def new(
@@ -66,16 +57,15 @@ class Incident(msgspec.Struct, frozen=True):
         kind: Kind,
         subject: str,
         day: date | None = None,
-        facts: Mapping[str, str] = MappingProxyType({}),
-        links: Mapping[str, str] = MappingProxyType({}),
+        facts: Mapping[str, str] | None = None,
+        links: Mapping[str, str] | None = None,
     ) -> Self:
-        """Create an incident from texts of any origin: each one is redacted and shortened, once.
-
-        What reads a stored incident back calls the constructor, which changes nothing.
-        """
-        urls = {label: quote(clean(url, _MOST_URL), safe=_URL) for label, url in links.items()}
-        cleaned = {label: clean(text) for label, text in facts.items()}
-        return cls(kind, clean(subject, _MOST_SUBJECT), day, cleaned, urls)
+        """Create an incident from texts of any origin. Each text is redacted and shortened."""
+        cleaned = {label: clean(text) for label, text in (facts or {}).items()}
+        urls = {
+            label: quote(clean(url, _MAX_URL), safe=_URL) for label, url in (links or {}).items()
+        }
+        return cls(kind, clean(subject, _MAX_SUBJECT), day, cleaned, urls)
 
     @property
     def fingerprint(self) -> str:
@@ -87,7 +77,7 @@ class Incident(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class IncidentRecord:
-    """An incident with its life; without the warehouse it has no number."""
+    """An incident as stored in ``ops.incidents``. Without the warehouse it has no number."""
 
     incident: Incident
     incident_id: int | None = None
@@ -95,35 +85,35 @@ class IncidentRecord:
     closed_at: datetime | None = None
     seen: int = 1
 
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """Read a row of ``ops.incidents`` or ``ops.v_health_incidents``, with details as text."""
+        incident = {**row, **msgspec.json.decode(row["details"])}
+        return msgspec.convert({**row, "incident": incident}, cls)
+
     @property
     def lasted(self) -> timedelta:
-        """How long it lasted, in whole seconds."""
+        """The time from open to close in whole seconds, or 0 if the incident is open."""
         if not (self.opened_at and self.closed_at):
             return timedelta(0)
         return timedelta(seconds=round((self.closed_at - self.opened_at).total_seconds()))
 
 
 class FailedTest(msgspec.Struct, frozen=True):
-    """A dbt test that found rows which should not be there.
-
-    Attributes:
-        name: the test's name in the dbt project.
-        failures: how many rows it found.
-        keys: of the first of them, as ``post_id=7, day=2026-01-31``; empty where none is known.
-        severity: ``error`` publishes nothing until it passes, ``warn`` only tells.
-    """
+    """A dbt test that found invalid rows."""
 
     name: str
-    failures: int
-    keys: tuple[str, ...] = ()
-    severity: Literal["error", "warn"] = "error"
+    failures: int  # the number of invalid rows
+    keys: tuple[str, ...] = ()  # of the first rows, as "post_id=7, day=2026-01-31", if known
+    severity: Literal["error", "warn"] = "error"  # only an error blocks the publish
 
     def line(self) -> str:
-        """Return it as one line."""
+        """Return the test as one line."""
         keys = f": {'; '.join(self.keys)}" if self.keys else ""
         return f"{self.name} found {self.failures}{keys}"
 
 
-def no_answer(part: str, error: Exception) -> Incident:
-    """Return the incident of a part that does not answer: the warehouse, the landing zone, ..."""
-    return Incident.new(Kind.NO_ANSWER, part, facts={"Error": f"{type(error).__name__}: {error}"})
+def no_answer(component: str, error: Exception) -> Incident:
+    """Return the incident of a component that does not answer, such as the warehouse."""
+    text = f"{type(error).__name__}: {error}"
+    return Incident.new(Kind.NO_ANSWER, component, facts={"Error": text})

@@ -1,60 +1,64 @@
-"""The tables of incidents. Invariant: a cause is open at most once, and what is owed is a row.
+"""The tables of incidents. Invariant: at most one open incident per cause, and no message is lost.
 
-A delivery is owed from the transaction that opens or closes its incident until a channel has taken
-it: nothing that dies in between can forget it.
+``ops.deliveries`` is a transactional outbox. The transaction that opens or closes an incident also
+inserts its pending messages. A message stays pending until its channel accepts it, so a crash
+forgets none.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.json import Json
 
-from scripts.alerts.incident import Incident, IncidentRecord, Kind
+from scripts.alerts.incident import Incident, IncidentRecord
 from scripts.errors import UnavailableError
 from scripts.warehouse.connection import connect
 
 Connection = psycopg.Connection[Any]
 
-# A callback has a few seconds: nothing may wait for a lock, or for a host that is silent.
+# A callback has only a few seconds. It must not wait for a lock or for a host that does not answer.
 _LIMITS = "-c statement_timeout=5s -c lock_timeout=3s"
 _CONNECT_SECONDS = 3
 
 
-class _Details(msgspec.Struct):
-    facts: dict[str, str] = {}
-    links: dict[str, str] = {}
+class UnrecordedAlert(msgspec.Struct):
+    """An incident that was reported without the table, and the channels that accepted it."""
+
+    incident: Incident
+    opened_at: datetime
+    channels: list[str]
 
 
 @contextmanager
 def connected(dsn: str) -> Iterator[Connection]:
-    """Connect in autocommit mode; raises UnavailableError for whatever the warehouse says."""
+    """Connect in autocommit mode. Every database error becomes an UnavailableError."""
+    options = {"connect_timeout": _CONNECT_SECONDS, "options": _LIMITS, "autocommit": True}
     try:
-        with connect(
-            dsn, connect_timeout=_CONNECT_SECONDS, options=_LIMITS, autocommit=True
-        ) as connection:
+        with connect(dsn, **options) as connection:
             yield connection
     except psycopg.Error as error:
-        raise UnavailableError(f"ops.incidents: {type(error).__name__}") from None
+        raise UnavailableError(
+            f"ops.incidents: {type(error).__name__}. Check the warehouse."
+        ) from None
 
 
-def see(
+def record_sighting(
     connection: Connection, incident: Incident, channels: Sequence[str], *, is_again: bool = False
 ) -> int:
-    """Record that a cause is seen, and what is owed for it; return the incident's number.
+    """Open the incident if its cause has none, add its pending messages, and return its id.
 
-    Args:
-        connection: in autocommit mode.
-        incident: opened, or, if its cause is open, seen once more.
-        channels: names of those that must be told, unless the cause is silenced.
-        is_again: whether a sighting of an open incident adds to its count.
+    `channels` are the names of the channels to notify, unless the cause is silenced. `is_again`
+    increases the count of an incident that is already open.
     """
-    details = msgspec.json.encode(_Details(incident.facts, incident.links)).decode()
+    details = Json({"facts": incident.facts, "links": incident.links})
+    cause = [incident.fingerprint, incident.kind, incident.subject, incident.day]
     with connection.transaction():
-        row = connection.execute(
+        [(incident_id,)] = connection.execute(
             """
             insert into ops.incidents as known (fingerprint, kind, subject, day, details)
             values (%s, %s, %s, %s, %s)
@@ -62,16 +66,8 @@ def see(
                 set seen = known.seen + %s, last_seen_at = clock_timestamp()
             returning incident_id
             """,
-            [
-                incident.fingerprint,
-                incident.kind,
-                incident.subject,
-                incident.day,
-                details,
-                int(is_again),
-            ],
-        ).fetchone()
-        number: int = row[0] if row else 0
+            [*cause, details, int(is_again)],
+        )
         connection.execute(
             """
             insert into ops.deliveries (incident_id, channel, phase)
@@ -82,43 +78,36 @@ def see(
             )
             on conflict do nothing
             """,
-            [number, list(channels), incident.fingerprint],
+            [incident_id, list(channels), incident.fingerprint],
         )
-    return number
+    return int(incident_id)
 
 
-def record_earlier(
-    connection: Connection, incident: Incident, channels: Sequence[str], opened_at: datetime
-) -> None:
-    """Record what was told on some channels, since a moment, while there was no table."""
+def record_earlier(connection: Connection, alert: UnrecordedAlert) -> None:
+    """Record an incident that was reported earlier, and mark its messages as sent."""
     with connection.transaction():
-        number = see(connection, incident, channels)
-        connection.execute(
-            "update ops.incidents set opened_at = least(opened_at, %s) where incident_id = %s",
-            [opened_at, number],
-        )
+        number = record_sighting(connection, alert.incident, alert.channels)
         connection.execute(
             """
+            with earlier as (
+                update ops.incidents set opened_at = least(opened_at, %s) where incident_id = %s
+            )
             update ops.deliveries set sent_at = clock_timestamp()
-            where incident_id = %s and phase = 'opened' and sent_at is null
+            where incident_id = %s and channel = any(%s) and phase = 'opened' and sent_at is null
             """,
-            [number],
+            [alert.opened_at, number, number, alert.channels],
         )
 
 
-def close(connection: Connection, fingerprint: str) -> int | None:
-    """End the open incident of a cause; who was to be told of it is owed the end, too.
-
-    Returns:
-        the incident's number, or None if none was open.
-    """
+def close_incident(connection: Connection, fingerprint: str) -> int | None:
+    """Close the open incident of a cause and add its recovery messages. Return its id, or None."""
     row = connection.execute(
         """
         with closed as (
             update ops.incidents set closed_at = clock_timestamp()
             where fingerprint = %s and closed_at is null
             returning incident_id
-        ), owed as (
+        ), pending as (
             insert into ops.deliveries (incident_id, channel, phase)
             select incident_id, channel, 'recovered'
             from closed inner join ops.deliveries using (incident_id)
@@ -135,25 +124,25 @@ def read_incidents(
     connection: Connection,
     *,
     only_open: bool = False,
-    numbers: Sequence[int] | None = None,
+    ids: Sequence[int] | None = None,
     limit: int | None = None,
 ) -> list[IncidentRecord]:
-    """Return incidents, oldest first; `limit` keeps the latest of them."""
+    """Return the latest `limit` incidents, oldest first."""
     rows = connection.cursor(row_factory=dict_row).execute(
         """
         select incident_id, kind, subject, day, details::text as details, opened_at, closed_at, seen
         from ops.incidents
         where (not %(only_open)s or closed_at is null)
-            and (%(numbers)s::bigint[] is null or incident_id = any(%(numbers)s))
+            and (%(ids)s::bigint[] is null or incident_id = any(%(ids)s))
         order by incident_id desc limit %(limit)s
         """,
-        {"only_open": only_open, "numbers": numbers, "limit": limit},
+        {"only_open": only_open, "ids": ids, "limit": limit},
     )
-    return [_recorded(row) for row in rows][::-1]
+    return [IncidentRecord.of_row(row) for row in rows][::-1]
 
 
 def silence(connection: Connection, fingerprint: str, until: datetime, ticket: str) -> None:
-    """Tell nobody of a cause until a moment; a later call replaces the earlier one."""
+    """Send no messages about a cause until a time. A later call replaces the earlier one."""
     connection.execute(
         """
         insert into ops.silences (fingerprint, until_at, ticket) values (%s, %s, %s)
@@ -162,13 +151,4 @@ def silence(connection: Connection, fingerprint: str, until: datetime, ticket: s
                 created_at = clock_timestamp()
         """,
         [fingerprint, until, ticket],
-    )
-
-
-def _recorded(row: dict[str, Any]) -> IncidentRecord:
-    details = msgspec.json.decode(row["details"], type=_Details)
-    day: date | None = row["day"]
-    incident = Incident(Kind(row["kind"]), row["subject"], day, details.facts, details.links)
-    return IncidentRecord(
-        incident, row["incident_id"], row["opened_at"], row["closed_at"], int(row["seen"])
     )

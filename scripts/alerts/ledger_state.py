@@ -1,61 +1,59 @@
-"""What ledger and landing zone say is wrong. Invariant: it changes nothing, tells no content."""
+"""Detect problems in the ledger and the landing zone. Invariant: read-only, no record content."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Any
 
-from scripts.alerts.incident import Incident, Kind
+from scripts.alerts.causes import Findings
+from scripts.alerts.incident import Incident, Kind, no_answer
 from scripts.alerts.incident_table import Connection
+from scripts.errors import UnavailableError
 from scripts.landing.keys import raw_key
 from scripts.reconcile.freshness import has_many_rejects, is_stale, overdue_before
 from scripts.reconcile.watch import PipelineState
 from scripts.settings import RunSettings
 from scripts.warehouse.ledger import last_published_at
 
-SEEN_BY_WATCH = frozenset({Kind.DAY_LATE, Kind.OBJECT_PARKED})
-SEEN_IN_LEDGER = frozenset(
-    {Kind.LOAD_UNPUBLISHED, Kind.MARTS_STALE, Kind.MANY_REJECTS, Kind.VOLUME_UNUSUAL}
-)
+WatchResult = PipelineState | UnavailableError  # of `scripts.reconcile.watch`
 
 
-def watched_incidents(seen: PipelineState, settings: RunSettings) -> Iterator[Incident]:
-    """Yield an incident a late day and a parked object."""
-    for source, day in map(_parsed, seen.late):
-        facts = {
-            "Object": raw_key(source, day),
-            "Due": f"{settings.landing_deadline_hours:g} hours after midnight UTC of the day",
-        }
-        yield Incident.new(Kind.DAY_LATE, source, day, facts)
-    for name, reason in seen.parked.items():
-        source, day = _parsed(name)
-        facts = {"Object": raw_key(source, day), "Reason": reason}
-        yield Incident.new(Kind.OBJECT_PARKED, source, day, facts)
+def read_ledger_state(
+    connection: Connection, state: WatchResult, settings: RunSettings, now: datetime
+) -> Findings:
+    """Return the problems in the ledger and in the landing zone."""
+    incidents = [
+        *_overdue(connection, settings, now),
+        *_stale(connection, settings, now),
+        *_rejects(connection, settings),
+        *_unusual(connection, settings, now),
+    ]
+    if isinstance(state, UnavailableError):
+        incidents.append(no_answer("landing zone", state))
+        return Findings(incidents, unknown=frozenset({Kind.DAY_LATE, Kind.OBJECT_PARKED}))
+    return Findings([*incidents, *_late_and_parked(state, settings)])
 
 
-def ledger_incidents(
-    connection: Connection, settings: RunSettings, now: datetime
-) -> Iterator[Incident]:
-    """Yield what the ledger shows: loads not published, stale marts, rejects, unusual volume."""
-    yield from _unpublished(connection, settings, now)
-    yield from _stale(connection, settings, now)
-    yield from _rejects(connection, settings)
-    yield from _unusual(connection, settings, now)
+def _late_and_parked(state: PipelineState, settings: RunSettings) -> Iterator[Incident]:
+    due = f"{settings.landing_deadline_hours:g} hours after midnight UTC of the day"
+    late = [(Kind.DAY_LATE, name, "Due", due) for name in state.late]
+    parked = [(Kind.OBJECT_PARKED, name, "Reason", text) for name, text in state.parked.items()]
+    for kind, name, label, text in late + parked:
+        source, day_text = name.split("/")
+        day = date.fromisoformat(day_text)
+        yield Incident.new(kind, source, day, {"Object": raw_key(source, day), label: text})
 
 
-def _unpublished(
-    connection: Connection, settings: RunSettings, now: datetime
-) -> Iterator[Incident]:
+def _overdue(connection: Connection, settings: RunSettings, now: datetime) -> Iterator[Incident]:
     rows = connection.execute(
         """
         select count(*), min(day), max(day), min(loaded_at) from ops.loads
         where is_current and published_at is null and loaded_at < %s
+        having count(*) > 0
         """,
         [overdue_before(settings, now)],
     )
     for count, first, last, since in rows:
-        if count:
-            facts = {"Days": f"{count}, from {first} to {last}", "Since": f"{since:%F %H:%M} UTC"}
-            yield Incident.new(Kind.LOAD_UNPUBLISHED, "loads", facts=facts)
+        facts = {"Days": f"{count}, from {first} to {last}", "Since": f"{since:%F %H:%M} UTC"}
+        yield Incident.new(Kind.LOAD_UNPUBLISHED, "loads", facts=facts)
 
 
 def _stale(connection: Connection, settings: RunSettings, now: datetime) -> Iterator[Incident]:
@@ -75,21 +73,17 @@ def _rejects(connection: Connection, settings: RunSettings) -> Iterator[Incident
         """
     )
     for source, day, load_id, received, rejected in rows:
-        if not has_many_rejects(received, rejected, settings):
-            continue
-        facts = {
-            "Rejected": f"{rejected} of {received} ({rejected / received:.1%})",
-            "Load": str(load_id),
-        }
-        yield Incident.new(Kind.MANY_REJECTS, source, day, facts)
+        if has_many_rejects(received, rejected, settings):
+            share = f"{rejected} of {received} ({rejected / received:.1%})"
+            facts = {"Rejected": share, "Load": str(load_id)}
+            yield Incident.new(Kind.MANY_REJECTS, source, day, facts)
 
 
 def _unusual(connection: Connection, settings: RunSettings, now: datetime) -> Iterator[Incident]:
     """Compare with the weeks before, as the dbt test ``volume_is_usual`` does."""
-    known = connection.execute("select to_regclass('build.fct_daily_loads')").fetchone()
-    if known is None or known[0] is None:
-        return
-    rows: Any = connection.execute(
+    if connection.execute("select to_regclass('build.fct_daily_loads')").fetchone() == (None,):
+        return  # dbt has never run
+    rows = connection.execute(
         """
         select source, day, loaded, z_score from build.fct_daily_loads
         where day > %s and abs(z_score) > %s
@@ -100,8 +94,3 @@ def _unusual(connection: Connection, settings: RunSettings, now: datetime) -> It
     for source, day, loaded, z_score in rows:
         facts = {"Rows": str(loaded), "Deviation": f"{z_score:+.1f} standard deviations"}
         yield Incident.new(Kind.VOLUME_UNUSUAL, source, day, facts)
-
-
-def _parsed(name: str) -> tuple[str, date]:
-    source, day = name.split("/")
-    return source, date.fromisoformat(day)

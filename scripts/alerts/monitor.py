@@ -1,8 +1,8 @@
-"""The safe path: what is wrong now is told, whatever callbacks did. Invariant: state alone decides.
+"""The safe path: report every problem that exists now. Invariant: it depends on state alone.
 
-It goes on where a part does not answer: that is an incident like others. Without the warehouse
-there is no table to remember what was told, so the caller keeps a small note of it, and the first
-look that has the table again adopts it.
+It does not depend on callbacks. A component that does not answer is an incident like any other.
+Without the warehouse, no table can record what was reported. The caller then stores a note, and the
+first run with the warehouse copies the note into the table.
 """
 
 import logging
@@ -14,21 +14,15 @@ from typing import Any
 import msgspec
 import requests
 
-from scripts.alerts import incident_table
+from scripts.alerts import delivery, incident_table
 from scripts.alerts.airflow_api import AirflowApi
 from scripts.alerts.airflow_state import SEEN_IN_AIRFLOW, read_airflow_state
-from scripts.alerts.causes import plan
+from scripts.alerts.causes import Findings, plan
 from scripts.alerts.channels import Channel
-from scripts.alerts.delivery import count_unreported, deliver, failing_channels, send_without_table
-from scripts.alerts.incident import FAILURES, Incident, Kind, no_answer
-from scripts.alerts.ledger_state import (
-    SEEN_BY_WATCH,
-    SEEN_IN_LEDGER,
-    ledger_incidents,
-    watched_incidents,
-)
+from scripts.alerts.incident import FAILURES, IncidentRecord, Kind, no_answer
+from scripts.alerts.incident_table import Connection, UnrecordedAlert
+from scripts.alerts.ledger_state import WatchResult, read_ledger_state
 from scripts.errors import PipelineError, UnavailableError
-from scripts.reconcile.watch import PipelineState
 from scripts.settings import Deployment, RunSettings
 
 _HEARTBEAT_SECONDS = 10
@@ -37,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MonitorContext:
-    """What a patrol works with; `airflow` opens the REST API, or is None where none is known."""
+    """The inputs of `monitor`. Without `airflow`, which opens the REST API, it skips Airflow."""
 
     dsn: str
     channels: Sequence[Channel]
@@ -47,136 +41,81 @@ class MonitorContext:
     airflow: Callable[[], AirflowApi] | None = None
 
 
-class UnrecordedAlert(msgspec.Struct):
-    """An incident that was told while there was no table: since when, and on which channels."""
+def monitor(context: MonitorContext, state: WatchResult, note: list[Any]) -> list[Any]:
+    """Open, report and close incidents. Then ping the dead-man's switch.
 
-    incident: Incident
-    opened_at: datetime
-    channels: list[str]
-
-
-@dataclass
-class _Findings:
-    """What was looked at, and what is wrong there."""
-
-    incidents: list[Incident]
-    observed: set[Kind]
-    succeeded: set[str]
-
-
-def monitor(
-    post: MonitorContext, seen: PipelineState | UnavailableError, note: list[Any]
-) -> list[Any]:
-    """Open, tell and close incidents; then ping the dead-man's switch.
-
-    Args:
-        post: doors and settings.
-        seen: landing zone and ledger as `scripts.reconcile.watch` saw them, or why it could not.
-        note: what the patrol before this one returned, or [].
-
-    Returns:
-        plain JSON to hand to the next patrol.
+    `note` is the return value of the previous run, or []. It is plain JSON.
     """
     now = datetime.now(UTC)
-    told = msgspec.convert(note, list[UnrecordedAlert])
+    alerts = msgspec.convert(note, list[UnrecordedAlert])
     try:
-        with incident_table.connected(post.dsn) as connection:
-            for one in told:
-                incident_table.record_earlier(connection, one.incident, one.channels, one.opened_at)
-            told = []
-            unheard = _tabled(connection, post, seen, now)
+        with incident_table.connected(context.dsn) as connection:
+            for alert in alerts:
+                incident_table.record_earlier(connection, alert)
+            alerts = []
+            unreported = _update_table(connection, context, state, now)
     except UnavailableError as error:
-        told = _untabled(post, error, told, now)
-        unheard = sum(not one.channels for one in told)
-    heartbeat(post.place.heartbeat_url, is_well=not (unheard and post.channels))
-    kept: list[Any] = msgspec.to_builtins(told)
-    return kept
+        alerts = _report_without_table(context, error, alerts, now)
+        unreported = sum(not alert.channels for alert in alerts)
+    _ping(context.place.heartbeat_url, is_well=not (unreported and context.channels))
+    return list(msgspec.to_builtins(alerts))
 
 
-def heartbeat(url: str, *, is_well: bool) -> None:
-    """Ping the dead-man's switch; where nobody could be told, say so there: it tells somebody."""
+def _update_table(
+    connection: Connection, context: MonitorContext, state: WatchResult, now: datetime
+) -> int:
+    """Open, report and close incidents. Return how many have reached no channel."""
+    channels, place = context.channels, context.place
+    delivery.deliver(connection, channels, place)  # before the checks, which can be slow
+    open_now = incident_table.read_incidents(connection, only_open=True)
+    ledger = read_ledger_state(connection, state, context.settings, now)
+    airflow = _check_airflow(context, open_now, now)
+    failing = delivery.failing_channels(connection, channels)
+    present = [*ledger.incidents, *airflow.incidents, *failing]
+    observed = set(Kind) - ledger.unknown - airflow.unknown
+    changes = plan(present, open_now, observed, airflow.succeeded)
+    for fingerprint in changes.to_close:
+        incident_table.close_incident(connection, fingerprint)
+    for incident in changes.to_record:
+        # A channel that fails is reported on the other channels.
+        subject = incident.subject if incident.kind is Kind.DELIVERY_FAILED else ""
+        names = [channel.name for channel in channels if channel.name != subject]
+        incident_table.record_sighting(connection, incident, names)
+    delivery.deliver(connection, channels, place)
+    return delivery.count_unreported(connection)
+
+
+def _check_airflow(
+    context: MonitorContext, open_now: Sequence[IncidentRecord], now: datetime
+) -> Findings:
+    if context.airflow is None:
+        _log.warning("connection airflow_api is not set: only callbacks report failed runs")
+        return Findings([], SEEN_IN_AIRFLOW)
+    try:
+        return read_airflow_state(context.airflow(), open_now, context.airflow_url, now)
+    except PipelineError as error:
+        return Findings([no_answer("Airflow API", error)], SEEN_IN_AIRFLOW)
+
+
+def _report_without_table(
+    context: MonitorContext, error: UnavailableError, alerts: list[UnrecordedAlert], now: datetime
+) -> list[UnrecordedAlert]:
+    """Report each problem once. Failed runs are left to their callbacks."""
+    incidents = [no_answer("warehouse", error), *_check_airflow(context, [], now).incidents]
+    reported = {alert.incident.fingerprint: alert for alert in alerts if alert.channels}
+    for incident in incidents:
+        if incident.kind not in FAILURES and incident.fingerprint not in reported:
+            names = delivery.send_without_table(incident, context.channels, context.place)
+            reported[incident.fingerprint] = UnrecordedAlert(incident, now, names)
+    return list(reported.values())
+
+
+def _ping(url: str, *, is_well: bool) -> None:
+    """Ping the dead-man's switch. If an incident reached no channel, ping its URL for failures."""
     if not url:
         return
     try:
         target = url if is_well else f"{url.rstrip('/')}/fail"
         requests.get(target, timeout=_HEARTBEAT_SECONDS).raise_for_status()
-    except requests.RequestException as error:  # its URL is a secret: only the type is told
-        _log.warning("the heartbeat was not taken: %s", type(error).__name__)
-
-
-def _tabled(
-    connection: incident_table.Connection,
-    post: MonitorContext,
-    seen: PipelineState | UnavailableError,
-    now: datetime,
-) -> int:
-    """Bring the table up to what is seen and send what is owed; return how many nobody heard of."""
-    names = [channel.name for channel in post.channels]
-    deliver(connection, post.channels, post.place)  # first what is owed: a part may be slow
-    open_now = incident_table.read_incidents(connection, only_open=True)
-    found = _look(connection, post, seen, now)
-    _look_at_airflow(post, found, open_now, now)
-    failing = failing_channels(connection, names)
-    found.incidents += [_delivery_failed(name, error) for name, error in failing.items()]
-    to_do = plan(found.incidents, open_now, found.observed, found.succeeded)
-    for fingerprint in to_do.close:
-        incident_table.close(connection, fingerprint)
-    for incident in to_do.see:
-        # A channel that takes nothing is told of on the others.
-        is_about = incident.subject if incident.kind is Kind.DELIVERY_FAILED else ""
-        incident_table.see(connection, incident, [name for name in names if name != is_about])
-    deliver(connection, post.channels, post.place)
-    return count_unreported(connection)
-
-
-def _look(
-    connection: incident_table.Connection,
-    post: MonitorContext,
-    seen: PipelineState | UnavailableError,
-    now: datetime,
-) -> _Findings:
-    found = _Findings(
-        [*ledger_incidents(connection, post.settings, now)],
-        {*SEEN_IN_LEDGER, Kind.DELIVERY_FAILED, Kind.NO_ANSWER},
-        set(),
-    )
-    if isinstance(seen, PipelineState):
-        found.incidents += watched_incidents(seen, post.settings)
-        found.observed |= SEEN_BY_WATCH
-    else:
-        found.incidents.append(no_answer("landing zone", seen))
-    return found
-
-
-def _look_at_airflow(
-    post: MonitorContext, found: _Findings, open_now: Sequence[Any], now: datetime
-) -> None:
-    if post.airflow is None:
-        _log.warning("no connection airflow_api: failed runs are told by callbacks alone")
-        return
-    try:
-        airflow = read_airflow_state(post.airflow(), open_now, post.airflow_url, now)
-    except PipelineError as error:
-        found.incidents.append(no_answer("Airflow API", error))
-        return
-    found.incidents += airflow.incidents
-    found.observed |= SEEN_IN_AIRFLOW
-    found.succeeded |= airflow.succeeded
-
-
-def _untabled(
-    post: MonitorContext, error: UnavailableError, told: list[UnrecordedAlert], now: datetime
-) -> list[UnrecordedAlert]:
-    """Tell what is wrong once, without the table; failed runs are left to their callbacks."""
-    found = _Findings([no_answer("warehouse", error)], set(), set())
-    _look_at_airflow(post, found, [], now)
-    heard = {one.incident.fingerprint: one for one in told if one.channels}
-    for incident in found.incidents:
-        if incident.kind not in FAILURES and incident.fingerprint not in heard:
-            channels = send_without_table(incident, post.channels, post.place)
-            heard[incident.fingerprint] = UnrecordedAlert(incident, now, channels)
-    return list(heard.values())
-
-
-def _delivery_failed(channel: str, error: str) -> Incident:
-    return Incident.new(Kind.DELIVERY_FAILED, channel, facts={"Error": error})
+    except requests.RequestException as error:  # only the type, because the URL is a secret
+        _log.warning("HEARTBEAT_URL did not accept the ping: %s", type(error).__name__)

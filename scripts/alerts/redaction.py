@@ -1,7 +1,7 @@
-"""Keeps secrets and records out of what is told. Invariant: what leaves `clean` is one short line.
+"""Remove secrets and data from the texts of alerts. Invariant: `clean` returns one short line.
 
-Two nets: the values that this process knows to be secret, and the shapes that secrets have. A third
-rule keeps the content of records out: databases repeat the value that they refuse.
+It masks the secrets that this process knows, and text that has the shape of a secret. It also
+removes the values that a database repeats in an error, because they are the content of records.
 """
 
 import re
@@ -17,63 +17,60 @@ _SECRET_NAME = re.compile(
     r"(?i)password|passwd|secret|token|fernet|private|api_?key|access_key|HEARTBEAT_URL|_DSN$"
 )
 _DSN_PASSWORD = re.compile(r"://[^/\s:@]*:([^\s@]+)@|\bpassword='?([^\s']+)")
-_SHORTEST_SECRET = 6
-_MOST_CHARACTERS = 500
-_MOST_READ = 4_000
-_SHAPES = [
-    (re.compile(pattern), rf"\g<1>{MASK}")
-    for pattern in (
-        r"(://[^/\s:@]*:)[^\s@]+(?=@)",  # the password of a URL or DSN
-        r"(https?://hooks\.slack[-a-z]*\.com/)[^\s|>\"']+",
-        r"(\b(?:Bearer|Basic|Token)\s+)[-A-Za-z0-9._~+/=]{6,}",
-        r"()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-        r"()\beyJ[-A-Za-z0-9_]{6,}\.[-A-Za-z0-9_.]+",  # a JSON web token
-        r"()\bxox[a-z]-[-A-Za-z0-9]{6,}",
-        r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*",
-        (
-            r"(?i)(\b[-\w.]{0,60}(?:passw(?:or)?d|secret|token|(?:api|access)[-_]?key|credential)[-\w.]{0,30}"
-            r"[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]+"
-        ),
-        r"(?i)([?&](?:sig|signature|x-amz-signature|x-amz-credential|key)=)[^&\s]+",
-    )
-]
-# PostgreSQL shows the value it does not take: it is a record's content.
-_ECHOES = [
+_MIN_SECRET_CHARACTERS = 6  # a shorter secret would mask ordinary words
+_MAX_CHARACTERS = 500
+_MAX_READ = 4_000
+# The first group of each shape is not secret.
+_SHAPES = (
+    r"(://[^/\s:@]*:)[^\s@]+(?=@)",  # the password of a URL or DSN
+    r"(https?://hooks\.slack[-a-z]*\.com/)[^\s|>\"']+",
+    r"(\b(?:Bearer|Basic|Token)\s+)[-A-Za-z0-9._~+/=]{6,}",
+    r"()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    r"()\beyJ[-A-Za-z0-9_]{6,}\.[-A-Za-z0-9_.]+",  # a JSON web token
+    r"()\bxox[a-z]-[-A-Za-z0-9]{6,}",
+    r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*",
     (
-        re.compile(r"(invalid (?:input|byte|value)[^\"]*|out of range[^\"]*|value )\"[^\"]*\"?"),
-        r'\1"…"',
+        r"(?i)(\b[-\w.]{0,60}(?:passw(?:or)?d|secret|token|(?:api|access)[-_]?key|credential)"
+        r"[-\w.]{0,30}[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]+"
     ),
-    (re.compile(r"(row contains |Key )\(.*"), r"\1(…)"),
-]
+    r"(?i)([?&](?:sig|signature|x-amz-signature|x-amz-credential|key)=)[^&\s]+",
+)
+# PostgreSQL repeats a value that it refuses.
+_ECHOES = (
+    (r"(invalid (?:input|byte|value)[^\"]*|out of range[^\"]*|value )\"[^\"]*\"?", r'\1"…"'),
+    (r"(row contains |Key )\(.*", r"\1(…)"),
+)
 
 
-def clean(text: object, most: int = _MOST_CHARACTERS) -> str:
-    """Return a text as one line without secrets, of at most `most` characters and an ellipsis."""
-    line = redact(" ".join(str(text)[:_MOST_READ].split()))
-    line = "".join(c if c.isprintable() else "�" for c in line[: most + 1])
-    return line if len(line) <= most else f"{line[:most]}…"
+def clean(text: object, limit: int = _MAX_CHARACTERS) -> str:
+    """Return a text as one line without secrets, cut after `limit` characters with an ellipsis."""
+    line = redact(" ".join(str(text)[:_MAX_READ].split()))
+    line = "".join(c if c.isprintable() else "�" for c in line[: limit + 1])
+    return line if len(line) <= limit else f"{line[:limit]}…"
 
 
 def redact(text: str) -> str:
-    """Mask known secrets, what is shaped like one, and the values that a database echoes."""
+    """Mask known secrets, texts with the shape of a secret, and values that a database repeats."""
     for secret in known_secrets(whole_environment()):
         text = text.replace(secret, MASK)
-    for pattern, masked in (*_SHAPES, *_ECHOES):
-        text = pattern.sub(masked, text)
+    for shape in _SHAPES:
+        text = re.sub(shape, rf"\g<1>{MASK}", text)
+    for echo, replacement in _ECHOES:
+        text = re.sub(echo, replacement, text)
     return text
 
 
 def known_secrets(environ: Mapping[str, str]) -> list[str]:
-    """Return every value of an environment that must not be shown, the longest first.
+    """Return the secret values of an environment, the longest first.
 
-    Passwords and extras of all connections, passwords of DSNs, and every variable whose name says
-    that it is secret. What is too short to be one is left out: it would mask ordinary words.
+    These are the passwords and secret extras of connections, the passwords of DSNs, and every
+    variable whose name indicates a secret.
     """
     found = frozenset().union(*(_secrets_of(*variable) for variable in environ.items()))
-    return sorted((s for s in found if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
+    return sorted((s for s in found if len(s) >= _MIN_SECRET_CHARACTERS), key=len, reverse=True)
 
 
-@lru_cache(maxsize=1024)  # the same variables are asked about for every text
+@lru_cache(maxsize=1024)  # each text asks for the same variables
 def _secrets_of(name: str, value: str) -> frozenset[str]:
     if name.startswith("AIRFLOW_CONN_"):
         return frozenset(_secrets_of_connection(value))
@@ -84,12 +81,12 @@ def _secrets_of(name: str, value: str) -> frozenset[str]:
 
 
 def _secrets_of_connection(text: str) -> set[str]:
-    """Return the password of a connection, and the values of its extra that are no setting."""
+    """Return the password of a connection, and the values of its extra that are secret."""
     try:
         parts = msgspec.json.decode(text)
         extra = parts.get("extra") or {}
         extra = msgspec.json.decode(extra) if isinstance(extra, str) else extra
-    except (msgspec.MsgspecError, AttributeError):  # the URI form, or a broken one: all of it
+    except (msgspec.MsgspecError, AttributeError):  # the URI form or invalid: the whole text
         password = _DSN_PASSWORD.search(text)
         return {text, *(password.groups(default="") if password else ())}
     found = {str(parts.get("password") or "")}

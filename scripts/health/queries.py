@@ -18,7 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from scripts.alerts.catalog import CATALOG
-from scripts.alerts.incident import Incident, IncidentRecord, Kind
+from scripts.alerts.incident import IncidentRecord
 from scripts.errors import UnavailableError
 from scripts.warehouse.connection import connect, plain_errors
 
@@ -104,11 +104,6 @@ class HealthData(msgspec.Struct, frozen=True):
     owed: list[UndeliveredMessages]
 
 
-class _Details(msgspec.Struct):
-    facts: dict[str, str] = {}
-    links: dict[str, str] = {}
-
-
 def read_health_data(dsn: str, now: datetime) -> HealthData:
     """Read the views. The role reader is sufficient.
 
@@ -190,7 +185,4 @@ def _incidents(connection: psycopg.Connection[Any]) -> tuple[list[OpenIncident],
 
 
 def _incident(row: dict[str, Any]) -> OpenIncident:
-    details = msgspec.json.decode(row["details"], type=_Details)
-    incident = Incident(Kind(row["kind"]), row["subject"], row["day"], details.facts, details.links)
-    recorded = IncidentRecord(incident, row["incident_id"], row["opened_at"], None, row["seen"])
-    return OpenIncident(recorded, row["silent_until"])
+    return OpenIncident(IncidentRecord.of_row(row), row["silent_until"])

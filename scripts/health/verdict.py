@@ -107,7 +107,7 @@ def _needs(seen: HealthData, settings: RunSettings, now: datetime) -> list[Need]
     """Return every cause: errors first, then the oldest first."""
     known = {one.recorded.incident.fingerprint: one for one in seen.incidents}
     present = [*_derived(seen, settings, now)]
-    causes = plan(present, [one.recorded for one in seen.incidents], observed=()).see
+    causes = plan(present, [one.recorded for one in seen.incidents], observed=()).to_record
     runs = {
         Incident.new(Kind.OBJECT_PARKED, one.source, one.day).fingerprint: one.run_id
         for one in seen.parked

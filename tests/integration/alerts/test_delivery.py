@@ -13,8 +13,14 @@ import pytest
 from local.sinks import mails
 from scripts.alerts import incident_table
 from scripts.alerts.channels import DeliveryError
-from scripts.alerts.delivery import STORM, count_unreported, deliver, failing_channels
-from scripts.alerts.immediate import report_failure, report_recovery
+from scripts.alerts.delivery import (
+    STORM,
+    count_unreported,
+    deliver,
+    failing_channels,
+    report_failure,
+    report_recovery,
+)
 from scripts.alerts.incident import Incident, Kind
 from scripts.errors import ConfigurationError
 from tests.inbox import PLACE, Inbox
@@ -44,7 +50,8 @@ def test_slack_that_was_down_is_told_when_it_is_back_and_mail_did_not_wait(inbox
         inbox.let_time_pass()
         assert _send(inbox) == 0
     with incident_table.connected(inbox.dsn) as connection:
-        assert failing_channels(connection, ["slack", "mail"]) == {"slack": "slack answers 500"}
+        [failing] = failing_channels(connection, inbox.channels())
+    assert (failing.subject, failing.facts) == ("slack", {"Error": "slack answers 500"})
 
     inbox.switch()
     inbox.let_time_pass()
@@ -107,14 +114,14 @@ def test_two_hundred_tasks_with_one_cause_are_one_message_with_their_count(inbox
 def test_two_hundred_causes_at_once_are_one_message_with_their_count(inbox: Inbox) -> None:
     with incident_table.connected(inbox.dsn) as connection:
         for incident in _DAYS:
-            incident_table.see(connection, incident, ["slack", "mail"])
+            incident_table.record_sighting(connection, incident, ["slack", "mail"])
     _send(inbox)
     assert inbox.mail() == ["[local] 200 incidents began"]
     assert "day-late: 200" in mails(inbox.folder)[0]["text"]
 
     with incident_table.connected(inbox.dsn) as connection:
         for incident in _DAYS:
-            incident_table.close(connection, incident.fingerprint)
+            incident_table.close_incident(connection, incident.fingerprint)
     _send(inbox)
     assert inbox.slack()[1:] == ["🟢 [local] 200 incidents recovered"]
 
@@ -130,7 +137,7 @@ def test_callbacks_of_a_storm_leave_the_rest_to_one_message(inbox: Inbox) -> Non
 def test_of_two_processes_one_sends(inbox: Inbox) -> None:
     inbox.switch(delay=1, times=1)
     with incident_table.connected(inbox.dsn) as connection:
-        incident_table.see(connection, _FIRST, ["slack"])
+        incident_table.record_sighting(connection, _FIRST, ["slack"])
     threads = [threading.Thread(target=_send, args=(inbox,)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -141,7 +148,7 @@ def test_of_two_processes_one_sends(inbox: Inbox) -> None:
 
 def test_a_kill_between_send_and_mark_repeats_the_same_incident_once(inbox: Inbox) -> None:
     with incident_table.connected(inbox.dsn) as connection:
-        number = incident_table.see(connection, _FIRST, ["mail"])
+        number = incident_table.record_sighting(connection, _FIRST, ["mail"])
     program = (
         "from scripts.alerts import incident_table\n"
         "from scripts.alerts.channels import channels_from_env\n"
@@ -208,7 +215,7 @@ def test_a_check_finds_a_webhook_that_is_gone_and_posts_nothing(inbox: Inbox) ->
     ("name", "parts", "message"),
     [
         ("SLACK_ALERTS", {"host": "x"}, "no password"),
-        ("SLACK_ALERTS", {"host": "ftp://x", "password": "T0"}, "no http"),
+        ("SLACK_ALERTS", {"host": "ftp://x", "password": "T0"}, "not an http"),
         ("SMTP_DEFAULT", {"host": "x"}, "from_email"),
     ],
 )

@@ -5,8 +5,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from local.sinks import mails
 from scripts.alerts import __main__ as alerts
-from scripts.alerts.immediate import report_failure, report_recovery
+from scripts.alerts.delivery import report_failure, report_recovery
 from scripts.alerts.incident import Incident, Kind
 from scripts.errors import ConfigurationError, InvalidInputError, UnavailableError
 from tests.documents import ROOT, run_readme
@@ -60,9 +61,12 @@ def test_a_test_sends_one_of_each_class_to_each_channel_and_says_so(inbox: Inbox
     output = _run("test")
     for channel in ("slack", "mail"):
         for kind in Kind:
-            assert f"{channel}: {kind} was taken" in output
+            assert f"{channel}: {kind} was accepted" in output
     assert inbox.counts() == (len(Kind), len(Kind))
     assert inbox.query("select count(*) from ops.incidents") == [(0,)]
+    text = mails(inbox.folder)[0]["text"]
+    assert "Note: This is a test. No action required." in text
+    assert "may be sent twice" not in text
 
 
 def test_a_test_says_what_did_not_arrive_and_why(inbox: Inbox) -> None:

@@ -11,8 +11,8 @@ from local.sinks import mails
 from local.switchable import SwitchableServer, running
 from local.switches import Answer, Request, Switches
 from scripts.alerts.airflow_api import AirflowApi
+from scripts.alerts.delivery import report_failure
 from scripts.alerts.failed_runs import Run, failed_run
-from scripts.alerts.immediate import report_failure
 from scripts.alerts.incident import Incident, Kind
 from scripts.alerts.monitor import MonitorContext, monitor
 from scripts.errors import UnavailableError
@@ -326,7 +326,7 @@ def test_a_dead_mans_switch_that_is_dead_stops_nothing(
     inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     _watch(inbox, heartbeat_url="http://127.0.0.1:1/pl4nted-uuid")
-    assert "the heartbeat was not taken" in caplog.text
+    assert "HEARTBEAT_URL did not accept the ping: ConnectionError" in caplog.text
     assert "pl4nted" not in caplog.text
 
 

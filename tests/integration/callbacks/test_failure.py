@@ -86,7 +86,7 @@ def test_dbt_tests_that_failed_are_named_with_their_counts(inbox: Inbox) -> None
     assert "transform_posts: a dbt test failed" in inbox.mail()[0]
     assert "Test 1: posts_agree found 1" in text
     assert "Test 2: posts_unique found 7" in text
-    assert runbook_section(Kind.DBT_TEST_FAILED).splitlines()[0] in text
+    assert runbook_section(Kind.DBT_TEST_FAILED) in text.replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_channel_that_fails_stops_neither_the_other_nor_the_task(
     alert_task_failure(_TASK)
 
     assert inbox.counts() == (0, 1)
-    assert "slack is tried again later" in caplog.text
+    assert "slack did not accept a message" in caplog.text
     assert SECRET not in caplog.text
 
 

@@ -205,7 +205,7 @@ def test_secrets_in_what_an_incident_says_are_masked_when_it_is_created(
     ledger.seed(warehouse.loader, "green", _NOON)
     incident = Incident.new(Kind.RUN_FAILED, "x", None, {"Error": "password=pl4nted1"})
     with incident_table.connected(warehouse.loader) as connection:
-        incident_table.see(connection, incident, [])
+        incident_table.record_sighting(connection, incident, [])
         stored = connection.execute("select incidents::text from ops.incidents").fetchall()
     assert "pl4nted1" not in str(stored)
     [need] = _look(warehouse).needs

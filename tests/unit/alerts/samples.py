@@ -75,9 +75,7 @@ def notices() -> dict[str, Notice]:
     return {
         **{kind.value: notice_of(one, PLACE, OPENED) for kind, one in begun.items()},
         "recovered": notice_of(over, PLACE, OPENED),
-        "without-warehouse": notice_of(
-            IncidentRecord(found[Kind.RUN_FAILED]), PLACE, None, is_tabled=False
-        ),
+        "without-warehouse": notice_of(IncidentRecord(found[Kind.RUN_FAILED]), PLACE, None),
         "storm": digest_of([*storm, begun[Kind.RUN_FAILED]], PLACE, OPENED),
     }
 

@@ -23,17 +23,17 @@ def _open(*incidents: Incident) -> list[IncidentRecord]:
 
 def test_what_is_wrong_is_seen_and_what_is_over_is_closed() -> None:
     to_do = plan([_LATE], _open(_STALE), set(Kind))
-    assert (to_do.see, to_do.close) == ([_LATE], [_STALE.fingerprint])
+    assert (to_do.to_record, to_do.to_close) == ([_LATE], [_STALE.fingerprint])
 
 
 def test_nothing_is_closed_that_could_not_be_looked_at() -> None:
-    assert plan([], _open(_STALE, _LATE), {Kind.DAY_LATE}).close == [_LATE.fingerprint]
+    assert plan([], _open(_STALE, _LATE), {Kind.DAY_LATE}).to_close == [_LATE.fingerprint]
 
 
 def test_a_failed_run_is_over_when_a_run_has_succeeded_and_not_when_it_is_forgotten() -> None:
-    assert plan([], _open(_TRANSFORM), set(Kind)).close == []
+    assert plan([], _open(_TRANSFORM), set(Kind)).to_close == []
     done = plan([], _open(_TRANSFORM), set(Kind), {_TRANSFORM.fingerprint})
-    assert done.close == [_TRANSFORM.fingerprint]
+    assert done.to_close == [_TRANSFORM.fingerprint]
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_a_failed_run_is_over_when_a_run_has_succeeded_and_not_when_it_is_forgot
     ],
 )
 def test_a_consequence_is_no_second_cause(cause: Incident, consequence: Incident) -> None:
-    assert plan([consequence], _open(cause), set()).see == []
-    assert plan([consequence, cause], [], set()).see == [cause]
+    assert plan([consequence], _open(cause), set()).to_record == []
+    assert plan([consequence, cause], [], set()).to_record == [cause]
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_a_consequence_is_no_second_cause(cause: Incident, consequence: Incident
     ],
 )
 def test_another_cause_is_told(cause: Incident, other: Incident) -> None:
-    assert plan([other], _open(cause), set()).see == [other]
+    assert plan([other], _open(cause), set()).to_record == [other]
 
 
 def test_a_consequence_that_is_open_stays_open_until_it_is_over() -> None:
     to_do = plan([_STALE, _TRANSFORM], _open(_STALE), set(Kind))
-    assert to_do.see == [_STALE, _TRANSFORM]
-    assert to_do.close == []
+    assert to_do.to_record == [_STALE, _TRANSFORM]
+    assert to_do.to_close == []
 
 
 def test_the_three_ways_a_run_fails_are_one_cause() -> None:

@@ -152,7 +152,7 @@ def test_only_the_beginning_calls_somebody() -> None:
 
 
 def test_the_smallest_incident_is_enough() -> None:
-    notice = notice_of(IncidentRecord(Incident.new(Kind.RUN_FAILED, "?")), Deployment(), None)
+    notice = notice_of(IncidentRecord(Incident.new(Kind.RUN_FAILED, "?"), 1), Deployment(), None)
     assert block_texts(notice.slack())
     assert "never published" in notice.text()
     assert replace(notice, details=[]).html()
