@@ -40,12 +40,12 @@ class AirflowApi:
         url = f"{self._url}{path}"
         try:
             answer = self._session.request(method, url, timeout=self._seconds, **arguments)
-        except requests.RequestException as error:
+            body: dict[str, Any] = answer.json() if answer.ok else {}
+        except requests.RequestException as error:  # also if a proxy answers with HTML
             raise UnavailableError(
                 f"Airflow API: {type(error).__name__} at {method} {path}. Check the api-server."
             ) from None
         if not answer.ok:
             text = f"{answer.status_code}, expected 2xx: {answer.text[:300]}"
             raise UnavailableError(f"Airflow API: {method} {path} returned {text}")
-        body: dict[str, Any] = answer.json()
         return body

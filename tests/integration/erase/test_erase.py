@@ -307,14 +307,3 @@ def test_a_kill_while_versions_go_brings_no_older_one_to_light(
     assert [len(batch) for batch in batches] == [2, 1]
     assert batches[-1] == latest
     assert list(store.versions(KEY)) == []
-
-
-@pytest.mark.parametrize(
-    "arguments", [[], ["--id", "7", "--day", "2026-01-31"], ["--id", "7", "--id", "8"]]
-)
-def test_what_is_to_be_erased_must_be_said_clearly(
-    warehouse: Warehouse, store: Store, arguments: list[str]
-) -> None:
-    refused = run(store, warehouse, "erase", "--source", "posts", *arguments)
-    assert refused.returncode == 2
-    assert "give --id <id>, or else --day" in refused.stderr

@@ -1,24 +1,15 @@
-"""From a failing API to a real bucket: the complete answer lands, or nothing and a clear error.
-
-Tests with many cases run in process. Tests of the exit status use the command line.
-"""
+"""From a failing API to a real bucket: the complete answer lands, or nothing and a clear error."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
 import pytest
 import requests
 
-from local.ministack import MiniStack
-from local.processes import free_port
-from local.stand_in_api import ApiSwitches, stand_in
-from local.switchable import SwitchableServer, running
+from local.stand_in_api import ApiSwitches
+from local.switchable import SwitchableServer
 from scripts.errors import InvalidDataError, UnavailableError
 from scripts.extract.extract import ExtractResult, extract
 from scripts.landing.keys import raw_key
@@ -32,12 +23,6 @@ Api = SwitchableServer[ApiSwitches]
 DAY = date(2026, 1, 1)
 SETTINGS = RunSettings(http_backoff=0.01, http_retries=1, read_timeout=2, total_timeout=30)
 SECRET = "s3cr3t-of-the-test"
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    with running(stand_in(25, 1)) as server:
-        yield server
 
 
 def land(
@@ -150,99 +135,3 @@ def test_an_answer_that_lies_about_its_length_lands_nothing(api: Api, store: Sto
 def test_a_failing_bucket_is_unavailable(api: Api, store: Store) -> None:
     with pytest.raises(UnavailableError, match="s3://no-such-bucket/raw/posts/"):
         land(api, Store(store.client, "no-such-bucket"))
-
-
-def run(
-    api_url: str, store: Store, ministack: MiniStack, *arguments: str, **settings: Any
-) -> subprocess.CompletedProcess[str]:
-    fast = {"http_backoff": 0.01, "http_retries": 1, "total_timeout": 20, **settings}
-    env = {
-        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-        "POSTS_API_URL": api_url,
-        "LANDING_BUCKET": store.bucket,
-        "PIPELINE_ALLOW_PRIVATE_API": "true",
-        "AWS_ENDPOINT_URL": ministack.endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AIRFLOW_VAR_PIPELINE": json.dumps(fast),
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "scripts.extract", *arguments],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_by_hand_it_lands_and_says_what(api: Api, store: Store, ministack: MiniStack) -> None:
-    first = run(api.url, store, ministack, "posts", "--day", "2026-01-01")
-    assert (first.returncode, first.stderr) == (0, "")
-    assert first.stdout.startswith(f"landed s3://{store.bucket}/raw/posts/2026-01-01.json: 25 rows")
-    assert len(first.stdout.splitlines()) == 1
-
-    again = run(f"{api.url}/posts", store, ministack, "posts", "--day", "2026-01-01")
-    assert again.stdout.startswith("unchanged")
-    assert versions(store) == 1
-
-
-def test_by_hand_the_day_is_today_unless_it_is_named(
-    api: Api, store: Store, ministack: MiniStack
-) -> None:
-    before = datetime.now(UTC).date()
-    assert run(api.url, store, ministack, "posts").returncode == 0
-    days = {before, datetime.now(UTC).date()}
-    assert {row.key for row in store.list("")} <= {raw_key("posts", day) for day in days}
-
-
-@pytest.mark.parametrize(
-    ("faults", "says"),
-    [
-        ({"cut": 0, "framing": "close"}, "at byte 0"),
-        ({"cut": 1000, "framing": "close"}, "byte 1000"),
-        ({"cut": 1000}, "broke off at byte 1000"),
-        ({"body": "not JSON"}, "expected a JSON array"),
-        ({"body": "<html>", "headers": {"Content-Type": "text/html"}}, "got b'<' at byte 0"),
-        ({"body": "{}"}, "got b'{' at byte 0"),
-        ({"status": 500}, "got 500"),
-        ({"endless": True}, "at most 3000000 bytes"),
-        ({"drip": 0.2}, "within 1 s"),
-    ],
-    ids=lambda value: "" if isinstance(value, str) else "-".join(value),
-)
-def test_by_hand_a_bad_answer_is_status_2_one_line_and_no_object(
-    api: Api, store: Store, ministack: MiniStack, faults: dict[str, Any], says: str
-) -> None:
-    api.switches = ApiSwitches(**faults)
-    limits = {"max_bytes": 3_000_000, "total_timeout": 1 if "drip" in faults else 20}
-    url = f"{api.url.replace('://', f'://me:{SECRET}@')}/?api_key={SECRET}"
-
-    done = run(url, store, ministack, "posts", "--day", "2026-01-01", **limits)
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert len(done.stderr.splitlines()) == 1
-    assert says in done.stderr
-    assert f"{api.url}/posts?api_key=***: " in done.stderr
-    assert SECRET not in done.stderr
-    assert api.requests, "the fault took no effect"
-    assert not list(store.list(""))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["psts"], "declared: comments, posts, users"),
-        (["posts", "--day", "yesterday"], "YYYY-MM-DD"),
-        (["posts"], "Connection refused"),
-    ],
-)
-def test_by_hand_bad_input_is_status_2_and_one_line(
-    store: Store, ministack: MiniStack, arguments: list[str], says: str
-) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
-    done = run(nobody, store, ministack, *arguments)
-    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    assert says in done.stderr
-    assert not list(store.list(""))

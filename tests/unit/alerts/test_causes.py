@@ -68,8 +68,3 @@ def test_a_consequence_that_is_open_stays_open_until_it_is_over() -> None:
     to_do = plan([_STALE, _TRANSFORM], _open(_STALE), set(Kind))
     assert to_do.to_record == [_STALE, _TRANSFORM]
     assert to_do.to_close == []
-
-
-def test_the_three_ways_a_run_fails_are_one_cause() -> None:
-    kinds = (Kind.RUN_FAILED, Kind.RUN_TIMED_OUT, Kind.DBT_TEST_FAILED)
-    assert {Incident(kind, "d", _DAY).fingerprint for kind in kinds} == {"d/run-failed/2026-01-02"}

@@ -17,7 +17,7 @@ from local.postgres import PostgresServer
 from scripts.alerts.incident import Incident, Kind
 from tests import health as ledger
 from tests.conftest import Warehouse
-from tests.integration.health.test_queries import command
+from tests.integration.health.test_main import command
 from tests.loading import database_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]

@@ -1,0 +1,76 @@
+"""The alerts about the ledger and the landing zone."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from local.sinks import mails
+from scripts.reconcile.watch import PipelineState
+from tests.inbox import Inbox
+from tests.integration.alerts.harness import NOW, add_load, subjects, watch
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_late_day_is_told_once_and_its_landing_too(inbox: Inbox) -> None:
+    late = PipelineState(["posts/2026-01-02"], [], 0, {}, [], None)
+    watch(inbox, late)
+    watch(inbox, late)
+    assert subjects(inbox) == ["posts has not landed (2026-01-02)"]
+
+    watch(inbox)
+    assert "recovered after" in subjects(inbox)[-1]
+
+
+def test_a_parked_object_is_told_with_its_reason(inbox: Inbox) -> None:
+    watch(inbox, PipelineState([], [], 0, {"posts/2026-01-02": "no list, at byte 0"}, [], None))
+    assert subjects(inbox) == ["posts: an object was parked (2026-01-02)"]
+    assert "Reason: no list, at byte 0" in mails(inbox.folder)[0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "subject"),
+    [
+        (
+            {"published_at": None, "loaded_at": NOW - timedelta(hours=2)},
+            "loads are loaded but not published (all days)",
+        ),
+        ({"published_at": NOW - timedelta(hours=40)}, "marts are stale (all days)"),
+        ({"loaded": 97, "rejected": 3}, f"posts has many rejected records ({NOW.date()})"),
+    ],
+)
+def test_what_the_ledger_shows_is_told_until_it_is_over(
+    inbox: Inbox, columns: dict[str, Any], subject: str
+) -> None:
+    add_load(inbox, **columns)
+    watch(inbox)
+    assert subjects(inbox) == [subject]
+
+    inbox.query(
+        "update ops.loads set published_at = %s, received = 97, rejected = 0, loaded = 97", NOW
+    )
+    watch(inbox)
+    assert "recovered after" in subjects(inbox)[-1]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"published_at": None, "loaded_at": NOW}, {"loaded": 99, "rejected": 1}, {}],
+)
+def test_what_is_within_its_limits_is_not_told(inbox: Inbox, columns: dict[str, Any]) -> None:
+    add_load(inbox, **columns)
+    watch(inbox)
+    assert subjects(inbox) == []
+
+
+def test_an_unusual_volume_is_told(inbox: Inbox) -> None:
+    import psycopg
+
+    with psycopg.connect(inbox.warehouse.transformer) as connection:
+        connection.execute(
+            "create table build.fct_daily_loads as select 'posts'::text as source,"
+            " current_date as day, 3 as loaded, -4.2::float8 as z_score"
+        )
+    watch(inbox)
+    assert subjects(inbox) == [f"posts has an unusual number of rows ({NOW.date()})"]

@@ -1,0 +1,53 @@
+"""Deleting from the warehouse: exactly the record or the day, and the ledger's counts stay true."""
+
+import psycopg
+import pytest
+
+from scripts.erase.from_landing import RecordKey
+from scripts.erase.from_warehouse import delete_day, delete_record, marked_days
+from scripts.landing.store import Store
+from sources.jsonplaceholder import POSTS
+from tests.conftest import Warehouse
+from tests.loading import DAY, array, ledger, load_day, payloads, post, put, rejects
+
+pytestmark = pytest.mark.integration
+
+_COUNTS = "received, loaded, rejected, sha256 = 'erased'"
+_RECORDS = [post(1), post(7), post(8), post(7, title=5), post(9, title=5)]
+
+
+@pytest.fixture(autouse=True)
+def _loaded(warehouse: Warehouse, store: Store) -> None:
+    """Load a record twice, once valid and once rejected, among others."""
+    put(store, array(_RECORDS))
+    load_day(store, warehouse)
+    assert ledger(warehouse, _COUNTS) == [(5, 3, 2, False)]
+
+
+def test_a_record_is_deleted_from_rows_and_rejects_and_its_load_is_marked(
+    warehouse: Warehouse,
+) -> None:
+    wanted = RecordKey(POSTS, ("7",))
+    with psycopg.connect(warehouse.loader) as connection:
+        assert marked_days(connection, POSTS) == []
+        assert delete_record(connection, wanted) == (1, 1)
+        assert delete_record(connection, wanted) == (0, 0)
+        assert marked_days(connection, POSTS) == [(DAY, 3)]
+    assert [row["id"] for row in payloads(warehouse)] == [1, 8]
+    assert [position for position, *_ in rejects(warehouse)] == [4]
+    assert ledger(warehouse, _COUNTS) == [(3, 2, 1, True)]
+
+
+def test_an_unknown_record_changes_nothing(warehouse: Warehouse) -> None:
+    with psycopg.connect(warehouse.loader) as connection:
+        assert delete_record(connection, RecordKey(POSTS, ("77",))) == (0, 0)
+    assert ledger(warehouse, _COUNTS) == [(5, 3, 2, False)]
+
+
+def test_a_day_is_deleted_with_its_loads_rows_and_rejects(warehouse: Warehouse) -> None:
+    with psycopg.connect(warehouse.loader) as connection:
+        assert delete_day(connection, POSTS, DAY) == (3, 2)
+        assert delete_day(connection, POSTS, DAY) == (0, 0)
+    assert payloads(warehouse) == []
+    assert rejects(warehouse) == []
+    assert ledger(warehouse) == []
