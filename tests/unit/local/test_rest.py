@@ -78,5 +78,5 @@ def test_what_is_listed_is_returned(airflow: RestApi) -> None:
 
 
 def test_an_unknown_run_names_its_path(airflow: RestApi) -> None:
-    with pytest.raises(UnavailableError, match="404 at GET /api/v2/dags/d/dagRuns/r"):
+    with pytest.raises(UnavailableError, match="GET /api/v2/dags/d/dagRuns/r returned 404"):
         airflow.client().run("d", "r")
