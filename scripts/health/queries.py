@@ -93,7 +93,7 @@ class HealthData(msgspec.Struct, frozen=True):
         parked: objects that were parked and not retried since.
         incidents: open incidents, errors first, at most `MOST_INCIDENTS`.
         open_count: the number of open incidents.
-        owed: pending messages by channel.
+        undelivered: pending messages by channel.
     """
 
     loads: list[Load]
@@ -101,7 +101,7 @@ class HealthData(msgspec.Struct, frozen=True):
     parked: list[ParkedObject]
     incidents: list[OpenIncident]
     open_count: int
-    owed: list[UndeliveredMessages]
+    undelivered: list[UndeliveredMessages]
 
 
 def read_health_data(dsn: str, now: datetime) -> HealthData:

@@ -30,8 +30,8 @@ def tiles(
 def _fresh(marts: list[Mart]) -> Tile:
     fresh = sum(mart.state in {State.GREEN, State.AMBER} for mart in marts)
     state = worst(mart.state for mart in marts)
-    note = "dbt's manifest contains no marts" if not marts else marts[0].word + ": " + marts[0].name
-    if marts and state is State.GREEN:
+    note = f"{marts[0].word}: {marts[0].name}" if marts else "dbt's manifest contains no marts"
+    if state is State.GREEN:
         note = "all marts"
     return Tile("marts", "Marts fresh", f"{fresh} of {len(marts)}", note, state)
 
@@ -81,9 +81,8 @@ def _as_of(loads: Iterable[Load], moment: datetime) -> int:
 def _rejects(loads: Iterable[Load], settings: RunSettings, now: datetime) -> Tile:
     since = now.astimezone(UTC).date() - timedelta(days=_REJECT_DAYS)
     recent = [load for load in loads if load.is_current and load.day > since]
-    received, rejected = (
-        sum(getattr(load, n) for load in recent) for n in ("received", "rejected")
-    )
+    received = sum(load.received for load in recent)
+    rejected = sum(load.rejected for load in recent)
     title, budget = f"Rejects, {_REJECT_DAYS} days", f"{settings.reject_warning_share:.1%}"
     if not received:
         return Tile("rejects", title, "none", f"nothing received; budget {budget}", State.GREY)
@@ -109,10 +108,9 @@ def _incidents(seen: HealthData, needs: list[Need]) -> Tile:
 
 def duration(seconds: float) -> str:
     """Return a duration in the largest unit that fits."""
-    for size, unit in ((86400 * 2, "d"), (3600 * 2, "h"), (120, "min")):
-        if seconds >= size:
-            divisor = {"d": 86400, "h": 3600, "min": 60}[unit]
-            return f"{seconds / divisor:.0f} {unit}"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
 
 

@@ -44,15 +44,7 @@ def read_health(dsn: str, settings: RunSettings, place: Deployment, now: datetim
 def compose(
     seen: HealthData, lineage: Lineage, settings: RunSettings, environment: str, now: datetime
 ) -> Health:
-    """Return the health of the pipeline.
-
-    Args:
-        seen: the data from the warehouse.
-        lineage: the sources of each mart.
-        settings: deadlines and thresholds.
-        environment: name of this installation.
-        now: time of the read, time-zone aware.
-    """
+    """Return the health at the time `now`. `lineage` has the sources of each mart."""
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     needs = _needs(seen, settings, now)
@@ -121,13 +113,12 @@ def _needs(seen: HealthData, settings: RunSettings, now: datetime) -> list[Need]
 
 def _need(incident: Incident, known: OpenIncident | None, runs: dict[str, str | None]) -> Need:
     words = CATALOG[incident.kind]
-    day = incident.day.isoformat() if incident.day else "all days"
-    title = words.title.format(subject=incident.subject, day=day)
+    title = words.title.format(subject=incident.subject)
     return Need(
         fingerprint=incident.fingerprint,
         kind=incident.kind,
         state=_STATES[words.severity],
-        title=f"{title} ({day})" if incident.day else title,
+        title=f"{title} ({incident.day})" if incident.day else title,
         next=words.next,
         subject=incident.subject,
         day=incident.day,
@@ -170,9 +161,9 @@ def _waiting(seen: HealthData, settings: RunSettings, now: datetime) -> Iterator
                 f"{source.source}: {source.waiting} loaded but not published, {_span(source)}, "
                 f"for {max(minutes, 0):.0f} of {settings.unpublished_minutes:g} minutes"
             )
-    for owed in seen.owed:
+    for one in seen.undelivered:
         yield (
-            f"{owed.channel}: {owed.messages} pending messages after {owed.attempts} attempts,"
+            f"{one.channel}: {one.messages} pending messages after {one.attempts} attempts,"
             " will be retried"
         )
 

@@ -46,7 +46,9 @@ def seen(loads: Iterable[ledger.Load], **more: Any) -> HealthData:
     ]
     names = dict.fromkeys(row.source for row in rows)
     sources = [_source(name, [row for row in rows if row.source == name]) for name in names]
-    whole = HealthData(loads=rows, sources=sources, parked=[], incidents=[], open_count=0, owed=[])
+    whole = HealthData(
+        loads=rows, sources=sources, parked=[], incidents=[], open_count=0, undelivered=[]
+    )
     return msgspec.structs.replace(whole, **{"open_count": len(more.get("incidents", [])), **more})
 
 
