@@ -165,7 +165,7 @@ def test_a_wait_in_vain_is_told_once_and_not_tried_again(stack: LocalStack) -> N
     assert waited["try_number"] == 1
     sent = wait_for(lambda: _messages(stack, run_id), bool, 30)
     assert len(sent) == 1
-    assert "waited 0.4 minutes, and not all of 2026-04-02 has landed" in sent[0]
+    assert "waited 0.4 minutes, but not every day of 2026-04-02 has landed" in sent[0]
 
 
 def _messages(stack: LocalStack, run_id: str) -> list[str]:
