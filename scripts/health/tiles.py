@@ -15,30 +15,30 @@ _REJECT_DAYS = 7
 
 
 def tiles(
-    seen: HealthData, marts: list[Mart], needs: list[Need], settings: RunSettings, now: datetime
+    data: HealthData, marts: list[Mart], needs: list[Need], settings: RunSettings, now: datetime
 ) -> list[Tile]:
     """Return the figures in display order."""
     return [
         _fresh(marts),
-        _last_load(seen, settings, now),
-        _rows(seen.loads, now),
-        _rejects(seen.loads, settings, now),
-        _incidents(seen, needs),
+        _last_load(data, settings, now),
+        _rows(data.loads, now),
+        _rejects(data.loads, settings, now),
+        _incidents(data, needs),
     ]
 
 
 def _fresh(marts: list[Mart]) -> Tile:
     fresh = sum(mart.state in {State.GREEN, State.AMBER} for mart in marts)
     state = worst(mart.state for mart in marts)
-    note = "dbt's manifest contains no marts" if not marts else marts[0].word + ": " + marts[0].name
-    if marts and state is State.GREEN:
+    note = f"{marts[0].word}: {marts[0].name}" if marts else "dbt's manifest contains no marts"
+    if state is State.GREEN:
         note = "all marts"
     return Tile("marts", "Marts fresh", f"{fresh} of {len(marts)}", note, state)
 
 
-def _last_load(seen: HealthData, settings: RunSettings, now: datetime) -> Tile:
+def _last_load(data: HealthData, settings: RunSettings, now: datetime) -> Tile:
     """Return the age of the latest load. Amber if it is older than the marts may be."""
-    latest = max((one.loaded_at for one in seen.sources if one.loaded_at), default=None)
+    latest = max((one.loaded_at for one in data.sources if one.loaded_at), default=None)
     if latest is None:
         return Tile("last-load", "Last load", "never", "nothing has been loaded", State.GREY)
     age = now - latest
@@ -81,9 +81,8 @@ def _as_of(loads: Iterable[Load], moment: datetime) -> int:
 def _rejects(loads: Iterable[Load], settings: RunSettings, now: datetime) -> Tile:
     since = now.astimezone(UTC).date() - timedelta(days=_REJECT_DAYS)
     recent = [load for load in loads if load.is_current and load.day > since]
-    received, rejected = (
-        sum(getattr(load, n) for load in recent) for n in ("received", "rejected")
-    )
+    received = sum(load.received for load in recent)
+    rejected = sum(load.rejected for load in recent)
     title, budget = f"Rejects, {_REJECT_DAYS} days", f"{settings.reject_warning_share:.1%}"
     if not received:
         return Tile("rejects", title, "none", f"nothing received; budget {budget}", State.GREY)
@@ -96,23 +95,22 @@ def _rejects(loads: Iterable[Load], settings: RunSettings, now: datetime) -> Til
     return Tile("rejects", title, f"{rejected / received:.2%}", note, state)
 
 
-def _incidents(seen: HealthData, needs: list[Need]) -> Tile:
+def _incidents(data: HealthData, needs: list[Need]) -> Tile:
     title = "Open incidents"
-    if not seen.sources and not seen.incidents:
+    if not data.sources and not data.incidents:
         return Tile("incidents", title, "0", "nothing has been loaded", State.GREY)
-    count = seen.open_count
+    count = data.open_count
     state = worst(need.state for need in needs) if needs else State.GREEN
-    more = len(needs) - len(seen.incidents)
+    more = len(needs) - len(data.incidents)
     note = f"{more} not reported yet" if more else "see below" if count else "no action required"
     return Tile("incidents", title, str(count), note, state)
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the largest unit that fits."""
-    for size, unit in ((86400 * 2, "d"), (3600 * 2, "h"), (120, "min")):
-        if seconds >= size:
-            divisor = {"d": 86400, "h": 3600, "min": 60}[unit]
-            return f"{seconds / divisor:.0f} {unit}"
+    """Return a duration in the largest unit of which it has at least two."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
 
 

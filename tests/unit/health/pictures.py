@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from scripts.alerts.incident import Incident, IncidentRecord
+from scripts.alerts.incident import Incident
 from scripts.health.facts import Health, Tile
 from scripts.health.queries import HealthData, Load, OpenIncident, SourceState
 from scripts.health.verdict import compose
@@ -46,15 +46,15 @@ def seen(loads: Iterable[ledger.Load], **more: Any) -> HealthData:
     ]
     names = dict.fromkeys(row.source for row in rows)
     sources = [_source(name, [row for row in rows if row.source == name]) for name in names]
-    whole = HealthData(loads=rows, sources=sources, parked=[], incidents=[], open_count=0, owed=[])
+    whole = HealthData(
+        loads=rows, sources=sources, parked=[], incidents=[], open_count=0, undelivered=[]
+    )
     return msgspec.structs.replace(whole, **{"open_count": len(more.get("incidents", [])), **more})
 
 
 def opened(incident: Incident, **more: Any) -> OpenIncident:
     """Return an incident that has been open for an hour."""
-    return OpenIncident(
-        IncidentRecord(incident, 7, NOW - timedelta(hours=1)), more.get("silent_until")
-    )
+    return OpenIncident(incident, 7, NOW - timedelta(hours=1), **more)
 
 
 def health(found: HealthData, now: datetime = NOW, **settings: Any) -> Health:

@@ -99,7 +99,7 @@ def test_a_load_may_wait_for_its_publication_but_not_for_ever(minutes: int, stat
 
 
 def test_a_message_that_is_tried_again_is_a_warning() -> None:
-    found = health(seen(past(), owed=[UndeliveredMessages("slack", 2, 1)]))
+    found = health(seen(past(), undelivered=[UndeliveredMessages("slack", 2, 1)]))
     assert found.state is State.AMBER
     assert found.waiting == ["slack: 2 pending messages after 1 attempts, will be retried"]
 
