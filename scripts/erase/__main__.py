@@ -6,6 +6,7 @@ from typing import Annotated
 import boto3
 import typer
 
+from scripts import settings
 from scripts.cli import progress, run_cli, source_named
 from scripts.dbt import build_and_publish
 from scripts.erase.erase import erase_day, erase_record
@@ -13,12 +14,6 @@ from scripts.erase.from_landing import RecordKey
 from scripts.errors import InvalidDataError, InvalidInputError
 from scripts.landing.keys import parse_day
 from scripts.landing.store import Store
-from scripts.settings import (
-    deployment,
-    run_settings_from_env,
-    transformer_dsn_from_env,
-    warehouse_dsn_from_env,
-)
 
 
 def main(
@@ -40,9 +35,10 @@ def main(
         wants = " ".join(f"--id <{name}>" for name in declared.key)
         raise InvalidInputError(f"to erase from {source}, give {wants}, or else --day YYYY-MM-DD")
     on = parse_day(day) if day else None
-    store = Store.of_session(boto3.Session(), deployment().bucket())
-    dsn, dbt_dsn = warehouse_dsn_from_env(), transformer_dsn_from_env()
-    settings, unreadable = run_settings_from_env(), list[str]()
+    store = Store.of_session(boto3.Session(), settings.deployment().bucket())
+    dsn, dbt_dsn = settings.warehouse_dsn_from_env(), settings.transformer_dsn_from_env()
+    run_settings = settings.run_settings_from_env()
+    unreadable: list[str] = []
     if sys.stdin.isatty() and not yes:
         what = f"day {on}" if on else "the record"
         typer.confirm(f"Erase {what} of {source}, every version, for good?", abort=True)
@@ -50,7 +46,8 @@ def main(
         if on:
             counts = erase_day(declared, on, store, dsn)
         else:
-            counts, unreadable = erase_record(RecordKey(declared, ids), store, dsn, settings, show)
+            wanted = RecordKey(declared, ids)
+            counts, unreadable = erase_record(wanted, store, dsn, run_settings, show)
         show("building, testing and publishing the marts")
         build_and_publish(dbt_dsn)
     typer.echo("erased: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
