@@ -12,6 +12,7 @@ The next transform deletes the rows that were replaced.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated
 
 import boto3
@@ -29,29 +30,14 @@ from scripts.load.load import load_work, summary
 from scripts.load.raw_tables import is_incomplete, mark_complete, recreate_raw
 from scripts.migrate import migrate
 from scripts.reconcile.pending import Work, survey_landing
+from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.dbt_lock import dbt_lock
 from sources import Source
 
 
-def _load_all(
-    store: Store, dsn: str, run_settings: settings.RunSettings, show: Callable[[str], None]
-) -> dict[str, int]:
-    """Load every object of every source again, oldest first. Return the counts of `summary`."""
-    landed = survey_landing(store, dsn, FIRST_DAY).landed
-    work = Work(sorted(landed, key=lambda found: found[::-1]), is_reload=True)
-    counts = _load(work, store, dsn, run_settings, show)
-    reach("rebuild.after_loads")
-    return counts
-
-
-def _load_one_source(
-    source: Source,
-    store: Store,
-    dsn: str,
-    dbt_dsn: str,
-    run_settings: settings.RunSettings,
-    show: Callable[[str], None],
+def _load_fresh(
+    source: Source, store: Store, dsn: str, dbt_dsn: str, load: Callable[[Work], dict[str, int]]
 ) -> dict[str, int]:
     """Load every object of one source into a fresh table. `dbt_dsn` is for role transformer."""
     with connect(dsn, autocommit=True) as connection, plain_errors():
@@ -62,18 +48,13 @@ def _load_one_source(
                 recreate_raw(connection, source)
         reach("rebuild.recreated")
         waiting = survey_landing(store, dsn, FIRST_DAY).waiting
-        work = Work([found for found in waiting if found[0] == source.name])
-        counts = _load(work, store, dsn, run_settings, show)
+        counts = load(Work([found for found in waiting if found[0] == source.name]))
         mark_complete(connection, source)
     return counts
 
 
 def _load(
-    work: Work,
-    store: Store,
-    dsn: str,
-    run_settings: settings.RunSettings,
-    show: Callable[[str], None],
+    store: Store, dsn: str, run_settings: RunSettings, show: Callable[[str], None], work: Work
 ) -> dict[str, int]:
     def results() -> Iterator[LoadResult]:
         loads = load_work(work, store, dsn, run_settings, "rebuild")
@@ -104,10 +85,14 @@ def main(
     if settings.has_admin_dsn() and not declared:
         migrate(settings.admin_dsn_from_env(), settings.role_passwords_from_env())
     with progress() as show:
+        load = partial(_load, store, dsn, run_settings, show)
         if declared:
-            counts = _load_one_source(declared, store, dsn, dbt_dsn, run_settings, show)
+            counts = _load_fresh(declared, store, dsn, dbt_dsn, load)
         else:
-            counts = _load_all(store, dsn, run_settings, show)
+            landed = survey_landing(store, dsn, FIRST_DAY).landed
+            oldest_first = sorted(landed, key=lambda found: found[::-1])
+            counts = load(Work(oldest_first, is_reload=True))
+            reach("rebuild.after_loads")
         show("building, testing and publishing the marts")
         build_and_publish(dbt_dsn)
     parked = counts.get("objects_parked", 0)

@@ -14,7 +14,6 @@ Lineage = dict[str, frozenset[str]]
 
 class _Node(msgspec.Struct):
     name: str
-    resource_type: str
     fqn: list[str]
     columns: dict[str, msgspec.Raw] = {}
     depends_on: dict[str, list[str]] = {}
@@ -41,7 +40,7 @@ def lineage(manifest: Path = MANIFEST) -> Lineage:
 @cache
 def _lineage(manifest: Path, _written_at: int) -> Lineage:
     nodes = msgspec.json.decode(manifest.read_bytes(), type=_Manifest).nodes
-    models = {name: node for name, node in nodes.items() if node.resource_type == "model"}
+    models = {name: node for name, node in nodes.items() if name.startswith("model.")}
 
     def sources(name: str) -> frozenset[str]:
         if name.startswith("source."):

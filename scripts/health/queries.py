@@ -76,7 +76,6 @@ class ParkedObject(msgspec.Struct, frozen=True):
     day: date
     reason: str
     run_id: str | None
-    parked_at: datetime
 
 
 class UndeliveredMessages(msgspec.Struct, frozen=True):
@@ -145,17 +144,13 @@ def limited_in_time(connection: psycopg.Connection[Any]) -> Iterator[None]:
 
     The timeouts of the server need a server that runs.
     """
-
-    def hang_up() -> None:
-        with socket.socket(fileno=os.dup(connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
-
-    timer = Timer(2 * SECONDS, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        raise UnavailableError("the warehouse does not answer in time") from error
-    finally:
-        timer.cancel()
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        timer = Timer(2 * SECONDS, line.shutdown, [socket.SHUT_RDWR])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            raise UnavailableError("the warehouse does not answer in time") from error
+        finally:
+            timer.cancel()
