@@ -44,7 +44,7 @@ def read_health(dsn: str, settings: RunSettings, place: Deployment, now: datetim
 def compose(
     data: HealthData, lineage: Lineage, settings: RunSettings, environment: str, now: datetime
 ) -> Health:
-    """Return the health of the pipeline from its data and the sources of each mart."""
+    """Return the health at the time `now`. `lineage` has the sources of each mart."""
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     needs = _needs(data, settings, now)
@@ -111,13 +111,12 @@ def _needs(data: HealthData, settings: RunSettings, now: datetime) -> list[Need]
 def _need(opened: OpenIncident, runs: dict[str, str | None]) -> Need:
     incident = opened.incident
     words = CATALOG[incident.kind]
-    day = incident.day.isoformat() if incident.day else "all days"
-    title = words.title.format(subject=incident.subject, day=day)
+    title = words.title.format(subject=incident.subject)
     return Need(
         fingerprint=incident.fingerprint,
         kind=incident.kind,
         state=_STATES[words.severity],
-        title=f"{title} ({day})" if incident.day else title,
+        title=f"{title} ({incident.day})" if incident.day else title,
         next=words.next,
         subject=incident.subject,
         day=incident.day,
