@@ -3,7 +3,7 @@
 There are two kinds, by when they are read:
 
 * `Deployment`: from the environment, when a DAG file is parsed or a command starts.
-* `RunSettings`: what one run uses: the JSON Variable ``pipeline`` over these defaults. Commands
+* `RunSettings`: for one run, the defaults with the JSON Variable ``pipeline`` applied. Commands
   read it from the environment variable ``AIRFLOW_VAR_PIPELINE``, where Airflow finds it too.
 
 Airflow's Connections become `Endpoint` values or DSNs. Commands read them from the same
@@ -86,7 +86,7 @@ class RunSettings(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Lay `values` over the defaults. Raises ConfigurationError that names each wrong one."""
+        """Apply `values` to the defaults. Raises ConfigurationError that names each wrong one."""
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
@@ -115,7 +115,7 @@ def deployment() -> Deployment:
 
 
 def run_settings_from_env(environ: Mapping[str, str] = os.environ) -> RunSettings:
-    """Read AIRFLOW_VAR_PIPELINE (a JSON object, may be absent) over the defaults."""
+    """Apply AIRFLOW_VAR_PIPELINE (a JSON object, may be absent) to the defaults."""
     if environ.get("PIPELINE_RUN_SETTINGS"):
         raise ConfigurationError("PIPELINE_RUN_SETTINGS has a new name: set AIRFLOW_VAR_PIPELINE")
     return RunSettings.parse(_json_object("AIRFLOW_VAR_PIPELINE", environ))

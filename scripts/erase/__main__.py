@@ -20,15 +20,15 @@ def main(
     source: Annotated[str, typer.Option(help="declared source, such as posts")],
     record_id: Annotated[
         list[str] | None,
-        typer.Option("--id", help="key of the record; once for each field of the source's key"),
+        typer.Option("--id", help="key of the record, once for each field of the source's key"),
     ] = None,
-    day: Annotated[str, typer.Option(help="or the day that goes as a whole, YYYY-MM-DD")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    day: Annotated[str, typer.Option(help="or a whole day to erase, YYYY-MM-DD")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask for confirmation")] = False,
 ) -> None:
-    """Remove a record, or a day, from the landing zone with all its versions and the warehouse.
+    """Erase a record or a day from all versions in the landing zone and from the warehouse.
 
-    Erase it at the API too: the next ingest lands what the API gives. Reads what
-    ``python -m scripts.rebuild`` reads.
+    Erase it at the API too, or the next ingest lands it again. Reads the same variables as
+    ``python -m scripts.rebuild``.
     """
     declared, ids = source_named(source), tuple(record_id or ())
     if bool(ids) == bool(day) or (ids and len(ids) != len(declared.key)):
@@ -41,7 +41,7 @@ def main(
     unreadable: list[str] = []
     if sys.stdin.isatty() and not yes:
         what = f"day {on}" if on else "the record"
-        typer.confirm(f"Erase {what} of {source}, every version, for good?", abort=True)
+        typer.confirm(f"Erase {what} of {source} permanently, in every version?", abort=True)
     with progress() as show:
         if on:
             counts = erase_day(declared, on, store, dsn)

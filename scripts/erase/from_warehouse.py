@@ -24,7 +24,7 @@ _CORRECT_LOAD = """
         loaded = loaded - %(rows)s,
         rejected = rejected - %(rejects)s,
         sha256 = 'erased',
-        reason = case when state = 'parked' then 'refused; a record of it was erased since' end
+        reason = case when state = 'parked' then 'parked. A record of it was erased later' end
     where load_id = %(load_id)s
 """
 # If the object is parked by now, its last good load stays: nothing better can be loaded.
