@@ -1,18 +1,17 @@
-"""What every command line of ours shares: exit 0 or 2, and one clear line for what went wrong."""
+"""What all command lines share. Invariant: exit 0, or exit 2 with the error as one line."""
 
 import logging
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.status import Status
 from rich.table import Table
 
 from scripts.errors import InvalidInputError, PipelineError
@@ -40,19 +39,19 @@ def run_app(app: typer.Typer) -> None:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows a line on stderr in the place of the line before."""
+    """Yield a function that shows a line on stderr and replaces the previous line."""
     console, started = Console(stderr=True), time.monotonic()
-    with ExitStack() as stack:
-        status: Status | None = None
+    status = console.status("")
 
-        def show(text: str) -> None:
-            nonlocal status
-            if not console.is_terminal or time.monotonic() - started < _QUIET_SECONDS:
-                return
-            status = status or stack.enter_context(console.status(""))
+    def show(text: str) -> None:
+        if console.is_terminal and time.monotonic() - started >= _QUIET_SECONDS:
             status.update(text)
+            status.start()
 
+    try:
         yield show
+    finally:
+        status.stop()
 
 
 def source_named(name: str) -> Source:

@@ -7,6 +7,7 @@ and the next dbt waits until that child has ended.
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -14,15 +15,9 @@ import psycopg
 import typer
 from psycopg import sql
 
+from scripts import settings
 from scripts.cli import run_cli
 from scripts.errors import BuildFailedError
-from scripts.settings import (
-    dbt_environment,
-    enter_dbt_environment,
-    enter_dbt_settings,
-    run_settings_from_env,
-    transformer_dsn_from_env,
-)
 from scripts.warehouse.connection import plain_errors
 from scripts.warehouse.dbt_lock import dbt_lock
 
@@ -48,7 +43,7 @@ def build_and_publish(dsn: str) -> None:
     child = subprocess.run(
         [sys.executable, "-m", "scripts.dbt", "--full-refresh"],
         cwd=_ROOT,
-        env=dbt_environment(dsn),
+        env=settings.dbt_environment(dsn),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -76,10 +71,10 @@ def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
         manifest = cast("Manifest", parsed.result)
         refresh = ["--full-refresh"] if is_full_refresh else []
         for command in ([*_BUILD, *refresh], ["run-operation", "publish"]):
-            said: list[str] = []
-            runner = dbtRunner(manifest, [_Errors(said)])
+            errors: list[str] = []
+            runner = dbtRunner(manifest, [partial(_collect, errors)])
             if not runner.invoke([*_GLOBAL, *command, *_PLACE]).success:
-                raise BuildFailedError(f"dbt {command[0]}: {'; '.join(said)}")
+                raise BuildFailedError(f"dbt {command[0]}: {'; '.join(errors)}")
 
 
 def drop_build_tables(connection: psycopg.Connection[Any]) -> None:
@@ -97,16 +92,10 @@ def drop_build_tables(connection: psycopg.Connection[Any]) -> None:
             connection.execute(sql.SQL("drop table if exists {} cascade").format(name))
 
 
-class _Errors:
-    """Collects the messages of dbt at level error."""
-
-    def __init__(self, said: list[str]) -> None:
-        self._said = said
-
-    def __call__(self, event: "EventMsg") -> None:
-        info: Any = event.info  # protobuf's classes have no types
-        if info.level == "error" and (line := _line(info.msg)):
-            self._said.append(line)
+def _collect(errors: list[str], event: "EventMsg") -> None:
+    info: Any = event.info  # protobuf's classes have no types
+    if info.level == "error" and (line := _line(info.msg)):
+        errors.append(line)
 
 
 def _line(text: str) -> str:
@@ -117,8 +106,7 @@ def _line(text: str) -> str:
 
 def main(
     full_refresh: Annotated[
-        bool,
-        typer.Option("--full-refresh", help="drop schema build, then build all models"),
+        bool, typer.Option("--full-refresh", help="drop schema build, then build all models")
     ] = False,
 ) -> None:
     """Build and test the models in schema build, then publish the difference to the marts.
@@ -126,9 +114,9 @@ def main(
     Reads DBT_HOST, DBT_PORT, DBT_USER, DBT_PASSWORD and DBT_DBNAME as dbt/profiles.yml does, and
     AIRFLOW_VAR_PIPELINE.
     """
-    dsn = transformer_dsn_from_env()
-    enter_dbt_environment(dsn)  # dbt's profile cannot read an Airflow connection
-    enter_dbt_settings(run_settings_from_env())
+    dsn = settings.transformer_dsn_from_env()
+    settings.enter_dbt_environment(dsn)  # dbt's profile cannot read an Airflow connection
+    settings.enter_dbt_settings(settings.run_settings_from_env())
     run_dbt(dsn, is_full_refresh=full_refresh)
     typer.echo("built, tested and published")
 

@@ -11,13 +11,9 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-_SIGNALS = {
-    name: number
-    for variable, number in (
-        ("PIPELINE_KILL_AT", signal.SIGKILL),
-        ("PIPELINE_STOP_AT", signal.SIGSTOP),
-    )
-    if (name := os.environ.get(variable))
+_SIGNALS = {  # by place
+    os.environ.get("PIPELINE_KILL_AT"): signal.SIGKILL,
+    os.environ.get("PIPELINE_STOP_AT"): signal.SIGSTOP,
 }
 _FOLDER = os.environ.get("PIPELINE_KILL_FOLDER")
 

@@ -34,22 +34,11 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
 
     Raises:
         ConfigurationError: a raw table cannot be adapted to its changed contract.
-        UnavailableError: the warehouse is away, or a table was locked for too long.
+        UnavailableError: the warehouse does not answer, or a table was locked for too long.
     """
     with connect(dsn) as connection, plain_errors():
         connection.execute("create schema if not exists ops")
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool
-    )
-    with plain_errors():
-        try:
-            with engine.begin() as alembic_connection:
-                config.attributes["connection"] = alembic_connection
-                command.upgrade(config, "head")
-        except DBAPIError as error:
-            raise error.orig or error from None
+    _upgrade(dsn)
     refused = []
     with connect(dsn, autocommit=True) as connection, plain_errors():
         for source in SOURCES.values():
@@ -64,6 +53,21 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
             )
     if refused:
         raise ConfigurationError("; ".join(refused))
+
+
+def _upgrade(dsn: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool
+    )
+    with plain_errors():
+        try:
+            with engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except DBAPIError as error:
+            raise error.orig or error from None
 
 
 def main() -> None:

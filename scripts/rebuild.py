@@ -12,11 +12,13 @@ The next transform deletes the rows that were replaced.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated
 
 import boto3
 import typer
 
+from scripts import settings
 from scripts.cli import progress, run_cli, source_named
 from scripts.dbt import build_and_publish, drop_build_tables
 from scripts.errors import InvalidDataError
@@ -28,61 +30,16 @@ from scripts.load.load import load_work, summary
 from scripts.load.raw_tables import is_incomplete, mark_complete, recreate_raw
 from scripts.migrate import migrate
 from scripts.reconcile.pending import Work, survey_landing
-from scripts.settings import (
-    RunSettings,
-    admin_dsn_from_env,
-    deployment,
-    has_admin_dsn,
-    role_passwords_from_env,
-    run_settings_from_env,
-    transformer_dsn_from_env,
-    warehouse_dsn_from_env,
-)
+from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.dbt_lock import dbt_lock
 from sources import Source
 
 
-def rebuild(
-    store: Store, dsn: str, dbt_dsn: str, settings: RunSettings, show: Callable[[str], None]
+def _load_fresh(
+    source: Source, store: Store, dsn: str, dbt_dsn: str, load: Callable[[Work], dict[str, int]]
 ) -> dict[str, int]:
-    """Load every object of every source, oldest first. Then build, test and publish the marts.
-
-    Args:
-        store: the landing zone.
-        dsn: the warehouse, as role loader.
-        dbt_dsn: the same, as role transformer.
-        settings: sizes and thresholds.
-        show: called with a line of progress.
-
-    Returns:
-        objects by outcome, and records received, loaded and rejected.
-
-    Raises:
-        BuildFailedError: dbt failed. The marts do not change.
-        UnavailableError: the bucket or the warehouse failed. Run it again.
-    """
-    landed = survey_landing(store, dsn, FIRST_DAY).landed
-    work = Work(sorted(landed, key=lambda found: found[::-1]), is_reload=True)
-    counts = summary(_shown(load_work(work, store, dsn, settings, "rebuild"), len(landed), show))
-    reach("rebuild.after_loads")
-    show("building, testing and publishing the marts")
-    build_and_publish(dbt_dsn)
-    return counts
-
-
-def rebuild_source(
-    source: Source,
-    store: Store,
-    dsn: str,
-    dbt_dsn: str,
-    settings: RunSettings,
-    show: Callable[[str], None],
-) -> dict[str, int]:
-    """Load every object of one source into a fresh table. Then build, test and publish.
-
-    Arguments, result and errors are those of `rebuild`.
-    """
+    """Load every object of one source into a fresh table. `dbt_dsn` is for role transformer."""
     with connect(dsn, autocommit=True) as connection, plain_errors():
         if not is_incomplete(connection, source):
             # A build in progress would read an empty table. Without its tables it fails instead.
@@ -91,22 +48,21 @@ def rebuild_source(
                 recreate_raw(connection, source)
         reach("rebuild.recreated")
         waiting = survey_landing(store, dsn, FIRST_DAY).waiting
-        mine = [found for found in waiting if found[0] == source.name]
-        loads = load_work(Work(mine), store, dsn, settings, "rebuild")
-        counts = summary(_shown(loads, len(mine), show))
+        counts = load(Work([found for found in waiting if found[0] == source.name]))
         mark_complete(connection, source)
-    show("building, testing and publishing the marts")
-    build_and_publish(dbt_dsn)
     return counts
 
 
-def _shown(
-    results: Iterator[LoadResult], total: int, show: Callable[[str], None]
-) -> Iterator[LoadResult]:
-    """Pass the results on, and show each one."""
-    for number, result in enumerate(results, 1):
-        show(f"{number:,} of {total:,} objects, {result.key}")
-        yield result
+def _load(
+    store: Store, dsn: str, run_settings: RunSettings, show: Callable[[str], None], work: Work
+) -> dict[str, int]:
+    def results() -> Iterator[LoadResult]:
+        loads = load_work(work, store, dsn, run_settings, "rebuild")
+        for number, result in enumerate(loads, 1):
+            show(f"{number:,} of {len(work.objects):,} objects, {result.key}")
+            yield result
+
+    return summary(results())
 
 
 def main(
@@ -123,23 +79,29 @@ def main(
     AIRFLOW_CONN_DBT_POSTGRES_CONN).
     """
     declared = source_named(source) if source else None
-    store = Store.of_session(boto3.Session(), deployment().bucket())
-    dsn, dbt_dsn = warehouse_dsn_from_env(), transformer_dsn_from_env()
-    settings = run_settings_from_env()
-    if has_admin_dsn() and not declared:
-        migrate(admin_dsn_from_env(), role_passwords_from_env())
+    store = Store.of_session(boto3.Session(), settings.deployment().bucket())
+    dsn, dbt_dsn = settings.warehouse_dsn_from_env(), settings.transformer_dsn_from_env()
+    run_settings = settings.run_settings_from_env()
+    if settings.has_admin_dsn() and not declared:
+        migrate(settings.admin_dsn_from_env(), settings.role_passwords_from_env())
     with progress() as show:
+        load = partial(_load, store, dsn, run_settings, show)
         if declared:
-            counts = rebuild_source(declared, store, dsn, dbt_dsn, settings, show)
+            counts = _load_fresh(declared, store, dsn, dbt_dsn, load)
         else:
-            counts = rebuild(store, dsn, dbt_dsn, settings, show)
-    refused = counts.get("objects_parked", 0)
+            landed = survey_landing(store, dsn, FIRST_DAY).landed
+            oldest_first = sorted(landed, key=lambda found: found[::-1])
+            counts = load(Work(oldest_first, is_reload=True))
+            reach("rebuild.after_loads")
+        show("building, testing and publishing the marts")
+        build_and_publish(dbt_dsn)
+    parked = counts.get("objects_parked", 0)
     typer.echo(
         f"rebuilt from {counts.get('objects_loaded', 0)} objects: {counts['loaded']} of "
         f"{counts['received']} records loaded, {counts['rejected']} rejected. Marts published"
     )
-    if refused:
-        raise InvalidDataError(f"{refused} objects are parked, so their days are not rebuilt")
+    if parked:
+        raise InvalidDataError(f"{parked} objects are parked, so their days are not rebuilt")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Show rejected records (dead letters) and replay them. Invariant: a replay is a normal load."""
 
 import sys
-from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -9,23 +8,14 @@ import boto3
 import msgspec
 import typer
 from psycopg.rows import dict_row
-from rich.console import Console
-from rich.table import Table
 
-from scripts.cli import run_app, source_named
+from scripts import settings
+from scripts.cli import print_rows, run_app, source_named
 from scripts.errors import InvalidDataError, InvalidInputError
 from scripts.landing.keys import parse_day
 from scripts.landing.store import Store
-from scripts.load.attempt import LoadResult
 from scripts.load.load import load
-from scripts.settings import (
-    RunSettings,
-    deployment,
-    run_settings_from_env,
-    warehouse_dsn_from_env,
-)
 from scripts.warehouse.connection import connect, plain_errors
-from sources import Source
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, help="Records that were rejected."
@@ -71,11 +61,6 @@ def read_reject(dsn: str, load_id: int, position: int) -> dict[str, Any]:
     return {**row, "record": bytes(row["record"]).decode(errors="backslashreplace")}
 
 
-def replay(source: Source, day: date, store: Store, dsn: str, settings: RunSettings) -> LoadResult:
-    """Load the day's object again, with the records that satisfy the contract now."""
-    return load(source, day, store, dsn, settings, again=True)
-
-
 @app.command("list")
 def list_rejects(
     source: Annotated[str | None, typer.Option(help="only this source")] = None,
@@ -84,8 +69,10 @@ def list_rejects(
 ) -> None:
     """List rejected records, latest load first: a table in a terminal, JSON in a pipe."""
     name = source_named(source).name if source else None
-    rows = find_rejects(warehouse_dsn_from_env(), name, parse_day(day) if day else None, limit)
-    _print(rows, "no rejected record")
+    on = parse_day(day) if day else None
+    print_rows(
+        find_rejects(settings.warehouse_dsn_from_env(), name, on, limit), "no rejected record"
+    )
 
 
 @app.command("show")
@@ -94,9 +81,9 @@ def show_reject(
     position: Annotated[int, typer.Argument(help="position of the record in its object")],
 ) -> None:
     """Show one rejected record: its position, the reason, and its first 64 KB."""
-    row = read_reject(warehouse_dsn_from_env(), load_id, position)
+    row = read_reject(settings.warehouse_dsn_from_env(), load_id, position)
     if sys.stdout.isatty():
-        _print([{"name": name, "value": value} for name, value in row.items()], "")
+        print_rows([{"name": name, "value": value} for name, value in row.items()], "")
     else:
         typer.echo(msgspec.json.encode(row))
 
@@ -107,31 +94,12 @@ def replay_day(
     day: Annotated[str, typer.Option(help="day as YYYY-MM-DD")],
 ) -> None:
     """Load one day's object again, with the records that satisfy the contract now."""
-    store = Store.of_session(boto3.Session(), deployment().bucket())
-    dsn = warehouse_dsn_from_env()
-    settings = run_settings_from_env()
-    result = replay(source_named(source), parse_day(day), store, dsn, settings)
+    store = Store.of_session(boto3.Session(), settings.deployment().bucket())
+    dsn, run_settings = settings.warehouse_dsn_from_env(), settings.run_settings_from_env()
+    result = load(source_named(source), parse_day(day), store, dsn, run_settings, again=True)
     if result.outcome in ("absent", "parked"):
         raise InvalidDataError(result.line())
     typer.echo(result.line())
-
-
-def _print(rows: Sequence[Mapping[str, Any]], nothing: str) -> None:
-    if not sys.stdout.isatty():
-        typer.echo(b"[" + b",\n".join(map(msgspec.json.encode, rows)) + b"]")
-        return
-    if not rows:
-        typer.echo(nothing)
-        return
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*("" if value is None else _plain(value) for value in row.values()))
-    Console().print(table, markup=False)
-
-
-def _plain(value: Any) -> str:
-    """Return the value as text without control characters."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 There are two kinds, by when they are read:
 
 * `Deployment`: from the environment, when a DAG file is parsed or a command starts.
-* `RunSettings`: what one run uses: the JSON Variable ``pipeline`` over these defaults. Commands
+* `RunSettings`: for one run, the defaults with the JSON Variable ``pipeline`` applied. Commands
   read it from the environment variable ``AIRFLOW_VAR_PIPELINE``, where Airflow finds it too.
 
 Airflow's Connections become `Endpoint` values or DSNs. Commands read them from the same
@@ -27,69 +27,32 @@ class Deployment(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PIPELINE_", extra="ignore", frozen=True)
 
-    environment: str = Field(
-        default="local", description="name of this installation, shown in alerts"
-    )
-    owner: str = Field(
-        default="data-team", description="owner of the DAGs, shown in Airflow and alerts"
-    )
-    ingest_schedule: str = Field(
-        default="@daily", description="cron expression of every ingest DAG"
-    )
-    watch_schedule: str = Field(
-        default="*/5 * * * *", description="cron expression of watch_pipeline"
-    )
-    landing_queue_url: str = Field(
-        default="", description="SQS queue of the bucket's notifications; empty: none is watched"
-    )
-    queue_wait_seconds: int = Field(
-        default=20, ge=1, le=20, description="how long a look at it waits for a message"
-    )
-    landing_bucket: str = Field(
-        default="", validation_alias="LANDING_BUCKET", description="bucket of the landing zone"
-    )
-    dbt_single_task: bool = Field(
-        default=False, description="build, test and publish in one task, not each model in its own"
-    )
-    allow_private_api: bool = Field(
-        default=False, description="whether the API may have a private or loopback address"
-    )
-    ingest_aws_conn_id: str = Field(
-        default="aws_default",
-        description="Airflow connection that ingest writes with; load reads with aws_default",
-    )
-    alert_email: str = Field(
-        default="", description="comma-separated addressees; empty sends no mail"
-    )
-    alert_mention: str = Field(
-        default="",
-        pattern=r"^(<[@!][A-Za-z0-9^|._-]+>)?$",
-        description="whom Slack calls: <@U...>, <!subteam^S...> or <!here>; empty calls nobody",
-    )
-    runbook_url: str = Field(
-        default="",
-        pattern=r"^(https?://\S+)?$",
-        description="where the run book opens, without #; empty: an alert contains its section",
-    )
-    heartbeat_url: str = Field(
-        default="",
-        validation_alias="HEARTBEAT_URL",
-        repr=False,
-        description="dead-man's switch that watch_pipeline pings, as healthchecks.io serves it",
-    )
-    retry_delay_seconds: float = Field(
-        default=30, gt=0, description="first delay before a task's retry"
-    )
-    task_retries: int = Field(
-        default=3, ge=0, description="retries of a task after a transient failure"
-    )
+    environment: str = "local"  # name of this installation, shown in alerts
+    owner: str = "data-team"  # owner of the DAGs, shown in Airflow and alerts
+    ingest_schedule: str = "@daily"  # cron expression of every ingest DAG
+    watch_schedule: str = "*/5 * * * *"  # cron expression of watch_pipeline
+    landing_queue_url: str = ""  # SQS queue of the bucket's notifications. Empty: do not listen
+    queue_wait_seconds: int = Field(default=20, ge=1, le=20)  # how long one request waits there
+    landing_bucket: str = Field(default="", validation_alias="LANDING_BUCKET")
+    dbt_single_task: bool = False  # build, test and publish in one task, not one task per model
+    allow_private_api: bool = False  # whether the API may have a private or loopback address
+    ingest_aws_conn_id: str = "aws_default"  # for ingest, which writes. Loads use aws_default
+    alert_email: str = ""  # recipients, separated by commas. Empty: send no mail
+    # Whom Slack notifies: <@U...>, <!subteam^S...> or <!here>. Empty: no mention.
+    alert_mention: str = Field(default="", pattern=r"^(<[@!][A-Za-z0-9^|._-]+>)?$")
+    # URL of the run book, without an anchor. Empty: an alert contains its section of the run book.
+    runbook_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    # Dead man's switch that watch_pipeline pings, as healthchecks.io provides it.
+    heartbeat_url: str = Field(default="", validation_alias="HEARTBEAT_URL", repr=False)
+    retry_delay_seconds: float = Field(default=30, gt=0)  # before the first retry of a task
+    task_retries: int = Field(default=3, ge=0)  # after transient failures
 
     def alert_addresses(self) -> list[str]:
         """Return the recipients of alerts. Without any, no mail is sent."""
         return [a.strip() for a in self.alert_email.split(",") if a.strip()]
 
     def bucket(self) -> str:
-        """Return the landing bucket. Raises ConfigurationError when none is named."""
+        """Return the landing bucket. Raises ConfigurationError if it is not set."""
         if not self.landing_bucket:
             raise ConfigurationError("LANDING_BUCKET is not set: name the landing zone's bucket")
         return self.landing_bucket
@@ -123,7 +86,7 @@ class RunSettings(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Lay `values` over the defaults. Raises ConfigurationError that names each wrong one."""
+        """Apply `values` to the defaults. Raises ConfigurationError that names each wrong one."""
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
@@ -152,7 +115,7 @@ def deployment() -> Deployment:
 
 
 def run_settings_from_env(environ: Mapping[str, str] = os.environ) -> RunSettings:
-    """Read AIRFLOW_VAR_PIPELINE (a JSON object, may be absent) over the defaults."""
+    """Apply AIRFLOW_VAR_PIPELINE (a JSON object, may be absent) to the defaults."""
     if environ.get("PIPELINE_RUN_SETTINGS"):
         raise ConfigurationError("PIPELINE_RUN_SETTINGS has a new name: set AIRFLOW_VAR_PIPELINE")
     return RunSettings.parse(_json_object("AIRFLOW_VAR_PIPELINE", environ))
@@ -175,7 +138,6 @@ class AirflowConnection(Protocol):
 class EnvConnection(msgspec.Struct):
     """A connection in the JSON form of Airflow's environment variables."""
 
-    conn_type: str = ""
     host: str | None = None
     port: int | None = None
     schema: str | None = None
@@ -188,7 +150,7 @@ def api_from_env(environ: Mapping[str, str] = os.environ) -> Endpoint:
     """Return the API named by POSTS_API_URL, else by AIRFLOW_CONN_POSTS_API."""
     if url := environ.get("POSTS_API_URL"):
         return Endpoint(url)
-    return api_of(connection_from_env("POSTS_API", environ, instead="POSTS_API_URL"))
+    return api_of(_connection("POSTS_API", environ, instead="POSTS_API_URL"))
 
 
 def api_of(connection: AirflowConnection, name: str = "posts_api") -> Endpoint:
@@ -201,7 +163,7 @@ def api_of(connection: AirflowConnection, name: str = "posts_api") -> Endpoint:
         url = f"{url.rstrip('/')}:{connection.port}"
     given = connection.extra_dejson.get("headers") or {}
     if not isinstance(given, Mapping):
-        raise ConfigurationError(f"connection {name}: headers in its extra are no JSON object")
+        raise ConfigurationError(f"connection {name}: headers in its extra are not a JSON object")
     headers = {str(name): str(value) for name, value in given.items()}
     login = (connection.login, connection.password or "") if connection.login else None
     return Endpoint(url, headers, login)
@@ -211,18 +173,18 @@ def warehouse_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
     """Return WAREHOUSE_DSN, else the DSN of AIRFLOW_CONN_WAREHOUSE. Role loader."""
     if dsn := environ.get("WAREHOUSE_DSN"):
         return dsn
-    return dsn_of(connection_from_env("WAREHOUSE", environ, instead="WAREHOUSE_DSN"))
+    return dsn_of(_connection("WAREHOUSE", environ, instead="WAREHOUSE_DSN"))
 
 
 def transformer_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the DSN of DBT_HOST and its like, else of AIRFLOW_CONN_DBT_POSTGRES_CONN.
+    """Return the DSN of DBT_HOST and related variables, else of AIRFLOW_CONN_DBT_POSTGRES_CONN.
 
     The variables and their defaults are those of ``dbt/profiles.yml``. Role transformer.
     """
     from psycopg.conninfo import make_conninfo
 
     if not environ.get("DBT_HOST"):
-        return dsn_of(connection_from_env("DBT_POSTGRES_CONN", environ, instead="DBT_HOST"))
+        return dsn_of(_connection("DBT_POSTGRES_CONN", environ, instead="DBT_HOST"))
     return make_conninfo(
         "",
         host=environ["DBT_HOST"],
@@ -234,7 +196,7 @@ def transformer_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment in which ``dbt/profiles.yml`` leads to the warehouse of a DSN."""
+    """Return the environment in which ``dbt/profiles.yml`` connects to the warehouse of a DSN."""
     from psycopg.conninfo import conninfo_to_dict
 
     parts = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
@@ -247,7 +209,7 @@ def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[s
 
 
 def enter_dbt_environment(dsn: str) -> None:
-    """Make this process's own environment that of `dbt_environment`."""
+    """Change this process's environment to that of `dbt_environment`."""
     os.environ.update(dbt_environment(dsn))
 
 
@@ -287,29 +249,17 @@ def has_admin_dsn(environ: Mapping[str, str] = os.environ) -> bool:
 def role_passwords_from_env(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the passwords given as PIPELINE_<ROLE>_PASSWORD, by role name."""
     roles = ("loader", "transformer", "reader")
-    given = {role: environ.get(f"PIPELINE_{role.upper()}_PASSWORD") for role in roles}
-    return {role: password for role, password in given.items() if password}
+    names = {role: f"PIPELINE_{role.upper()}_PASSWORD" for role in roles}
+    return {role: environ[name] for role, name in names.items() if environ.get(name)}
 
 
 def optional_connection_from_env(
     conn_id: str, environ: Mapping[str, str] = os.environ
 ) -> EnvConnection | None:
-    """Read AIRFLOW_CONN_<CONN_ID>, which may be absent. Raises ConfigurationError if wrong."""
-    if not environ.get(f"AIRFLOW_CONN_{conn_id.upper()}"):
-        return None
-    return connection_from_env(conn_id.upper(), environ, instead="")
-
-
-def whole_environment() -> Mapping[str, str]:
-    """Return this process's environment, for the code that must know every secret in it."""
-    return os.environ
-
-
-def connection_from_env(conn_id: str, environ: Mapping[str, str], *, instead: str) -> EnvConnection:
-    """Read AIRFLOW_CONN_<conn_id>. Raises ConfigurationError that names it and its alternative."""
-    name = f"AIRFLOW_CONN_{conn_id}"
+    """Read AIRFLOW_CONN_<CONN_ID>, or return None. Raises ConfigurationError if it is wrong."""
+    name = f"AIRFLOW_CONN_{conn_id.upper()}"
     if not environ.get(name):
-        raise ConfigurationError(f"set {instead}, or {name} as a JSON connection")
+        return None
     parts = _json_object(name, environ)
     if isinstance(parts.get("extra"), str):  # Airflow takes both forms
         parts["extra"] = _json_object("extra", parts, shown=name)
@@ -317,6 +267,18 @@ def connection_from_env(conn_id: str, environ: Mapping[str, str], *, instead: st
         return msgspec.convert(parts, EnvConnection, strict=False)
     except msgspec.ValidationError as error:  # contains types and places, never a value
         raise ConfigurationError(f"{name}: {error}") from None
+
+
+def whole_environment() -> Mapping[str, str]:
+    """Return this process's environment, for the code that must know every secret in it."""
+    return os.environ
+
+
+def _connection(conn_id: str, environ: Mapping[str, str], *, instead: str) -> EnvConnection:
+    found = optional_connection_from_env(conn_id, environ)
+    if found is None:
+        raise ConfigurationError(f"set {instead}, or AIRFLOW_CONN_{conn_id} as a JSON connection")
+    return found
 
 
 def _json_object(name: str, texts: Mapping[str, str], shown: str = "") -> dict[str, Any]:

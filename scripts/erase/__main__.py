@@ -6,6 +6,7 @@ from typing import Annotated
 import boto3
 import typer
 
+from scripts import settings
 from scripts.cli import progress, run_cli, source_named
 from scripts.dbt import build_and_publish
 from scripts.erase.erase import erase_day, erase_record
@@ -13,44 +14,40 @@ from scripts.erase.from_landing import RecordKey
 from scripts.errors import InvalidDataError, InvalidInputError
 from scripts.landing.keys import parse_day
 from scripts.landing.store import Store
-from scripts.settings import (
-    deployment,
-    run_settings_from_env,
-    transformer_dsn_from_env,
-    warehouse_dsn_from_env,
-)
 
 
 def main(
     source: Annotated[str, typer.Option(help="declared source, such as posts")],
     record_id: Annotated[
         list[str] | None,
-        typer.Option("--id", help="key of the record; once for each field of the source's key"),
+        typer.Option("--id", help="key of the record, once for each field of the source's key"),
     ] = None,
-    day: Annotated[str, typer.Option(help="or the day that goes as a whole, YYYY-MM-DD")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    day: Annotated[str, typer.Option(help="or a whole day to erase, YYYY-MM-DD")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask for confirmation")] = False,
 ) -> None:
-    """Remove a record, or a day, from the landing zone with all its versions and the warehouse.
+    """Erase a record or a day from all versions in the landing zone and from the warehouse.
 
-    Erase it at the API too: the next ingest lands what the API gives. Reads what
-    ``python -m scripts.rebuild`` reads.
+    Erase it at the API too, or the next ingest lands it again. Reads the same variables as
+    ``python -m scripts.rebuild``.
     """
     declared, ids = source_named(source), tuple(record_id or ())
     if bool(ids) == bool(day) or (ids and len(ids) != len(declared.key)):
         wants = " ".join(f"--id <{name}>" for name in declared.key)
         raise InvalidInputError(f"to erase from {source}, give {wants}, or else --day YYYY-MM-DD")
     on = parse_day(day) if day else None
-    store = Store.of_session(boto3.Session(), deployment().bucket())
-    dsn, dbt_dsn = warehouse_dsn_from_env(), transformer_dsn_from_env()
-    settings, unreadable = run_settings_from_env(), list[str]()
+    store = Store.of_session(boto3.Session(), settings.deployment().bucket())
+    dsn, dbt_dsn = settings.warehouse_dsn_from_env(), settings.transformer_dsn_from_env()
+    run_settings = settings.run_settings_from_env()
+    unreadable: list[str] = []
     if sys.stdin.isatty() and not yes:
         what = f"day {on}" if on else "the record"
-        typer.confirm(f"Erase {what} of {source}, every version, for good?", abort=True)
+        typer.confirm(f"Erase {what} of {source} permanently, in every version?", abort=True)
     with progress() as show:
         if on:
             counts = erase_day(declared, on, store, dsn)
         else:
-            counts, unreadable = erase_record(RecordKey(declared, ids), store, dsn, settings, show)
+            wanted = RecordKey(declared, ids)
+            counts, unreadable = erase_record(wanted, store, dsn, run_settings, show)
         show("building, testing and publishing the marts")
         build_and_publish(dbt_dsn)
     typer.echo("erased: " + ", ".join(f"{n} {what}" for what, n in counts.items()))

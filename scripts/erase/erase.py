@@ -28,9 +28,7 @@ from scripts.landing.store import Store
 from scripts.load.attempt import LoadResult
 from scripts.load.load import load, load_work, summary
 from scripts.reconcile.pending import Work, survey_landing
-from scripts.settings import (
-    RunSettings,
-)
+from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.ledger import lock_day
 from sources import Source
@@ -45,8 +43,8 @@ def erase_record(
         counts of what was removed, and the keys of objects that are not JSON arrays.
     """
     source = wanted.source
-    summary(_load_pending(store, dsn, settings))
-    removed = _take_out_everywhere(wanted, store, settings.max_record_bytes, show)
+    _load_pending(store, dsn, settings)
+    removed = _remove_everywhere(wanted, store, settings.max_record_bytes, show)
     reach("erase.after_objects")
     with connect(dsn, autocommit=True) as connection, plain_errors():
         for _, day in sorted(filter(None, map(parse_raw_key, removed))):
@@ -55,7 +53,7 @@ def erase_record(
         rows, rejects = delete_record(connection, wanted)
     reach("erase.after_rows")
     summary(_load_marked(source, store, dsn, settings))
-    summary(_load_pending(store, dsn, settings))
+    _load_pending(store, dsn, settings)
     reach("erase.after_loads")
     counts = {
         "records": sum(found.records for found in removed.values()),
@@ -78,7 +76,7 @@ def erase_day(source: Source, day: date, store: Store, dsn: str) -> dict[str, in
     return {"versions": len(versions), "rows": rows, "rejects": rejects}
 
 
-def _take_out_everywhere(
+def _remove_everywhere(
     wanted: RecordKey, store: Store, max_record_bytes: int, show: Callable[[str], None]
 ) -> dict[str, Removal]:
     """Remove the record from every object of its source. Return the removals by key."""
@@ -108,8 +106,7 @@ def _load_marked(
             yield result
 
 
-def _load_pending(store: Store, dsn: str, settings: RunSettings) -> Iterator[LoadResult]:
+def _load_pending(store: Store, dsn: str, settings: RunSettings) -> None:
     """Load everything that has landed but is not loaded, of any age."""
-    return load_work(
-        Work(survey_landing(store, dsn, FIRST_DAY).waiting), store, dsn, settings, "erase"
-    )
+    work = Work(survey_landing(store, dsn, FIRST_DAY).waiting)
+    summary(load_work(work, store, dsn, settings, "erase"))

@@ -9,9 +9,7 @@ import hashlib
 import mmap
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple
 
@@ -38,29 +36,21 @@ class RecordKey:
         try:
             fields = msgspec.json.decode(record)
         except (msgspec.MsgspecError, RecursionError):
-            return self.may_be_in(record)
+            return all(pattern.search(record) for pattern in self._patterns())
         return isinstance(fields, dict) and self.values == tuple(
             _spelled(fields.get(name)) for name in self.source.key
         )
-
-    def may_be_in(self, text: bytes) -> bool:
-        """Return whether the text contains each key field with its value."""
-        return all(pattern.search(text) for pattern in self._patterns)
 
     def is_unknown_in(self, cut: bytes) -> bool:
         """Return whether the kept beginning of a record does not contain every key field."""
         return not all(msgspec.json.encode(name) in cut for name in self.source.key)
 
-    @cached_property
-    def _patterns(self) -> list[re.Pattern[bytes]]:
-        pairs = zip(self.source.key, self.values, strict=True)
-        return [
-            re.compile(
-                rb'%b\s*:\s*"?%b(?![0-9A-Za-z])'
-                % (re.escape(msgspec.json.encode(name)), re.escape(msgspec.json.encode(text)[1:-1]))
-            )
-            for name, text in pairs
-        ]
+    def _patterns(self) -> Iterator[re.Pattern[bytes]]:
+        """Yield a pattern for each key field with its value."""
+        for name, value in zip(self.source.key, self.values, strict=True):
+            field = re.escape(msgspec.json.encode(name))
+            text = re.escape(msgspec.json.encode(value)[1:-1])
+            yield re.compile(rb'%b\s*:\s*"?%b(?![0-9A-Za-z])' % (field, text))
 
 
 def _spelled(value: Any) -> str:
@@ -109,35 +99,44 @@ def _remove_once(store: Store, key: str, wanted: RecordKey, max_record_bytes: in
     """
     versions = versions_of(store, key)
     latest = next((v for v in versions if v.is_latest and not v.is_marker), None)
-    opened = store.open(key, latest.version_id) if latest else None
-    is_unreadable = False
-    if opened:
-        try:
-            removed, put = _rewrite(store, opened, wanted, max_record_bytes)
-        except InvalidDataError:
-            removed, put, is_unreadable = 0, None, True
-        if removed:
-            reach("erase.after_put")
-            store.delete_versions([v for v in versions if v.version_id != put])
-            return Removal(removed, len(versions))
+    is_held = _holds(store, latest, wanted, max_record_bytes) if latest else False
+    if latest and is_held:
+        removed, put = _rewrite(store, latest, wanted, max_record_bytes)
+        reach("erase.after_put")
+        store.delete_versions([v for v in versions if v.version_id != put])
+        return Removal(removed, len(versions))
     replaced = [v for v in versions if v != latest]
     found = [_holds(store, version, wanted, max_record_bytes) for version in replaced]
     if True not in found:
-        return Removal(is_unreadable=is_unreadable or None in found)
+        return Removal(is_unreadable=None in (is_held, *found))
     store.delete_versions(replaced)
-    return Removal(0, len(replaced), is_unreadable)
+    return Removal(0, len(replaced), is_held is None)
+
+
+def _holds(
+    store: Store, version: ObjectVersion, wanted: RecordKey, max_record_bytes: int
+) -> bool | None:
+    """Return whether a version holds the record, or None if it is not a JSON array."""
+    opened = None if version.is_marker else store.open(version.key, version.version_id)
+    try:
+        return any(map(wanted.is_in, _records(opened, max_record_bytes))) if opened else False
+    except InvalidDataError:
+        return None
 
 
 def _rewrite(
-    store: Store, opened: OpenObject, wanted: RecordKey, max_record_bytes: int
+    store: Store, version: ObjectVersion, wanted: RecordKey, max_record_bytes: int
 ) -> tuple[int, str | None]:
     """Put the object without the record. Return (records removed, new version).
 
-    Without the record in it, or without any other record, nothing is put: version None.
+    Without any other record nothing is put: version None.
     """
-    with _spooled(opened) as content, TemporaryFile() as kept:
-        left, removed = _copy_others(_records(content, max_record_bytes), wanted, kept)
-        if not removed or not (left or wanted.source.allows_empty):
+    opened = store.open(version.key, version.version_id)
+    if opened is None:
+        raise ChangedError(f"a version of {version.key} was deleted")
+    with TemporaryFile() as kept:
+        left, removed = _copy_others(_records(opened, max_record_bytes), wanted, kept)
+        if not (left or wanted.source.allows_empty):
             return removed, None
         kept.seek(0)
         digest = hashlib.file_digest(kept, "sha256").hexdigest()
@@ -160,37 +159,17 @@ def _copy_others(records: Iterable[bytes], wanted: RecordKey, into: IO[bytes]) -
     return left, removed
 
 
-def _holds(
-    store: Store, version: ObjectVersion, wanted: RecordKey, max_record_bytes: int
-) -> bool | None:
-    """Return whether a version holds the record, or None if it is not a JSON array."""
-    opened = None if version.is_marker else store.open(version.key, version.version_id)
-    if opened is None:
-        return False
-    with _spooled(opened) as content:
-        try:
-            return any(map(wanted.is_in, _records(content, max_record_bytes)))
-        except InvalidDataError:
-            return None
-
-
-def _records(content: mmap.mmap, max_record_bytes: int) -> Iterator[bytes]:
-    """Yield the bytes of each record, valid or not."""
-    blocks = (content[at : at + BLOCK_BYTES] for at in range(0, len(content), BLOCK_BYTES))
-    for found in read_records(blocks, max_record_bytes=max_record_bytes):
-        if isinstance(found, MalformedRecord):
-            yield content[found.start : found.end]
-        else:
-            yield from map(bytes, found.records)
-
-
-@contextmanager
-def _spooled(opened: OpenObject) -> Iterator[mmap.mmap]:
-    """Map a temporary copy of the body. The newline allows an empty body to be mapped."""
+def _records(opened: OpenObject, max_record_bytes: int) -> Iterator[bytes]:
+    """Yield the bytes of each record, valid or not, from a temporary copy of the body."""
     with TemporaryFile() as file:
-        for block in opened.blocks():
-            file.write(block)
-        file.write(b"\n")
+        file.writelines(opened.blocks())
+        file.write(b"\n")  # an empty file cannot be mapped
         file.flush()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            yield content
+            starts = range(0, len(content), BLOCK_BYTES)
+            blocks = (content[start : start + BLOCK_BYTES] for start in starts)
+            for found in read_records(blocks, max_record_bytes=max_record_bytes):
+                if isinstance(found, MalformedRecord):
+                    yield content[found.start : found.end]
+                else:
+                    yield from map(bytes, found.records)

@@ -1,8 +1,8 @@
 """Delete a record or a day from raw tables, rejects and ledger. Invariant: counts stay true."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -12,32 +12,20 @@ from scripts.load.raw_tables import rows_table
 from scripts.warehouse.ledger import lock_day
 from sources import Source
 
-_FORGET = """
-    with gone_rows as (
-        delete from {rows} where ({keys}) = ({values}) returning load_id
-    ),
-    gone_rejects as (
-        delete from ops.rejects
-        using unnest({loads}::bigint[], {positions}::bigint[]) as doomed (load_id, position)
-        where rejects.load_id = doomed.load_id and rejects.position = doomed.position
-        returning rejects.load_id
-    ),
-    gone as (
-        select load_id, count(*) as rows, 0 as rejects from gone_rows group by load_id
-        union all
-        select load_id, 0 as rows, count(*) as rejects from gone_rejects group by load_id
-    ),
-    counted as (
-        select load_id, sum(rows) as rows, sum(rejects) as rejects from gone group by load_id
-    )
+_REMOVE_ROWS = "delete from {} where array[{}]::text[] = %s returning load_id"
+_REMOVE_REJECTS = """
+    delete from ops.rejects using unnest(%s::bigint[], %s::bigint[]) as found (load_id, position)
+    where rejects.load_id = found.load_id and rejects.position = found.position
+    returning rejects.load_id
+"""
+_CORRECT_LOAD = """
     update ops.loads set
-        received = received - counted.rows - counted.rejects,
-        loaded = loaded - counted.rows,
-        rejected = rejected - counted.rejects,
+        received = received - %(rows)s - %(rejects)s,
+        loaded = loaded - %(rows)s,
+        rejected = rejected - %(rejects)s,
         sha256 = 'erased',
-        reason = case when state = 'parked' then 'refused; a record of it was erased since' end
-    from counted where loads.load_id = counted.load_id
-    returning counted.rows::bigint, counted.rejects::bigint
+        reason = case when state = 'parked' then 'parked. A record of it was erased later' end
+    where load_id = %(load_id)s
 """
 # If the object is parked by now, its last good load stays: nothing better can be loaded.
 _MARKED = """
@@ -57,18 +45,21 @@ _REJECTS = """
 
 def delete_record(connection: psycopg.Connection, wanted: RecordKey) -> tuple[int, int]:
     """Delete the record's rows and rejects of every load. Return both numbers."""
-    keys = [sql.SQL("{}::text").format(sql.Identifier(name)) for name in wanted.source.key]
-    with connection.transaction():
-        doomed = list(_rejects_of(connection, wanted))
-        statement = sql.SQL(_FORGET).format(
-            rows=rows_table(wanted.source),
-            keys=sql.SQL(", ").join(keys),
-            values=sql.SQL(", ").join(map(sql.Literal, wanted.values)),
-            loads=sql.Literal([load_id for load_id, _ in doomed]),
-            positions=sql.Literal([position for _, position in doomed]),
-        )
-        counts = connection.execute(statement).fetchall()
-    return sum(rows for rows, _ in counts), sum(rejects for _, rejects in counts)
+    keys = sql.SQL(", ").join(map(sql.Identifier, wanted.source.key))
+    remove_rows = sql.SQL(_REMOVE_ROWS).format(rows_table(wanted.source), keys)
+    with connection.transaction(), connection.cursor() as cursor:
+        found = list(_rejects_of(connection, wanted))
+        places = [load_id for load_id, _ in found], [position for _, position in found]
+        removed_rows = cursor.execute(remove_rows, [list(wanted.values)]).fetchall()
+        removed_rejects = cursor.execute(_REMOVE_REJECTS, places).fetchall()
+        rows = Counter(load_id for (load_id,) in removed_rows)
+        rejects = Counter(load_id for (load_id,) in removed_rejects)
+        corrections = [
+            {"load_id": load_id, "rows": rows[load_id], "rejects": rejects[load_id]}
+            for load_id in rows | rejects
+        ]
+        cursor.executemany(_CORRECT_LOAD, corrections)
+    return rows.total(), rejects.total()
 
 
 def _rejects_of(connection: psycopg.Connection, wanted: RecordKey) -> Iterator[tuple[int, int]]:
@@ -83,21 +74,14 @@ def _rejects_of(connection: psycopg.Connection, wanted: RecordKey) -> Iterator[t
 
 def delete_day(connection: psycopg.Connection, source: Source, day: date) -> tuple[int, int]:
     """Delete every load of a day with its rows and rejects. Return both numbers."""
-    mine: tuple[Any, ...] = (source.name, day)
-    loads = "(select load_id from ops.loads where source = %s and day = %s)"
+    query = "select load_id from ops.loads where source = %s and day = %s"
+    delete = sql.SQL("delete from {} where load_id = any(%s)")
+    tables = rows_table(source), sql.Identifier("ops", "rejects"), sql.Identifier("ops", "loads")
     with connection.transaction():
         lock_day(connection, source.name, day)
-        rows = connection.execute(
-            sql.SQL("delete from {} where load_id in {}").format(
-                rows_table(source), sql.SQL(loads)
-            ),
-            mine,
-        ).rowcount
-        rejects = connection.execute(
-            sql.SQL("delete from ops.rejects where load_id in {}").format(sql.SQL(loads)), mine
-        ).rowcount
-        connection.execute("delete from ops.loads where source = %s and day = %s", mine)
-    return rows, rejects
+        loads = [load_id for (load_id,) in connection.execute(query, (source.name, day))]
+        counts = [connection.execute(delete.format(name), [loads]).rowcount for name in tables]
+    return counts[0], counts[1]
 
 
 def marked_days(connection: psycopg.Connection, source: Source) -> list[tuple[date, int]]:

@@ -31,8 +31,7 @@ class State(StrEnum):
 
 def worst(states: Iterable[State]) -> State:
     """Return the worst state in the order red, amber, grey, green. Without states: grey."""
-    order = list(State)
-    return max(states, key=order.index, default=State.GREY)
+    return max(states, key=list(State).index, default=State.GREY)
 
 
 class Cell(StrEnum):
@@ -40,7 +39,7 @@ class Cell(StrEnum):
 
     ON_TIME = "on time"
     LATE = "late"
-    REFUSED = "parked"
+    PARKED = "parked"
     MISSING = "missing"
     PENDING = "pending"
     BEFORE = "before the first day"

@@ -12,16 +12,11 @@ MANIFEST = Path(__file__).parents[2] / "dbt" / "target" / "manifest.json"
 Lineage = dict[str, frozenset[str]]
 
 
-class _Reads(msgspec.Struct):
-    nodes: list[str] = []
-
-
 class _Node(msgspec.Struct):
     name: str
-    resource_type: str
     fqn: list[str]
     columns: dict[str, msgspec.Raw] = {}
-    depends_on: _Reads = msgspec.field(default_factory=_Reads)
+    depends_on: dict[str, list[str]] = {}
 
 
 class _Manifest(msgspec.Struct):
@@ -45,14 +40,13 @@ def lineage(manifest: Path = MANIFEST) -> Lineage:
 @cache
 def _lineage(manifest: Path, _written_at: int) -> Lineage:
     nodes = msgspec.json.decode(manifest.read_bytes(), type=_Manifest).nodes
-    models = {name: node for name, node in nodes.items() if node.resource_type == "model"}
+    models = {name: node for name, node in nodes.items() if name.startswith("model.")}
 
     def sources(name: str) -> frozenset[str]:
-        kind, *_, last = name.split(".")
-        if kind == "source":
-            return frozenset({last} & SOURCES.keys())
-        node = models.get(name)
-        return frozenset().union(*map(sources, node.depends_on.nodes)) if node else frozenset()
+        if name.startswith("source."):
+            return frozenset({name.rpartition(".")[2]} & SOURCES.keys())
+        parents = models[name].depends_on.get("nodes", []) if name in models else []
+        return frozenset().union(*map(sources, parents))
 
     return {
         node.name: frozenset(SOURCES) if "source" in node.columns else sources(name)

@@ -8,10 +8,10 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from threading import Timer
-from types import GenericAlias
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString
 
 import msgspec
 import psycopg
@@ -26,7 +26,17 @@ SECONDS = 3
 WEEKS = 8  # weeks that a weekday is compared with
 MOST_INCIDENTS = 50  # others are only counted: users do not read on, and each text costs
 _LIMITS = f"-c statement_timeout={SECONDS}s -c default_transaction_read_only=on"
-Row = TypeVar("Row")
+_QUERIES: dict[str, LiteralString] = {
+    "loads": "select * from ops.v_health_loads where day >= %(since)s order by day, load_id",
+    "sources": "select * from ops.v_health_sources order by source",
+    "parked": "select * from ops.v_health_parked order by day, source",
+    "incidents": """
+        select *, count(*) over () as open_count from ops.v_health_incidents
+        order by kind = any(%(warnings)s), incident_id
+        limit %(limit)s
+    """,
+    "undelivered": "select * from ops.v_health_deliveries order by channel",
+}
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -66,7 +76,6 @@ class ParkedObject(msgspec.Struct, frozen=True):
     day: date
     reason: str
     run_id: str | None
-    parked_at: datetime
 
 
 class UndeliveredMessages(msgspec.Struct, frozen=True):
@@ -77,11 +86,11 @@ class UndeliveredMessages(msgspec.Struct, frozen=True):
     attempts: int
 
 
-class OpenIncident(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class OpenIncident(IncidentRecord):
     """An open incident, and the end of its silence, if any."""
 
-    recorded: IncidentRecord
-    silent_until: datetime | None
+    silent_until: datetime | None = None
 
 
 class HealthData(msgspec.Struct, frozen=True):
@@ -111,33 +120,22 @@ def read_health_data(dsn: str, now: datetime) -> HealthData:
         UnavailableError: the warehouse does not answer in time.
         ConfigurationError: a view or a grant is missing.
     """
-    since = now.astimezone(UTC).date() - timedelta(weeks=WEEKS)
+    values = {
+        "since": now.astimezone(UTC).date() - timedelta(weeks=WEEKS),
+        "warnings": [kind for kind, words in CATALOG.items() if words.severity == "warning"],
+        "limit": MOST_INCIDENTS,
+    }
     with (
         plain_errors(),
         connect(dsn, connect_timeout=SECONDS, options=_LIMITS, row_factory=dict_row) as connection,
         limited_in_time(connection),
     ):
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        incidents, open_count = _incidents(connection)
-        return HealthData(
-            _read(
-                connection,
-                Load,
-                "select * from ops.v_health_loads where day >= %s order by day, load_id",
-                since,
-            ),
-            _read(connection, SourceState, "select * from ops.v_health_sources order by source"),
-            _read(
-                connection, ParkedObject, "select * from ops.v_health_parked order by day, source"
-            ),
-            incidents,
-            open_count,
-            _read(
-                connection,
-                UndeliveredMessages,
-                "select * from ops.v_health_deliveries order by channel",
-            ),
-        )
+        rows = {name: connection.execute(q, values).fetchall() for name, q in _QUERIES.items()}
+    found = rows["incidents"]
+    incidents = [OpenIncident.of_row(row) for row in found]
+    open_count = found[0]["open_count"] if found else 0
+    return msgspec.convert(rows | {"incidents": incidents, "open_count": open_count}, HealthData)
 
 
 @contextmanager
@@ -146,43 +144,13 @@ def limited_in_time(connection: psycopg.Connection[Any]) -> Iterator[None]:
 
     The timeouts of the server need a server that runs.
     """
-
-    def hang_up() -> None:
-        with socket.socket(fileno=os.dup(connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
-
-    timer = Timer(2 * SECONDS, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        raise UnavailableError("the warehouse does not answer in time") from error
-    finally:
-        timer.cancel()
-
-
-def _read(
-    connection: psycopg.Connection[Any], type_: type[Row], query: LiteralString, *values: object
-) -> list[Row]:
-    rows = connection.execute(query, values).fetchall()
-    found: list[Row] = msgspec.convert(rows, GenericAlias(list, type_))
-    return found
-
-
-def _incidents(connection: psycopg.Connection[Any]) -> tuple[list[OpenIncident], int]:
-    """Return the incidents to show, and the number of all open incidents."""
-    warnings = [kind for kind, words in CATALOG.items() if words.severity == "warning"]
-    rows = connection.execute(
-        """
-        select *, count(*) over () as open_count from ops.v_health_incidents
-        order by kind = any(%s), incident_id
-        limit %s
-        """,
-        [warnings, MOST_INCIDENTS],
-    ).fetchall()
-    return [_incident(row) for row in rows], rows[0]["open_count"] if rows else 0
-
-
-def _incident(row: dict[str, Any]) -> OpenIncident:
-    return OpenIncident(IncidentRecord.of_row(row), row["silent_until"])
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        timer = Timer(2 * SECONDS, line.shutdown, [socket.SHUT_RDWR])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            raise UnavailableError("the warehouse does not answer in time") from error
+        finally:
+            timer.cancel()

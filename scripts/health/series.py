@@ -1,9 +1,8 @@
 """The 30-day strip and the plots. Invariant: pure. Every series has one entry for each day."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import TypeVar
 
 from scripts.health.facts import Cell, OnTime, Plots
 from scripts.health.queries import HealthData, Load
@@ -11,16 +10,14 @@ from scripts.reconcile.freshness import deadline_of
 from scripts.settings import RunSettings
 from sources import SOURCES
 
-Number = TypeVar("Number", int, float)
-
 
 def on_time(
-    seen: HealthData, days: Sequence[date], settings: RunSettings, now: datetime
+    data: HealthData, days: Sequence[date], settings: RunSettings, now: datetime
 ) -> list[OnTime]:
     """Return the outcome of each day, for each source."""
-    first = {one.source: one.first_day for one in seen.sources}
+    first = {one.source: one.first_day for one in data.sources}
     attempts: dict[tuple[str, date], list[Load]] = defaultdict(list)
-    for load in seen.loads:
+    for load in data.loads:
         attempts[load.source, load.day].append(load)
     strips = []
     for source in SOURCES:
@@ -40,30 +37,25 @@ def _cell(attempts: Sequence[Load], deadline: datetime, now: datetime) -> Cell:
     if not attempts:
         return Cell.MISSING if now >= deadline else Cell.PENDING
     if not any(load.is_current for load in attempts):
-        return Cell.REFUSED
+        return Cell.PARKED
     landed_at = min(load.landed_at for load in attempts)
     return Cell.ON_TIME if landed_at <= deadline else Cell.LATE
 
 
-def plots(seen: HealthData, days: Sequence[date], settings: RunSettings) -> Plots:
+def plots(data: HealthData, days: Sequence[date], settings: RunSettings) -> Plots:
     """Return the series of the current loads."""
+    current = [load for load in data.loads if load.is_current]
+    loaded = {(load.source, load.day): load.loaded for load in current}
     by_day: dict[date, list[Load]] = defaultdict(list)
-    for load in seen.loads:
-        if load.is_current:
-            by_day[load.day].append(load)
-    rows: dict[str, list[int | None]] = {
-        source: [
-            next((load.loaded for load in by_day[day] if load.source == source), None)
-            for day in days
-        ]
-        for source in SOURCES
-    }
+    for load in current:
+        by_day[load.day].append(load)
+    daily = [by_day[day] for day in days]
     return Plots(
-        rows=rows,
-        lag_seconds=[_slowest(by_day[day]) for day in days],
+        rows={source: [loaded.get((source, day)) for day in days] for source in SOURCES},
+        lag_seconds=[_slowest(loads) for loads in daily],
         lag_goal_seconds=settings.unpublished_minutes * 60,
-        rejects=[_total(by_day[day], lambda load: load.rejected) for day in days],
-        load_seconds=[_total(by_day[day], lambda load: load.seconds) for day in days],
+        rejects=[sum(load.rejected for load in loads) if loads else None for loads in daily],
+        load_seconds=[sum(load.seconds for load in loads) if loads else None for loads in daily],
     )
 
 
@@ -72,7 +64,3 @@ def _slowest(loads: Iterable[Load]) -> float | None:
         (load.published_at - load.landed_at).total_seconds() for load in loads if load.published_at
     ]
     return max(lags, default=None)
-
-
-def _total(loads: Sequence[Load], what: Callable[[Load], Number]) -> Number | None:
-    return sum(map(what, loads)) if loads else None

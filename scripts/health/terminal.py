@@ -10,7 +10,7 @@ _COLOURS = {"green": "green", "grey": "dim", "amber": "yellow", "red": "bold red
 _CELLS = {
     Cell.ON_TIME: ("●", "green"),
     Cell.LATE: ("▲", "yellow"),
-    Cell.REFUSED: ("■", "red"),
+    Cell.PARKED: ("■", "red"),
     Cell.MISSING: ("✕", "red"),
     Cell.PENDING: ("○", "dim"),
     Cell.BEFORE: ("·", "dim"),
@@ -47,21 +47,13 @@ def show(health: Health, console: Console) -> None:
     marts = Table("mart", "", "published", "through", "stalest source", box=None, pad_edge=False)
     for mart in health.marts:
         published = f"{mart.published_at:%F %H:%M}" if mart.published_at else "never"
-        marts.add_row(
-            mart.name,
-            badge(mart.state, mart.word),
-            published,
-            str(mart.through or ""),
-            mart.source or "",
-        )
+        state = badge(mart.state, mart.word)
+        marts.add_row(mart.name, state, published, str(mart.through or ""), mart.source or "")
     console.print(marts)
     for strip in health.on_time:
         cells = (_CELLS[cell] for cell in strip.cells)
-        console.print(
-            Text.assemble(
-                f"{strip.source:<12}", *cells, f"  {strip.on_time} of {strip.due} on time"
-            )
-        )
+        count = f"  {strip.on_time} of {strip.due} on time"
+        console.print(Text.assemble(f"{strip.source:<12}", *cells, count))
 
 
 def _need(need: Need) -> Text:

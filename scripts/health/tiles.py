@@ -15,15 +15,15 @@ _REJECT_DAYS = 7
 
 
 def tiles(
-    seen: HealthData, marts: list[Mart], needs: list[Need], settings: RunSettings, now: datetime
+    data: HealthData, marts: list[Mart], needs: list[Need], settings: RunSettings, now: datetime
 ) -> list[Tile]:
     """Return the figures in display order."""
     return [
         _fresh(marts),
-        _last_load(seen, settings, now),
-        _rows(seen.loads, now),
-        _rejects(seen.loads, settings, now),
-        _incidents(seen, needs),
+        _last_load(data, settings, now),
+        _rows(data.loads, now),
+        _rejects(data.loads, settings, now),
+        _incidents(data, needs),
     ]
 
 
@@ -36,9 +36,9 @@ def _fresh(marts: list[Mart]) -> Tile:
     return Tile("marts", "Marts fresh", f"{fresh} of {len(marts)}", note, state)
 
 
-def _last_load(seen: HealthData, settings: RunSettings, now: datetime) -> Tile:
+def _last_load(data: HealthData, settings: RunSettings, now: datetime) -> Tile:
     """Return the age of the latest load. Amber if it is older than the marts may be."""
-    latest = max((one.loaded_at for one in seen.sources if one.loaded_at), default=None)
+    latest = max((one.loaded_at for one in data.sources if one.loaded_at), default=None)
     if latest is None:
         return Tile("last-load", "Last load", "never", "nothing has been loaded", State.GREY)
     age = now - latest
@@ -95,13 +95,13 @@ def _rejects(loads: Iterable[Load], settings: RunSettings, now: datetime) -> Til
     return Tile("rejects", title, f"{rejected / received:.2%}", note, state)
 
 
-def _incidents(seen: HealthData, needs: list[Need]) -> Tile:
+def _incidents(data: HealthData, needs: list[Need]) -> Tile:
     title = "Open incidents"
-    if not seen.sources and not seen.incidents:
+    if not data.sources and not data.incidents:
         return Tile("incidents", title, "0", "nothing has been loaded", State.GREY)
-    count = seen.open_count
+    count = data.open_count
     state = worst(need.state for need in needs) if needs else State.GREEN
-    more = len(needs) - len(seen.incidents)
+    more = len(needs) - len(data.incidents)
     note = f"{more} not reported yet" if more else "see below" if count else "no action required"
     return Tile("incidents", title, str(count), note, state)
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from scripts.alerts.catalog import CATALOG
 from scripts.alerts.causes import plan
 from scripts.alerts.incident import Incident, Kind
-from scripts.health.facts import Health, Mart, Need, State, Tile, worst
+from scripts.health.facts import Health, Mart, Need, State, Tile
 from scripts.health.lineage import Lineage, lineage
 from scripts.health.queries import HealthData, OpenIncident, SourceState, read_health_data
 from scripts.health.series import on_time, plots
@@ -42,16 +42,16 @@ def read_health(dsn: str, settings: RunSettings, place: Deployment, now: datetim
 
 
 def compose(
-    seen: HealthData, lineage: Lineage, settings: RunSettings, environment: str, now: datetime
+    data: HealthData, lineage: Lineage, settings: RunSettings, environment: str, now: datetime
 ) -> Health:
     """Return the health at the time `now`. `lineage` has the sources of each mart."""
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
-    needs = _needs(seen, settings, now)
-    waiting = [*_waiting(seen, settings, now)]
-    fresh = freshness(seen, lineage, settings, now)
-    shown = tiles(seen, fresh, needs, settings, now)
-    state, reasons = _verdict(seen, shown, needs, waiting, fresh)
+    needs = _needs(data, settings, now)
+    waiting = list(_waiting(data, settings, now))
+    fresh = freshness(data, lineage, settings, now)
+    shown = tiles(data, fresh, needs, settings, now)
+    state, reasons = _verdict(data, shown, needs, waiting, fresh)
     return Health(
         state=state,
         word=state.word,
@@ -60,17 +60,17 @@ def compose(
         environment=environment,
         tiles=shown,
         needs=needs,
-        needs_more=seen.open_count - len(seen.incidents),
+        needs_more=data.open_count - len(data.incidents),
         waiting=waiting,
         marts=fresh,
         days=days,
-        on_time=on_time(seen, days, settings, now),
-        plots=plots(seen, days, settings),
+        on_time=on_time(data, days, settings, now),
+        plots=plots(data, days, settings),
     )
 
 
 def _verdict(
-    seen: HealthData, shown: list[Tile], needs: list[Need], waiting: list[str], marts: list[Mart]
+    data: HealthData, shown: list[Tile], needs: list[Need], waiting: list[str], marts: list[Mart]
 ) -> tuple[State, list[str]]:
     """Return the worst state and its reasons. Green requires marts that are known to be fresh."""
     reasons = [(need.state, need.title) for need in needs]
@@ -84,34 +84,32 @@ def _verdict(
         for tile in shown
         if tile.name in {"last-load", "rows"} and tile.state is State.AMBER
     ]
-    if not seen.sources:
+    if not data.sources:
         reasons.append((State.GREY, "nothing has been loaded yet"))
     elif not marts or any(mart.state is State.GREY for mart in marts):
         reasons.append((State.GREY, "not every mart is known to be fresh"))
     if not reasons:
         return State.GREEN, ["every mart is fresh, and no action is required"]
-    state = worst(state for state, _ in reasons)
-    ordered = sorted(reasons, key=lambda reason: -[*State].index(reason[0]))
-    return state, [text for _, text in ordered]
+    reasons.sort(key=lambda reason: list(State).index(reason[0]), reverse=True)
+    return reasons[0][0], [text for _, text in reasons]
 
 
-def _needs(seen: HealthData, settings: RunSettings, now: datetime) -> list[Need]:
+def _needs(data: HealthData, settings: RunSettings, now: datetime) -> list[Need]:
     """Return every cause: errors first, then the oldest first."""
-    known = {one.recorded.incident.fingerprint: one for one in seen.incidents}
-    present = [*_derived(seen, settings, now)]
-    causes = plan(present, [one.recorded for one in seen.incidents], observed=()).to_record
+    opened = {one.incident.fingerprint for one in data.incidents}
+    causes = plan(_derived(data, settings, now), data.incidents, observed=()).to_record
+    unreported = [OpenIncident(cause) for cause in causes if cause.fingerprint not in opened]
     runs = {
         Incident.new(Kind.OBJECT_PARKED, one.source, one.day).fingerprint: one.run_id
-        for one in seen.parked
+        for one in data.parked
     }
-    needs = [_need(one.recorded.incident, one, runs) for one in seen.incidents]
-    needs += [_need(cause, None, runs) for cause in causes if cause.fingerprint not in known]
-    return sorted(
-        needs, key=lambda need: (need.state is not State.RED, need.since or now, need.fingerprint)
-    )
+    needs = [_need(one, runs) for one in [*data.incidents, *unreported]]
+    needs.sort(key=lambda need: (need.state is not State.RED, need.since or now, need.fingerprint))
+    return needs
 
 
-def _need(incident: Incident, known: OpenIncident | None, runs: dict[str, str | None]) -> Need:
+def _need(opened: OpenIncident, runs: dict[str, str | None]) -> Need:
+    incident = opened.incident
     words = CATALOG[incident.kind]
     title = words.title.format(subject=incident.subject)
     return Need(
@@ -122,49 +120,49 @@ def _need(incident: Incident, known: OpenIncident | None, runs: dict[str, str | 
         next=words.next,
         subject=incident.subject,
         day=incident.day,
-        since=known.recorded.opened_at if known else None,
+        since=opened.opened_at,
         facts=incident.facts,
         links=incident.links,
         run_id=runs.get(incident.fingerprint),
-        silent_until=known.silent_until if known else None,
+        silent_until=opened.silent_until,
     )
 
 
-def _derived(seen: HealthData, settings: RunSettings, now: datetime) -> Iterator[Incident]:
+def _derived(data: HealthData, settings: RunSettings, now: datetime) -> Iterator[Incident]:
     """Yield the incidents that the ledger shows. A day that was never loaded is missing."""
-    landed = {(load.source, load.day) for load in seen.loads}
-    landed |= {(source.source, source.first_day) for source in seen.sources}
+    landed = {(load.source, load.day) for load in data.loads}
+    landed |= {(source.source, source.first_day) for source in data.sources}
     for name, day in late_days(landed, settings, now):
         yield Incident.new(Kind.DAY_LATE, name, day)
-    for parked in seen.parked:
+    for parked in data.parked:
         yield Incident.new(Kind.OBJECT_PARKED, parked.source, parked.day, {"Reason": parked.reason})
-    for load in seen.loads:
+    for load in data.loads:
         if load.is_current and has_many_rejects(load.received, load.rejected, settings):
             share = load.rejected / load.received
             facts = {"Rejected": f"{load.rejected} of {load.received} ({share:.1%})"}
             yield Incident.new(Kind.MANY_REJECTS, load.source, load.day, facts)
-    late = [source for source in seen.sources if _is_overdue(source, settings, now)]
+    late = [source for source in data.sources if _is_overdue(source, settings, now)]
     if late:
         facts = {source.source: f"{source.waiting} days, {_span(source)}" for source in late}
         yield Incident.new(Kind.LOAD_UNPUBLISHED, "loads", facts=facts)
-    published = [source.published_at for source in seen.sources if source.published_at]
+    published = [source.published_at for source in data.sources if source.published_at]
     if published and is_stale(max(published), settings, now):
         yield Incident.new(Kind.MARTS_STALE, "marts")
 
 
-def _waiting(seen: HealthData, settings: RunSettings, now: datetime) -> Iterator[str]:
+def _waiting(data: HealthData, settings: RunSettings, now: datetime) -> Iterator[str]:
     """Yield pending work that is retried automatically: a warning until its deadline."""
-    for source in seen.sources:
+    for source in data.sources:
         if source.waiting_since and not _is_overdue(source, settings, now):
             minutes = (now - source.waiting_since).total_seconds() / 60
             yield (
                 f"{source.source}: {source.waiting} loaded but not published, {_span(source)}, "
                 f"for {max(minutes, 0):.0f} of {settings.unpublished_minutes:g} minutes"
             )
-    for one in seen.undelivered:
+    for pending in data.undelivered:
         yield (
-            f"{one.channel}: {one.messages} pending messages after {one.attempts} attempts,"
-            " will be retried"
+            f"{pending.channel}: {pending.messages} pending messages after {pending.attempts}"
+            " attempts, will be retried"
         )
 
 
@@ -180,29 +178,29 @@ def _span(source: SourceState) -> str:
 
 
 def freshness(
-    seen: HealthData, lineage: Lineage, settings: RunSettings, now: datetime
+    data: HealthData, lineage: Lineage, settings: RunSettings, now: datetime
 ) -> list[Mart]:
     """Return every mart, the stalest first."""
-    sources = {source.source: source for source in seen.sources}
+    states = {source.source: source for source in data.sources}
     marts = []
-    for name, read in lineage.items():
-        known = [sources[source] for source in sorted(read & sources.keys())]
-        stalest = min(known, key=lambda one: one.published_at or _LONG_AGO, default=None)
-        if stalest is None or stalest.published_at is None:
-            marts.append(_mart(name, State.GREY, stalest))
-        elif is_stale(stalest.published_at, settings, now):
-            marts.append(_mart(name, State.RED, stalest))
-        else:
-            is_waiting = any(one.waiting for one in known)
-            marts.append(_mart(name, State.AMBER if is_waiting else State.GREEN, stalest))
-    order = [*State]
+    for name, sources in lineage.items():
+        landed = [states[source] for source in sorted(sources & states.keys())]
+        marts.append(_mart(name, landed, settings, now))
+    order = list(State)
     return sorted(
         marts,
         key=lambda mart: (-order.index(mart.state), mart.published_at or _LONG_AGO, mart.name),
     )
 
 
-def _mart(name: str, state: State, stalest: SourceState | None) -> Mart:
+def _mart(name: str, sources: list[SourceState], settings: RunSettings, now: datetime) -> Mart:
+    stalest = min(sources, key=lambda one: one.published_at or _LONG_AGO, default=None)
+    if stalest is None or stalest.published_at is None:
+        state = State.GREY
+    elif is_stale(stalest.published_at, settings, now):
+        state = State.RED
+    else:
+        state = State.AMBER if any(one.waiting for one in sources) else State.GREEN
     return Mart(
         name,
         state,

@@ -12,7 +12,7 @@ from local.postgres import PostgresServer
 from scripts.errors import InvalidInputError
 from scripts.landing.store import Store
 from scripts.load.load import load
-from scripts.rejects import find_rejects, read_reject, replay
+from scripts.rejects import find_rejects, read_reject
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.documents import ROOT, run_readme
@@ -75,7 +75,8 @@ def test_a_replay_loads_what_meets_the_contract_now(store: Store, warehouse: War
     load(POSTS, DAY, store, warehouse.loader, settings)
     assert [row[0] for row in rejects(warehouse)] == [1, 2]
 
-    result = replay(replace(POSTS, contract=Title), DAY, store, warehouse.loader, settings)
+    changed = replace(POSTS, contract=Title)
+    result = load(changed, DAY, store, warehouse.loader, settings, again=True)
 
     assert (result.outcome, result.loaded, result.rejected) == ("loaded", 2, 1)
     assert payloads(warehouse) == [post(1), post(2, title=None)]

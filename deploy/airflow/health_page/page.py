@@ -18,7 +18,7 @@ from scripts.settings import Deployment
 _CELLS = {
     Cell.ON_TIME: ("●", "green"),
     Cell.LATE: ("▲", "amber"),
-    Cell.REFUSED: ("■", "red"),
+    Cell.PARKED: ("■", "red"),
     Cell.MISSING: ("✕", "red"),
     Cell.PENDING: ("○", "grey"),
     Cell.BEFORE: ("·", "grey"),

@@ -49,7 +49,7 @@ def test_what_the_ledger_shows_to_be_wrong(warehouse: Warehouse) -> None:
     assert parked.facts == {"Reason": "12 of 100 records break the contract, more than 10 %"}
     assert parked.run_id == ledger.RUN
     cells = {strip.source: strip.cells for strip in found.on_time}
-    assert (cells["posts"][-3], cells["users"][-4]) == (Cell.REFUSED, Cell.MISSING)
+    assert (cells["posts"][-3], cells["users"][-4]) == (Cell.PARKED, Cell.MISSING)
     assert cells["comments"][-10] is Cell.LATE
     assert found.plots.rows["posts"][-3] is None
     assert found.plots.rejects[-2] == 40

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from scripts.alerts.incident import Incident, IncidentRecord
+from scripts.alerts.incident import Incident
 from scripts.health.facts import Health, Tile
 from scripts.health.queries import HealthData, Load, OpenIncident, SourceState
 from scripts.health.verdict import compose
@@ -54,9 +54,7 @@ def seen(loads: Iterable[ledger.Load], **more: Any) -> HealthData:
 
 def opened(incident: Incident, **more: Any) -> OpenIncident:
     """Return an incident that has been open for an hour."""
-    return OpenIncident(
-        IncidentRecord(incident, 7, NOW - timedelta(hours=1)), more.get("silent_until")
-    )
+    return OpenIncident(incident, 7, NOW - timedelta(hours=1), **more)
 
 
 def health(found: HealthData, now: datetime = NOW, **settings: Any) -> Health:

@@ -30,7 +30,7 @@ def test_a_day_by_its_deadline_late_refused_missing_or_before_the_first() -> Non
         Cell.ON_TIME,
         Cell.LATE,
         Cell.MISSING,
-        Cell.REFUSED,
+        Cell.PARKED,
         Cell.ON_TIME,
         Cell.BEFORE,
     ]

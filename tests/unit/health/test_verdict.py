@@ -159,7 +159,7 @@ def test_a_day_that_its_failed_ingest_explains_is_no_second_cause() -> None:
 
 
 def test_a_parked_object_names_its_reason_and_the_run_that_met_it() -> None:
-    parked = ParkedObject("posts", TODAY - timedelta(days=2), "no JSON", "manual__1", NOW)
+    parked = ParkedObject("posts", TODAY - timedelta(days=2), "no JSON", "manual__1")
     [need] = health(seen(past(), parked=[parked])).needs
     assert (need.kind, need.state) == ("object-parked", State.RED)
     assert (need.facts, need.run_id) == ({"Reason": "no JSON"}, "manual__1")
