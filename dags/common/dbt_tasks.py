@@ -114,7 +114,10 @@ def build_and_publish() -> Sequence[Any]:
     # Cosmos' build tasks never run the tests of a source. The models do not wait for them: a build
     # is not published if a test of its sources has failed.
     test_sources = DbtTestLocalOperator(task_id="test_sources", select="source:*", **_ONE_COMMAND)
-    return [[test_sources, _task_per_model()], _publish()]
+    publish = DbtRunOperationLocalOperator(
+        task_id="publish", macro_name="publish", **_ONE_COMMAND, **_PUBLISHES
+    )
+    return [[test_sources, _task_per_model()], publish]
 
 
 def _one_task() -> TaskGroup:
@@ -144,11 +147,4 @@ def _task_per_model() -> DbtTaskGroup:
         ),
         execution_config=ExecutionConfig(invocation_mode=InvocationMode.DBT_RUNNER),
         operator_args={**_OPERATOR_ARGS, "full_refresh": _REBUILDS},
-    )
-
-
-def _publish() -> DbtRunOperationLocalOperator:
-    """Apply the tested difference to the marts in one transaction."""
-    return DbtRunOperationLocalOperator(
-        task_id="publish", macro_name="publish", **_ONE_COMMAND, **_PUBLISHES
     )

@@ -11,11 +11,10 @@ from callbacks import alert_recovery, alert_run_failure, alert_task_failure
 from scripts.settings import deployment
 
 DEPLOYMENT = deployment()
-# Far back and constant: a run for a day before the start date succeeds without any task.
-START = datetime(2020, 1, 1, tzinfo=UTC)
 
 DAG_DEFAULTS: dict[str, Any] = {
-    "start_date": START,
+    # Far back and constant: a run for a day before the start date succeeds without any task.
+    "start_date": datetime(2020, 1, 1, tzinfo=UTC),
     "catchup": False,
     "on_failure_callback": alert_run_failure,
     "on_success_callback": alert_recovery,
