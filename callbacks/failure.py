@@ -8,9 +8,12 @@ warehouse decides which call sends. ``watch_pipeline`` reports what neither call
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+
+from airflow.sdk.log import redact
 
 from callbacks.lookup import airflow_url, channels, warehouse_dsn
 from scripts.alerts.failed_runs import Run, day_of_run, failed_run, named_tests
@@ -23,17 +26,30 @@ _log = logging.getLogger(__name__)
 
 def alert_task_failure(context: Mapping[str, Any]) -> None:
     """Notify every configured channel that a task failed after its last retry."""
-    _never_raise(_alert, context, is_again=True)
+    never_raise(_alert, context, is_again=True)
 
 
 def alert_run_failure(context: Mapping[str, Any]) -> None:
     """Notify every configured channel that a run failed, unless one of its tasks did so."""
-    _never_raise(_alert, context, is_again=False)
+    never_raise(_alert, context, is_again=False)
 
 
 def alert_recovery(context: Mapping[str, Any]) -> None:
     """Close the open incident that a successful run ends, and notify every channel."""
-    _never_raise(_recover, context)
+    never_raise(_recover, context)
+
+
+def never_raise(act: Callable[..., None], *arguments: Any, **options: Any) -> bool:
+    """Call a function and log its error. Return whether it succeeded."""
+    try:
+        act(*arguments, **options)
+    except Exception as error:  # noqa: BLE001 - Airflow drops a callback that raises, and others
+        # Only the type and the place, because the text of a library's error can contain a secret.
+        file, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__} at {file}:{line}"
+        _log.error("alerting failed in %s: %s", act.__name__, what)
+        return False
+    return True
 
 
 def _alert(context: Mapping[str, Any], *, is_again: bool) -> None:
@@ -66,11 +82,10 @@ def _incident(context: Mapping[str, Any]) -> Incident:
 
 def _error(context: Mapping[str, Any]) -> str:
     """Return type and first line of the error. The other lines can contain data of a record."""
-    from airflow.sdk.log import redact  # masks the secrets that Airflow gave to this process
-
     error = context.get("exception")
     if not isinstance(error, BaseException):
         return str(context.get("reason") or "")
+    # `redact` masks the secrets that Airflow gave to this process.
     lines = str(redact(str(error))).strip().splitlines() or [""]
     is_test = any("configured to fail" in line for line in lines)  # dbt lists one test per line
     return f"{type(error).__name__}: {' '.join(lines) if is_test else lines[0]}"
@@ -88,11 +103,3 @@ def _with_keys(tests: list[FailedTest], since: datetime | None) -> list[FailedTe
         _log.warning("cannot read the keys of the invalid rows: %s", error)
         return tests
     return [found.get(test.name, test) for test in tests]
-
-
-def _never_raise(act: Callable[..., None], *arguments: Any, **options: Any) -> None:
-    try:
-        act(*arguments, **options)
-    except Exception as error:  # noqa: BLE001 - Airflow drops a callback that raises, and others
-        # Only the type, because the text of a library's error can contain a secret.
-        _log.error("alerting failed in %s: %s", act.__name__, type(error).__name__)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import Connection
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowNotFoundException
+
 from scripts.settings import deployment, dsn_of
 
 if TYPE_CHECKING:
@@ -12,9 +16,6 @@ if TYPE_CHECKING:
 
 def find_connection(conn_id: str) -> Any:
     """Return a connection, or None if Airflow does not have it."""
-    from airflow.sdk import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
     try:
         return Connection.get(conn_id)
     except AirflowNotFoundException:
@@ -23,8 +24,6 @@ def find_connection(conn_id: str) -> Any:
 
 def warehouse_dsn() -> str:
     """Return the DSN of connection ``warehouse``, role loader."""
-    from airflow.sdk import Connection
-
     return dsn_of(Connection.get("warehouse"))
 
 
@@ -37,6 +36,4 @@ def channels() -> list[Channel]:
 
 def airflow_url() -> str:
     """Return the base URL of Airflow's UI."""
-    from airflow.sdk.configuration import conf
-
     return str(conf.get("api", "base_url", fallback="http://localhost:8080"))

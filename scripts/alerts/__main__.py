@@ -1,7 +1,4 @@
-"""Alerts from the command line: list, silence, check, test.
-
-Invariant: a test message says that it is a test, and records no incident.
-"""
+"""Alerts from the command line. Invariant: a test message says so, and records no incident."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated

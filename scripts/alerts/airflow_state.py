@@ -24,10 +24,8 @@ def read_airflow_state(
     """Return failed runs, import errors and components without a heartbeat.
 
     A run counts as failed until a later run for the same DAG and day succeeds. `airflow_url` is
-    the base URL of the links to Airflow's UI, and `now` is time-zone aware.
-
-    Raises:
-        UnavailableError: the API does not answer.
+    the base URL of the links to Airflow's UI, and `now` is time-zone aware. Raises
+    UnavailableError if the API does not answer.
     """
     open_failures = {
         record.incident.fingerprint: (record.incident.subject, record.opened_at or now)

@@ -39,12 +39,8 @@ def plan(
 ) -> Plan:
     """Compare the current problems with the open incidents.
 
-    Args:
-        present: the current problems.
-        open_now: the open incidents of the table.
-        observed: the classes that could be checked. Only these are closed.
-        succeeded: fingerprints of failures that a later run resolved. Other failures stay open,
-            because a failed run that is older than the lookback has not recovered.
+    Incidents are closed only if their class could be checked (`observed`). A failure must also be
+    in `succeeded`, because a failed run that is older than the lookback has not recovered.
     """
     current = {incident.fingerprint: incident for incident in present}
     known = {record.incident.fingerprint: record.incident for record in open_now}

@@ -1,7 +1,4 @@
-"""The channels: Slack and mail. Invariant: one attempt per call, and no secret in an error.
-
-`scripts.alerts.delivery` makes the retries.
-"""
+"""The channels: Slack and mail. Invariant: one attempt per call, and no secret in an error."""
 
 import email.policy
 import logging
@@ -61,20 +58,18 @@ class Slack:
     def send(self, notice: Notice) -> None:
         """Post one message. Raises DeliveryError unless Slack answers 200."""
         client = WebhookClient(self._url, timeout=_SECONDS, retry_handlers=[], logger=_quiet)
-        try:
+        with _delivering("slack", Exception):  # from urllib, http.client and others
             answer = client.send_dict(notice.slack())
-        except Exception as error:  # noqa: BLE001 - from urllib, http.client and others
-            raise DeliveryError(f"slack: {type(error).__name__}") from None
         if answer.status_code != requests.codes.ok:
-            retry_after = CaseInsensitiveDict(answer.headers).get("retry-after")
-            raise DeliveryError(f"slack answers {answer.status_code}", _seconds(retry_after))
+            asked = CaseInsensitiveDict(answer.headers).get("retry-after", "")
+            seconds = float(asked) if asked.isdecimal() else 0  # a date is rare: the usual delay
+            error = f"slack answers {answer.status_code}"
+            raise DeliveryError(error, min(seconds, _MAX_RETRY_AFTER))
 
     def check(self) -> None:
         """Request the webhook without posting. Raises DeliveryError or ConfigurationError."""
-        try:
+        with _delivering("slack", requests.RequestException):
             status = requests.get(self._url, timeout=_SECONDS, allow_redirects=False).status_code
-        except requests.RequestException as error:
-            raise DeliveryError(f"slack: {type(error).__name__}") from None
         if status in _INVALID_WEBHOOK:
             raise ConfigurationError(
                 f"connection slack_alerts: the webhook answers {status}. Create a new webhook."
@@ -111,34 +106,26 @@ class Mail:
         mail["Message-ID"] = make_msgid(domain="pipeline.invalid")
         mail.set_content(notice.text())
         mail.add_alternative(notice.html(), subtype="html")
-        with self._connected() as client:
+        with _delivering("mail", OSError), self._open() as client:
             client.send_message(mail, self._sender, self._recipients)
 
     def check(self) -> None:
         """Log in and send the addresses, but no message. Raises DeliveryError."""
-        with self._connected() as client:
+        with _delivering("mail", OSError), self._open() as client:
             client.ehlo_or_helo_if_needed()
             for code, _ in (client.mail(self._sender), *map(client.rcpt, self._recipients)):
                 if code >= 400:  # 4xx and 5xx are refusals
                     raise DeliveryError(f"mail: the server answers {code} to an address")
             client.rset()
 
-    @contextmanager
-    def _connected(self) -> Iterator[smtplib.SMTP]:
-        try:
-            with self._open() as client:
-                yield client
-        except (OSError, smtplib.SMTPException) as error:
-            raise DeliveryError(f"mail: {type(error).__name__}") from None
-
     def _open(self) -> smtplib.SMTP:
+        """Connect and log in. Every error is an OSError, as smtplib's own errors are."""
         connection, options = self._connection, self._options
         host, port = connection.host or "", connection.port or 0
         context = ssl.create_default_context()
         if options.get("ssl_context") == "none":
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        client: smtplib.SMTP
         if options.get("disable_ssl"):
             client = smtplib.SMTP(host, port, timeout=_SECONDS)
             if not options.get("disable_tls"):
@@ -161,11 +148,9 @@ def channels_of(
 ) -> list[Channel]:
     """Return the configured channels. Each channel is optional, and mail needs recipients.
 
-    Args:
-        place: has the recipients.
-        find: returns the connection with an id, or None.
-        is_strict: whether to raise ConfigurationError for a channel that can never work, as a start
-            of the stack should. Otherwise it is logged and left out, as an alert should do.
+    `find` returns the connection with an id, or None. A channel that can never work raises
+    ConfigurationError if `is_strict`, as a start of the stack should. Otherwise it is logged and
+    left out, as an alert should do.
     """
 
     def slack() -> list[Channel]:
@@ -192,8 +177,10 @@ def channels_from_env() -> list[Channel]:
     return channels_of(settings.deployment(), settings.optional_connection_from_env)
 
 
-def _seconds(text: str | None) -> float:
+@contextmanager
+def _delivering(channel: str, errors: type[Exception]) -> Iterator[None]:
+    """Turn errors of a library into a DeliveryError that names their type only."""
     try:
-        return min(max(0.0, float(text or 0)), _MAX_RETRY_AFTER)
-    except ValueError:  # a date, which is rare: the usual delay is used
-        return 0.0
+        yield
+    except errors as error:
+        raise DeliveryError(f"{channel}: {type(error).__name__}") from None

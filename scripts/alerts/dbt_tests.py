@@ -39,9 +39,7 @@ def failed_tests(dsn: str, since: datetime, *, first: int = 5) -> list[FailedTes
 
     Errors come first, then warnings, by name. The list is empty if dbt has never run. The role of
     `dsn` is loader or transformer. `since` is time-zone aware. `first` limits the keys per test.
-
-    Raises:
-        UnavailableError: the warehouse does not answer.
+    Raises UnavailableError if the warehouse does not answer.
     """
     with connect(dsn) as connection, plain_errors():
         if connection.execute("select to_regclass('build.outcomes')").fetchone() == (None,):

@@ -91,11 +91,10 @@ def count_unreported(connection: Connection) -> int:
     """Return how many open incidents no channel has accepted yet."""
     rows = connection.execute(
         """
-        select incident_id from ops.incidents
-        where closed_at is null and incident_id in (
-            select incident_id from ops.deliveries where phase = 'opened'
-            group by incident_id having count(sent_at) = 0
-        )
+        select incident_id
+        from ops.incidents inner join ops.deliveries using (incident_id)
+        where closed_at is null and phase = 'opened'
+        group by incident_id having count(sent_at) = 0
         """
     )
     return rows.rowcount

@@ -40,11 +40,8 @@ def day_of_run(
 ) -> date | None:
     """Return the day of a run, or None for a DAG that processes all pending days.
 
-    Args:
-        dag_id: only the DAGs ``ingest_<source>`` have one day per run.
-        conf: the run's configuration. Its ``day`` takes precedence.
-        moment: the logical date of the run or, if it has none, its `run_after`.
-        run_id: used if it contains a day and nothing else is known.
+    Only the DAGs ``ingest_<source>`` have one day per run: the ``day`` of the configuration `conf`,
+    else the day of `moment` (the logical date or `run_after`), else the day in `run_id`.
     """
     if dag_id.removeprefix("ingest_") not in SOURCES:
         return None

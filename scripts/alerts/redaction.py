@@ -1,8 +1,4 @@
-"""Remove secrets and data from the texts of alerts. Invariant: `clean` returns one short line.
-
-It masks the secrets that this process knows, and text that has the shape of a secret. It also
-removes the values that a database repeats in an error, because they are the content of records.
-"""
+"""Remove secrets and data from the texts of alerts. Invariant: `clean` returns one short line."""
 
 import re
 from collections.abc import Mapping
@@ -35,7 +31,7 @@ _SHAPES = (
     ),
     r"(?i)([?&](?:sig|signature|x-amz-signature|x-amz-credential|key)=)[^&\s]+",
 )
-# PostgreSQL repeats a value that it refuses.
+# PostgreSQL repeats a value that it refuses. The value is the content of a record.
 _ECHOES = (
     (r"(invalid (?:input|byte|value)[^\"]*|out of range[^\"]*|value )\"[^\"]*\"?", r'\1"…"'),
     (r"(row contains |Key )\(.*", r"\1(…)"),

@@ -1,7 +1,4 @@
-"""The run book in alerts. Invariant: an operator can read the section of every class.
-
-If PIPELINE_RUNBOOK_URL is set, an alert links to the section. Otherwise it contains the section.
-"""
+"""The run book in alerts. Invariant: an operator can read the section of every class."""
 
 import re
 from functools import cache

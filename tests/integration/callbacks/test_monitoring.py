@@ -51,5 +51,5 @@ def test_what_was_told_without_the_warehouse_is_remembered_and_then_forgotten(
 def test_its_own_failure_is_reported_without_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     memory = Memory({"unrecorded_alerts": f"no list: {SECRET}"})
     assert not report_pipeline_state(_LATE, RunSettings(), memory)
-    assert "alerting failed: ValidationError at" in caplog.text
+    assert "alerting failed in report: ValidationError at" in caplog.text
     assert SECRET not in caplog.text
