@@ -76,7 +76,7 @@ def alarms(stack: LocalStack, more_dags: Path) -> None:
 
 
 @pytest.mark.usefixtures("alarms")
-def test_an_exception_is_told_in_seconds_from_every_context(stack: LocalStack) -> None:
+def test_an_exception_is_reported_in_seconds_from_every_context(stack: LocalStack) -> None:
     stack.airflow.trigger("alarm_manual", {})
     for context in ("manual", "scheduled", "triggered"):
         dag_id = f"alarm_{context}"
@@ -90,7 +90,7 @@ def test_an_exception_is_told_in_seconds_from_every_context(stack: LocalStack) -
 
 
 @pytest.mark.usefixtures("alarms")
-def test_a_killed_task_is_told_by_its_run(stack: LocalStack) -> None:
+def test_a_killed_task_is_reported_by_its_run(stack: LocalStack) -> None:
     _wait_for_room(stack, 1)
     run_id = stack.airflow.trigger("alarm_sleeper", {})
     [task] = wait_for(
@@ -105,7 +105,7 @@ def test_a_killed_task_is_told_by_its_run(stack: LocalStack) -> None:
     assert alerted_at - killed_at <= timedelta(seconds=30)
 
 
-def test_a_file_that_cannot_be_imported_is_told_and_its_end_too(
+def test_a_file_that_cannot_be_imported_is_reported_and_its_end_too(
     stack: LocalStack, more_dags: Path
 ) -> None:
     broken = more_dags / "broken.py"
@@ -121,7 +121,7 @@ def test_a_file_that_cannot_be_imported_is_told_and_its_end_too(
     assert "broken.py" in _slack_messages(stack, "recovered")[-1]["body"]["text"]
 
 
-def test_a_late_day_is_told_until_it_lands(stack: LocalStack) -> None:
+def test_a_late_day_is_reported_until_it_lands(stack: LocalStack) -> None:
     """A source's day is due once an older day of that source has landed."""
     older, due = DUE_DAY - timedelta(days=40), DUE_DAY
     assert stack.run_by_hand("ingest_posts", {"day": older.isoformat()})[1] == "success"
@@ -139,7 +139,7 @@ def test_a_late_day_is_told_until_it_lands(stack: LocalStack) -> None:
     assert "recovered" in _slack_messages(stack, title)[-1]["body"]["text"]
 
 
-def test_the_heartbeat_is_pinged_and_every_channel_was_told_alike(
+def test_the_heartbeat_is_pinged_and_every_channel_was_notified_alike(
     stack: LocalStack, heartbeats: SwitchableServer[Switches]
 ) -> None:
     pings = [request.path for request in heartbeats.requests]

@@ -142,7 +142,7 @@ def _a_row_missing(stack: LocalStack, day: str) -> Iterator[None]:
             connection.execute("insert into raw.posts_rows values (%s, %s, %s, %s)", kept)
 
 
-def test_a_failing_dbt_test_publishes_nothing_is_told_and_heals(stack: LocalStack) -> None:
+def test_a_failing_dbt_test_publishes_nothing_is_reported_and_heals(stack: LocalStack) -> None:
     """One row that the ledger counts is missing: the dbt test of the counts must stop the build."""
     sent = len(slack_messages(stack.folder / "inbox")), len(mails(stack.folder / "inbox"))
     marts_before = stack.marts("select post_id, title, last_seen_day from marts.fct_posts")
@@ -167,7 +167,7 @@ def test_a_failing_dbt_test_publishes_nothing_is_told_and_heals(stack: LocalStac
 
 
 @pytest.mark.thorough
-def test_a_dead_api_is_tried_again_told_once_and_lands_nothing(stack: LocalStack) -> None:
+def test_a_dead_api_is_tried_again_reported_once_and_lands_nothing(stack: LocalStack) -> None:
     inbox = stack.folder / "inbox"
     sent = len(slack_messages(inbox)), len(mails(inbox))
     day = "2026-02-05"

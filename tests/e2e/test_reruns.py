@@ -153,7 +153,7 @@ def test_a_named_day_is_waited_for_without_a_worker(stack: LocalStack) -> None:
     ) == [(run_id, True)]
 
 
-def test_a_wait_in_vain_is_told_once_and_not_tried_again(stack: LocalStack) -> None:
+def test_a_wait_without_result_is_reported_once_and_not_retried(stack: LocalStack) -> None:
     run_id = _waits(stack, "2026-04-02")
     began = time.monotonic()
 

@@ -236,7 +236,7 @@ def suppress_unavailable() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("is_after", [False, True], ids=["before COMMIT", "after COMMIT"])
-def test_a_connection_cut_at_commit_is_told_and_loading_again_is_right(
+def test_a_connection_cut_at_commit_is_reported_and_loading_again_is_right(
     is_after: bool, store: Store, warehouse: Warehouse
 ) -> None:
     with CommitCutter(warehouse.loader, is_after=is_after) as proxy:

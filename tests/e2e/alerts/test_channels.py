@@ -81,7 +81,7 @@ def _delivered(harness: Harness, title: str, back_at: datetime, goal: float) -> 
     ],
     ids=["429 with Retry-After", "500", "hangs", "connection refused"],
 )
-def test_a_slack_that_refuses_is_told_of_by_mail_and_told_when_it_is_back(
+def test_a_slack_that_refuses_is_reported_by_mail_and_notified_when_it_is_back(
     harness: Harness, day: str, refusal: dict[str, Any] | None
 ) -> None:
     title, fingerprint = f"ingest_posts failed ({day})", f"ingest_posts/run-failed/{day}"
@@ -137,7 +137,9 @@ def test_a_kill_between_send_and_mark_repeats_the_same_incident(
 
 
 @pytest.mark.timeout(1500)
-def test_after_an_outage_of_ten_minutes_slack_is_told_at_the_next_look(harness: Harness) -> None:
+def test_after_an_outage_of_ten_minutes_slack_is_notified_at_the_next_look(
+    harness: Harness,
+) -> None:
     """This test must be the last: it sets the watch interval to one minute."""
     day = "2025-04-06"
     title, fingerprint = f"ingest_posts failed ({day})", f"ingest_posts/run-failed/{day}"

@@ -58,7 +58,7 @@ _WAYS = [
 
 
 @pytest.mark.parametrize("way", _WAYS, ids=[way.name for way in _WAYS])
-def test_a_failure_is_told_and_its_end_too_from_every_context(
+def test_a_failure_is_reported_and_its_end_too_from_every_context(
     harness: Harness, more_dags: Path, way: Way
 ) -> None:
     harness.room(len(_CONTEXTS))  # two of the DAGs run as soon as Airflow has parsed them

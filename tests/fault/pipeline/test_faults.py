@@ -22,7 +22,7 @@ def _cases() -> list[Any]:
 
 
 @pytest.mark.parametrize("fault", _cases())
-def test_it_heals_with_every_record_everywhere_once_and_every_cause_told_once(
+def test_it_heals_with_every_record_everywhere_once_and_every_cause_reported_once(
     fault: Fault, rig: Rig, record_property: Any
 ) -> None:
     healed = strike_and_heal(rig, fault)

@@ -128,14 +128,14 @@ _PART = [
         "two incidents",
     ],
 )
-def test_what_was_told_wrongly_is_named(
+def test_what_was_reported_wrongly_is_named(
     incidents: list[str], sent: list[tuple[str, str]], wrong: list[str]
 ) -> None:
     messages = {"slack": sent}
     assert list(miscounted({"it"}, incidents, messages, is_warehouse_down=False)) == wrong
 
 
-def test_without_the_warehouse_a_beginning_may_be_told_again_but_not_an_end() -> None:
+def test_without_the_warehouse_a_beginning_may_be_reported_again_but_not_an_end() -> None:
     one, twice = [_BEGUN, _AGAIN, _ENDED], [_BEGUN, _ENDED, _ENDED]
     cause = ["it/run-failed"]
     assert list(miscounted([], cause, {"mail": one}, is_warehouse_down=True)) == []

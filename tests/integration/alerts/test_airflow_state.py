@@ -13,7 +13,9 @@ from tests.integration.alerts.harness import NOW, FakeAirflow, subjects, watch
 pytestmark = pytest.mark.integration
 
 
-def test_a_failed_run_that_no_callback_told_is_told(inbox: Inbox, airflow: FakeAirflow) -> None:
+def test_a_failed_run_that_no_callback_reported_is_reported(
+    inbox: Inbox, airflow: FakeAirflow
+) -> None:
     airflow.run("ingest_posts", "failed", day="2026-01-02")
     airflow.run("ingest_posts", "success", day="2026-01-01")
     watch(inbox, airflow=airflow)
@@ -26,7 +28,7 @@ def test_a_failed_run_that_no_callback_told_is_told(inbox: Inbox, airflow: FakeA
     assert "recovered after" in subjects(inbox)[-1]
 
 
-def test_a_failed_run_that_a_callback_told_is_not_told_again(
+def test_a_failed_run_that_a_callback_reported_is_not_reported_again(
     inbox: Inbox, airflow: FakeAirflow
 ) -> None:
     day = date(2026, 1, 2)
@@ -53,7 +55,7 @@ def test_a_failed_run_without_a_failed_task_has_run_out_of_time_or_not(
     assert subjects(inbox) == [f"ingest_posts {words} (2026-01-02)"]
 
 
-def test_a_broken_file_and_a_silent_part_are_told(inbox: Inbox, airflow: FakeAirflow) -> None:
+def test_a_broken_file_and_a_silent_part_are_reported(inbox: Inbox, airflow: FakeAirflow) -> None:
     trace = "Traceback: secret rows\nValueError: password=hunter2hunter2"
     airflow.import_errors = [{"filename": "x.py", "bundle_name": "dags", "stack_trace": trace}]
     airflow.silent_for["triggerer"] = timedelta(minutes=5)

@@ -46,7 +46,7 @@ def test_where_dbt_has_never_run_nothing_has_failed(dbt: Dbt) -> None:
     assert _found(dbt, datetime.now(UTC)) == []
 
 
-def test_a_failed_test_is_told_by_name_count_and_first_keys(dbt: Dbt) -> None:
+def test_a_failed_test_is_reported_by_name_count_and_first_keys(dbt: Dbt) -> None:
     since = datetime.now(UTC)
     posts = [post(n, title=SECRET) for n in range(7)]
     Loader(dbt.warehouse).load(DAY, posts + posts[2:])
@@ -72,7 +72,7 @@ def test_the_keys_of_whole_rows_leave_out_their_content(dbt: Dbt) -> None:
     assert found.keys == (f"post_id=7, author_id=3, day=2026-01-01, load_id={load_id}",)
 
 
-def test_a_warning_is_told_as_one_and_what_passes_later_is_told_no_more(dbt: Dbt) -> None:
+def test_a_warning_is_reported_as_one_and_what_passes_later_is_reported_no_more(dbt: Dbt) -> None:
     since = datetime.now(UTC)
     loader = Loader(dbt.warehouse)
     for day in LATER[:2]:
@@ -89,7 +89,7 @@ def test_a_warning_is_told_as_one_and_what_passes_later_is_told_no_more(dbt: Dbt
     assert _found(dbt, since) == []
 
 
-def test_a_source_that_fails_before_anything_was_built_is_told(dbt: Dbt) -> None:
+def test_a_source_that_fails_before_anything_was_built_is_reported(dbt: Dbt) -> None:
     since = datetime.now(UTC)
     with psycopg.connect(dbt.warehouse.admin) as connection:
         connection.execute("drop index ops.loads_one_current_a_day")

@@ -39,7 +39,9 @@ def _send(inbox: Inbox) -> int:
         return deliver(connection, inbox.channels(), PLACE)
 
 
-def test_slack_that_was_down_is_told_when_it_is_back_and_mail_did_not_wait(inbox: Inbox) -> None:
+def test_slack_that_was_down_is_notified_when_it_is_back_and_mail_did_not_wait(
+    inbox: Inbox,
+) -> None:
     inbox.switch(status=500)
     _report(inbox)
     assert inbox.counts() == (0, 1)
@@ -89,7 +91,7 @@ def test_a_channel_is_left_alone_as_long_as_it_asks(inbox: Inbox) -> None:
     assert 110 < delay <= 120
 
 
-def test_an_end_is_told_after_its_beginning(inbox: Inbox) -> None:
+def test_an_end_is_reported_after_its_beginning(inbox: Inbox) -> None:
     inbox.switch(status=500)
     _report(inbox)
     report_recovery(inbox.dsn, _FIRST.fingerprint, inbox.channels(), PLACE)
@@ -171,7 +173,7 @@ def test_a_kill_between_send_and_mark_repeats_the_same_incident_once(inbox: Inbo
     assert first == second
 
 
-def test_a_silenced_cause_is_recorded_and_not_told_until_the_silence_ends(inbox: Inbox) -> None:
+def test_a_silenced_cause_is_recorded_and_not_reported_until_the_silence_ends(inbox: Inbox) -> None:
     until = datetime.now(UTC) + timedelta(hours=1)
     with incident_table.connected(inbox.dsn) as connection:
         incident_table.silence(connection, _FIRST.fingerprint, until, "https://tickets.example/1")

@@ -13,7 +13,7 @@ from tests.integration.alerts.harness import NOW, add_load, subjects, watch
 pytestmark = pytest.mark.integration
 
 
-def test_a_late_day_is_told_once_and_its_landing_too(inbox: Inbox) -> None:
+def test_a_late_day_is_reported_once_and_its_landing_too(inbox: Inbox) -> None:
     late = PipelineState(["posts/2026-01-02"], [], 0, {}, [], None)
     watch(inbox, late)
     watch(inbox, late)
@@ -23,7 +23,7 @@ def test_a_late_day_is_told_once_and_its_landing_too(inbox: Inbox) -> None:
     assert "recovered after" in subjects(inbox)[-1]
 
 
-def test_a_parked_object_is_told_with_its_reason(inbox: Inbox) -> None:
+def test_a_parked_object_is_reported_with_its_reason(inbox: Inbox) -> None:
     watch(inbox, PipelineState([], [], 0, {"posts/2026-01-02": "no list, at byte 0"}, [], None))
     assert subjects(inbox) == ["posts: an object was parked (2026-01-02)"]
     assert "Reason: no list, at byte 0" in mails(inbox.folder)[0]["text"]
@@ -40,7 +40,7 @@ def test_a_parked_object_is_told_with_its_reason(inbox: Inbox) -> None:
         ({"loaded": 97, "rejected": 3}, f"posts has many rejected records ({NOW.date()})"),
     ],
 )
-def test_what_the_ledger_shows_is_told_until_it_is_over(
+def test_what_the_ledger_shows_is_reported_until_it_is_over(
     inbox: Inbox, columns: dict[str, Any], subject: str
 ) -> None:
     add_load(inbox, **columns)
@@ -58,13 +58,13 @@ def test_what_the_ledger_shows_is_told_until_it_is_over(
     "columns",
     [{"published_at": None, "loaded_at": NOW}, {"loaded": 99, "rejected": 1}, {}],
 )
-def test_what_is_within_its_limits_is_not_told(inbox: Inbox, columns: dict[str, Any]) -> None:
+def test_what_is_within_its_limits_is_not_reported(inbox: Inbox, columns: dict[str, Any]) -> None:
     add_load(inbox, **columns)
     watch(inbox)
     assert subjects(inbox) == []
 
 
-def test_an_unusual_volume_is_told(inbox: Inbox) -> None:
+def test_an_unusual_volume_is_reported(inbox: Inbox) -> None:
     import psycopg
 
     with psycopg.connect(inbox.warehouse.transformer) as connection:

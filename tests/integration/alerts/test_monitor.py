@@ -21,7 +21,7 @@ def pings() -> Iterator[SwitchableServer[Switches]]:
         yield server
 
 
-def test_a_landing_zone_or_an_api_that_is_away_is_told_and_the_rest_goes_on(
+def test_a_landing_zone_or_an_api_that_is_away_is_reported_and_the_rest_goes_on(
     inbox: Inbox, airflow: FakeAirflow
 ) -> None:
     airflow.server.switches = Switches(status=503)
@@ -37,7 +37,7 @@ def test_a_landing_zone_or_an_api_that_is_away_is_told_and_the_rest_goes_on(
     assert len([text for text in subjects(inbox) if "recovered" in text]) == 2
 
 
-def test_a_warehouse_that_is_away_is_told_once_and_its_return_too(
+def test_a_warehouse_that_is_away_is_reported_once_and_its_return_too(
     inbox: Inbox, airflow: FakeAirflow
 ) -> None:
     away = f"host=127.0.0.1 port=1 dbname={inbox.warehouse.name}"
@@ -56,7 +56,7 @@ def test_a_warehouse_that_is_away_is_told_once_and_its_return_too(
     ]
 
 
-def test_a_channel_that_takes_nothing_is_told_on_the_other_and_its_return_too(
+def test_a_channel_that_takes_nothing_is_reported_on_the_other_and_its_return_too(
     inbox: Inbox,
 ) -> None:
     inbox.switch(status=500)
@@ -76,7 +76,7 @@ def test_a_channel_that_takes_nothing_is_told_on_the_other_and_its_return_too(
     assert len(inbox.mail()) == 3
 
 
-def test_the_dead_mans_switch_is_pinged_and_told_when_nobody_else_can_be(
+def test_the_dead_mans_switch_is_pinged_and_reports_when_no_channel_works(
     inbox: Inbox, pings: SwitchableServer[Switches]
 ) -> None:
     url = f"{pings.url}/uuid"

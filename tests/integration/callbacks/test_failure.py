@@ -41,7 +41,7 @@ def test_a_failed_task_and_its_run_are_one_message_a_channel(inbox: Inbox) -> No
     assert "/dags/ingest_posts/runs/r1/tasks/land?try_number=1" in text
 
 
-def test_a_cause_is_told_once_and_once_more_when_it_is_over(inbox: Inbox) -> None:
+def test_a_cause_is_reported_once_and_once_more_when_it_is_over(inbox: Inbox) -> None:
     for _ in range(3):
         alert_task_failure(_TASK)
     alert_recovery({**_RUN, "reason": "success"})
@@ -105,7 +105,7 @@ def test_either_channel_may_be_left_out(
     assert inbox.counts() == arrived
 
 
-def test_without_a_warehouse_it_is_told_all_the_same_and_says_so(inbox: Inbox) -> None:
+def test_without_a_warehouse_it_is_reported_all_the_same_and_says_so(inbox: Inbox) -> None:
     inbox.no_warehouse()
     alert_task_failure(_TASK)
     assert inbox.counts() == (1, 1)

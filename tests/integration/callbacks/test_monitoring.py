@@ -23,14 +23,14 @@ class Memory(dict[str, Any]):
         self[key] = value
 
 
-def test_what_is_late_is_told_through_airflows_connections(inbox: Inbox) -> None:
+def test_what_is_late_is_reported_through_airflows_connections(inbox: Inbox) -> None:
     memory = Memory()
     assert report_pipeline_state(_LATE, RunSettings(), memory)
     assert inbox.counts() == (1, 1)
     assert memory == {}
 
 
-def test_what_was_told_without_the_warehouse_is_remembered_and_then_forgotten(
+def test_what_was_reported_without_the_warehouse_is_remembered_and_then_forgotten(
     inbox: Inbox,
 ) -> None:
     memory = Memory()

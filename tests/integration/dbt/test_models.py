@@ -123,7 +123,7 @@ def test_posts_do_without_the_other_sources_and_take_them_when_they_come(dbt: Db
     assert dbt.rows(authors) == [(1, "One", "C", 0), (2, "Two", "C", 2)]
 
 
-def test_what_does_not_fit_another_source_is_told_but_stops_nothing(dbt: Dbt) -> None:
+def test_what_does_not_fit_another_source_is_reported_but_stops_nothing(dbt: Dbt) -> None:
     Loader(dbt.warehouse).load(DAYS[0], [post(1, author=1), post(2, author=2)])
     Loader(dbt.warehouse, "comments").load(DAYS[0], [comment(1, post_id=1), comment(2, post_id=9)])
     Loader(dbt.warehouse, "users").load(DAYS[0], [user(2)])
@@ -150,7 +150,7 @@ def test_each_source_is_held_against_its_ledger(dbt: Dbt, source: str, records: 
     assert failures(dbt.invoke("build")) == [f"{source}_match_the_ledger"]
 
 
-def test_an_unusual_volume_is_told_but_stops_nothing(dbt: Dbt, loader: Loader) -> None:
+def test_an_unusual_volume_is_reported_but_stops_nothing(dbt: Dbt, loader: Loader) -> None:
     for day in DAYS[:3]:
         loader.load(day, [post(n) for n in range(50)])
     loader.load(DAYS[3], [post(n) for n in range(10)])

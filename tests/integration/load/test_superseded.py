@@ -183,14 +183,16 @@ def test_a_key_may_be_a_text_or_several_fields(
     ]
 
 
-def test_a_warehouse_without_the_sources_table_is_told(store: Store, warehouse: Warehouse) -> None:
+def test_a_warehouse_without_the_sources_table_is_reported(
+    store: Store, warehouse: Warehouse
+) -> None:
     source = Source(name="unknown", path="/", contract=Tag, key=("name",))
     put(store, b"[]", key=raw_key(source.name, DAY))
     with pytest.raises(ConfigurationError, match=r"python -m scripts\.migrate"):
         load(source, DAY, store, warehouse.loader, SETTINGS)
 
 
-def test_a_key_that_is_no_int_or_str_is_told(store: Store, warehouse: Warehouse) -> None:
+def test_a_key_that_is_no_int_or_str_is_reported(store: Store, warehouse: Warehouse) -> None:
     source = Source(name="tags", path="/", contract=Tag, key=("weight",))
     put(store, b"[]", key=raw_key(source.name, DAY))
     with pytest.raises(ConfigurationError, match="must be an int or a str"):

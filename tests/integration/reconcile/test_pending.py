@@ -119,7 +119,7 @@ def test_a_parked_object_waits_until_it_changes(warehouse: Warehouse, store: Sto
     assert _plan(warehouse, store).objects == [("posts", _TODAY)]
 
 
-def test_foreign_keys_and_days_before_the_lookback_are_no_work(
+def test_unknown_objects_and_days_before_the_lookback_are_no_work(
     warehouse: Warehouse, store: Store
 ) -> None:
     for key in ("raw/posts/readme.txt", "raw/posts/2026-02-30.json", "raw/other/2026-01-01.json"):
@@ -147,7 +147,7 @@ def test_a_named_day_that_never_landed_is_refused_by_name(
         plan_work(store, warehouse.loader, RunSettings(), ["2020-02-29"])
 
 
-def test_the_latest_publication_is_told_in_days_rows_and_rejects(
+def test_the_latest_publication_is_reported_in_days_rows_and_rejects(
     warehouse: Warehouse, store: Store
 ) -> None:
     _land(store, _TODAY)

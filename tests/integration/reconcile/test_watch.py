@@ -46,7 +46,7 @@ def test_a_day_that_should_be_there_is_late(warehouse: Warehouse, store: Store) 
     assert _watch(warehouse, store).late == [f"posts/{_TODAY}"]
 
 
-def test_a_parked_object_is_told_until_it_changes(warehouse: Warehouse, store: Store) -> None:
+def test_a_parked_object_is_reported_until_it_changes(warehouse: Warehouse, store: Store) -> None:
     _land(store, _TODAY)
     _record(warehouse, store, _TODAY, state="parked", reason="truncated", is_current=False)
     seen = _watch(warehouse, store)
@@ -58,7 +58,7 @@ def test_a_parked_object_is_told_until_it_changes(warehouse: Warehouse, store: S
     assert _watch(warehouse, store).parked == {}
 
 
-def test_a_foreign_key_is_told_and_left_alone(warehouse: Warehouse, store: Store) -> None:
+def test_an_unknown_object_is_reported_and_left_alone(warehouse: Warehouse, store: Store) -> None:
     _land(store, _TODAY)
     _record(warehouse, store, _TODAY, published_at="now")
     for key in ("raw/posts/notes.txt", "raw/post/2026-01-01.json", "raw/readme"):
@@ -68,7 +68,7 @@ def test_a_foreign_key_is_told_and_left_alone(warehouse: Warehouse, store: Store
     assert not seen.is_work_pending
 
 
-def test_a_foreign_key_is_told_once(warehouse: Warehouse) -> None:
+def test_an_unknown_object_is_reported_once(warehouse: Warehouse) -> None:
     assert claim_unreported(warehouse.loader, []) == []
     assert claim_unreported(warehouse.loader, ["raw/b", "raw/a"]) == ["raw/a", "raw/b"]
     assert claim_unreported(warehouse.loader, ["raw/b", "raw/c"]) == ["raw/c"]

@@ -60,7 +60,7 @@ def test_a_consequence_is_no_second_cause(cause: Incident, consequence: Incident
         (_TRANSFORM, _INGEST),
     ],
 )
-def test_another_cause_is_told(cause: Incident, other: Incident) -> None:
+def test_another_cause_is_reported(cause: Incident, other: Incident) -> None:
     assert plan([other], _open(cause), set()).to_record == [other]
 
 

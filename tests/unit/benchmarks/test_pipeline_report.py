@@ -62,7 +62,7 @@ def test_waiting_counts_all_processes() -> None:
     assert (memory.value, memory.is_met) == (1.4, False)
 
 
-def test_only_peers_that_were_measured_are_told_and_held_against_what_runs_dbt_alike() -> None:
+def test_only_measured_peers_are_reported_and_compared_with_what_runs_dbt_alike() -> None:
     measured = {"dagster": _samples(20, 18, 30), "tutorial": _samples(12)}
     tutorial, tutorial_single, dagster_models, dagster = peer_figures(measured, _phases())
     assert tutorial.name == "faster than the tutorial design, a task a model"

@@ -93,7 +93,7 @@ def test_a_storm_is_counted_whole() -> None:
     assert found.needs_more == 69
 
 
-def test_causes_that_nobody_was_told_of_are_counted_apart() -> None:
+def test_unreported_causes_are_counted_separately() -> None:
     incidents = tile(health(seen(changed(past(), "users", 3, gone=True))), "incidents")
     assert (incidents.value, incidents.note) == ("0", "1 not reported yet")
     assert incidents.state is State.RED

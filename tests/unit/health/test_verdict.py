@@ -137,7 +137,7 @@ def test_a_source_that_never_landed_makes_no_mart_stale() -> None:
     assert found.state is State.GREEN
 
 
-def test_a_missing_day_is_shown_before_the_watch_has_told_it() -> None:
+def test_a_missing_day_is_shown_before_the_watch_has_reported_it() -> None:
     found = health(seen(changed(past(), "users", 3, gone=True)))
     [need] = found.needs
     assert found.state is State.RED
@@ -145,7 +145,7 @@ def test_a_missing_day_is_shown_before_the_watch_has_told_it() -> None:
     assert need.title == "users has not landed (2026-03-15)"
 
 
-def test_what_the_watch_has_told_is_shown_once() -> None:
+def test_what_the_watch_has_reported_is_shown_once() -> None:
     late = opened(Incident(Kind.DAY_LATE, "users", TODAY - timedelta(days=3)))
     found = health(seen(changed(past(), "users", 3, gone=True), incidents=[late]))
     [need] = found.needs
@@ -180,6 +180,6 @@ def test_the_worst_of_many_is_ordered() -> None:
     assert worst([]) is State.GREY
 
 
-def test_no_state_is_told_by_colour_alone() -> None:
+def test_no_state_is_reported_by_colour_alone() -> None:
     assert len({state.shape for state in State}) == len(State)
     assert len({state.word for state in State}) == len(State)

@@ -45,7 +45,7 @@ def test_a_key_that_is_read_is_a_key_that_is_written(text: str) -> None:
         "",
     ],
 )
-def test_a_foreign_key_is_none(key: str) -> None:
+def test_the_key_of_an_unknown_object_is_none(key: str) -> None:
     assert parse_raw_key(key) is None
 
 

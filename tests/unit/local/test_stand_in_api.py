@@ -90,7 +90,7 @@ def test_data_can_change_at_run_time(api: Api) -> None:
     assert len(get(api, "/posts").json()) == 25
 
 
-def test_a_foreign_method_is_404(api: Api) -> None:
+def test_an_unknown_method_is_404(api: Api) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", api.server_address[1], timeout=5)
     connection.request("DELETE", "/posts/1")
     assert connection.getresponse().status == 404

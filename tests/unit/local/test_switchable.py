@@ -12,7 +12,7 @@ from tests.unit.local.conftest import Api, get
 pytestmark = pytest.mark.unit
 
 
-def test_a_fault_strikes_as_often_as_it_is_told(api: Api) -> None:
+def test_a_fault_strikes_as_often_as_requested(api: Api) -> None:
     faults = {"skip": 1, "times": 2, "status": 429, "retry_after": 3}
     requests.put(f"{api.url}/_switches", json=faults, timeout=5).raise_for_status()
 

@@ -132,7 +132,7 @@ def test_what_came_meanwhile_calls_for_another_run(
 
 
 @pytest.mark.usefixtures("warehouse")
-def test_what_a_run_tried_in_vain_calls_for_none(store: Store) -> None:
+def test_work_that_a_run_tried_without_success_starts_no_run(store: Store) -> None:
     _land(store, _TODAY)
     assert _published(_find(_context())) == []
 
