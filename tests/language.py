@@ -48,7 +48,7 @@ def texts() -> Iterator[Text]:
             documents = yaml.safe_load(file.read_text())
             yield from (Text(name, 1, found) for found in _descriptions(documents))
     for kind, entry in CATALOG.items():
-        yield Text(f"alert {kind}", 1, ". ".join(entry))
+        yield Text(f"alert {kind}", 1, f"{entry.title}. {entry.impact} {entry.next}")
 
 
 def _without_code(text: str) -> str:

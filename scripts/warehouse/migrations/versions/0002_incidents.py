@@ -1,5 +1,7 @@
 """Incidents: what went wrong, since when, and whether it is resolved."""
 
+from pathlib import Path
+
 from alembic import op
 
 revision = "0002"
@@ -7,18 +9,5 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Create the table. A fingerprint is one cause and is open at most once."""
-    op.execute("""
-        set local role loader;
-        create table ops.incidents (
-            incident_id bigint generated always as identity primary key,
-            fingerprint text not null,
-            opened_at timestamptz not null default clock_timestamp(),
-            last_seen_at timestamptz not null default clock_timestamp(),
-            seen bigint not null default 1,
-            closed_at timestamptz
-        );
-        create unique index incidents_one_open_a_cause on ops.incidents (fingerprint)
-            where closed_at is null;
-        reset role;
-    """)
+    """Run the SQL file of the same name."""
+    op.execute(Path(__file__).with_suffix(".sql").read_text())

@@ -1,5 +1,7 @@
 """Incidents: their content, the outbox of messages about them, and silences."""
 
+from pathlib import Path
+
 from alembic import op
 
 revision = "0004"
@@ -7,40 +9,5 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the content of incidents, their deliveries (an outbox) and silences."""
-    op.execute("""
-        set local role loader;
-
-        alter table ops.incidents
-            add column kind text not null default 'run-failed',
-            add column subject text not null default '',
-            add column day date,
-            add column details json not null default '{}';
-        alter table ops.incidents
-            alter column kind drop default,
-            alter column subject drop default,
-            alter column details drop default;
-
-        -- Outbox: one row per message to a channel that an incident was opened or recovered.
-        create table ops.deliveries (
-            incident_id bigint not null references ops.incidents on delete cascade,
-            channel text not null,
-            phase text not null check (phase in ('opened', 'recovered')),
-            attempts integer not null default 0,
-            next_try_at timestamptz not null default clock_timestamp(),
-            last_error text,
-            sent_at timestamptz,
-            primary key (incident_id, channel, phase)
-        );
-        create index deliveries_owed on ops.deliveries (channel, next_try_at)
-            where sent_at is null;
-        create index deliveries_sent on ops.deliveries (channel, sent_at);
-
-        create table ops.silences (
-            fingerprint text primary key,
-            until_at timestamptz not null,
-            ticket text not null,
-            created_at timestamptz not null default clock_timestamp()
-        );
-        reset role;
-    """)
+    """Run the SQL file of the same name."""
+    op.execute(Path(__file__).with_suffix(".sql").read_text())

@@ -1,5 +1,7 @@
 """Plain names: unknown objects, and the mart of daily loads."""
 
+from pathlib import Path
+
 from alembic import op
 
 revision = "0006"
@@ -7,25 +9,5 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Rename tables that exist. A renamed mart stays readable under its old name, as a view."""
-    op.execute("""
-        set local lock_timeout = '10s';  -- rather fail than let readers queue behind the renames
-
-        set local role loader;
-        alter table ops.foreign_keys rename to unknown_objects;
-        alter table ops.unknown_objects rename column told_at to reported_at;
-        alter index ops.foreign_keys_pkey rename to unknown_objects_pkey;
-
-        set local role transformer;
-        do $$ begin
-            if to_regclass('marts.fct_daily_volume') is not null then
-                alter table marts.fct_daily_volume rename to fct_daily_loads;
-                alter index marts.fct_daily_volume_pkey rename to fct_daily_loads_pkey;
-                create view marts.fct_daily_volume as select * from marts.fct_daily_loads;
-            end if;
-        end $$;
-        -- The next dbt build creates what it needs under the new names.
-        drop table if exists build.fct_daily_volume;
-        drop table if exists build.stg_loads cascade;
-        reset role;
-    """)
+    """Run the SQL file of the same name."""
+    op.execute(Path(__file__).with_suffix(".sql").read_text())
