@@ -47,7 +47,7 @@ def measure(
             for size in sorted({min(_SMALL_SIZE, rows), rows})
         }
         with extraction.web(folder) as url:
-            extracted = extraction.extraction(url, Objects(folder, rows), min(rounds, 3), tell)
+            extracted = extraction.extraction(url, Objects(folder, rows), min(rounds, 9), tell)
             hundred = Objects(folder, small.ROWS)
             hundred.make(with_bad=False)
             commands = small.small(url, hundred, warehouse, rounds, tell)
