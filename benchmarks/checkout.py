@@ -8,7 +8,7 @@ from benchmarks.measure import DBT, ROOT, environment
 
 _FIRST_MARTS = ROOT / "benchmarks" / "first_models"
 _PARTS = ("callbacks", "dags", "dbt", "deploy", "docs", "local", "scripts", "sources")
-_LATER = ("models/intermediate", "models/marts", "tests/singular")
+_LATER = ("models/marts", "tests/singular")
 _MADE = shutil.ignore_patterns("__pycache__", "target", "logs")
 
 
@@ -25,8 +25,8 @@ def with_first_models(folder: Path) -> Path:
     project = folder / "dbt"
     for later in _LATER:
         shutil.rmtree(project / later)
-    for source in ("comments", "users"):
-        for path in (project / "models" / "staging").glob(f"stg_{source}.*"):
+    for pattern in ("staging/stg_comments.*", "staging/stg_users.*", "intermediate/int_*"):
+        for path in (project / "models").glob(pattern):
             path.unlink()
     shutil.copytree(_FIRST_MARTS, project / "models" / "marts")
     subprocess.run(
