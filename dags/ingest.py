@@ -1,7 +1,7 @@
 """Fetch every declared source once a day and land it, completely or not at all.
 
 **What**: one DAG per source, ``ingest_<source>``. Its only task reads the source's list from the
-API (connection ``posts_api``), checks that the answer is complete, and writes it to
+API (connection ``<api>_api``), checks that the answer is complete, and writes it to
 ``s3://$LANDING_BUCKET/raw/<source>/<day>.json``. The same answer again writes nothing
 (idempotent). Then the asset ``raw_<source>`` triggers ``transform_posts``.
 
@@ -22,7 +22,7 @@ from typing import Any
 from airflow.sdk import DAG, Param, dag, task
 
 from dags.common.assets import raw_asset
-from dags.common.defaults import DAG_DEFAULTS, DEPLOYMENT, day_of
+from dags.common.defaults import DEPLOYMENT, day_of, defaults_of
 from sources import SOURCES, Source
 
 
@@ -32,9 +32,9 @@ def ingest_dag(source: Source) -> DAG:
 
     @dag(
         dag_id=f"ingest_{source.name}",
-        schedule=DEPLOYMENT.ingest_schedule,
+        schedule=source.api.schedule or DEPLOYMENT.ingest_schedule,
         doc_md=__doc__,
-        tags=["ingest", source.name],
+        tags=["ingest", source.name, source.api.connection],
         max_active_runs=4,
         dagrun_timeout=timedelta(hours=2),
         params={
@@ -45,19 +45,19 @@ def ingest_dag(source: Source) -> DAG:
                 description="day to land the answer under (YYYY-MM-DD). Empty: the day of the run",
             )
         },
-        **DAG_DEFAULTS,
+        **defaults_of(source.api.owner),
     )
     def ingest() -> None:
         @task(outlets=[raw])
         def land(
             params: Any = None, dag_run: Any = None, outlet_events: Any = None
         ) -> dict[str, Any]:
-            from dags.common.connections import landing_store, posts_api, run_settings
+            from dags.common.connections import api_endpoint, landing_store, run_settings
             from scripts.extract.extract import extract
 
             day = date.fromisoformat(params["day"]) if params["day"] else day_of(dag_run)
             store = landing_store(DEPLOYMENT.ingest_aws_conn_id)
-            landed = extract(source, day, posts_api(), store, run_settings())
+            landed = extract(source, day, api_endpoint(source.api), store, run_settings())
             outlet_events[raw].extra.update(landed.facts())
             return landed.facts()
 

@@ -20,6 +20,7 @@ from local.ministack import LOGIN, REGION, MiniStack
 from local.processes import ManagedProcess
 from local.state import BUCKET, ROOT, StackState
 from scripts.errors import ConfigurationError, UnavailableError
+from sources import SOURCES
 
 # The api-server reads the log files directly. A log server would listen on every interface.
 COMPONENTS = {
@@ -124,6 +125,17 @@ def _pipeline(folder: Path, state: StackState) -> dict[str, str]:
     }
 
 
+def _apis(state: StackState) -> dict[str, Mapping[str, Any]]:
+    """Return a connection for each declared API: the developer's own, else to the stand-in."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for name in {source.api.connection for source in SOURCES.values()}:
+        variable = name.upper()
+        url = os.environ.get(f"{variable}_URL") or api_url(state)
+        if f"AIRFLOW_CONN_{variable}" not in os.environ:
+            found[variable] = {"conn_type": "http", "host": url}
+    return found
+
+
 def _connections(folder: Path, state: StackState) -> dict[str, Mapping[str, Any]]:
     postgres = {
         "conn_type": "postgres",
@@ -132,7 +144,7 @@ def _connections(folder: Path, state: StackState) -> dict[str, Mapping[str, Any]
         "schema": "warehouse",
     }
     return {
-        "POSTS_API": {"conn_type": "http", "host": api_url(state)},
+        **_apis(state),
         "AWS_DEFAULT": {
             "conn_type": "aws",
             "login": LOGIN,

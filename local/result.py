@@ -4,6 +4,7 @@ import json
 from datetime import date
 from typing import Any
 
+from psycopg import sql
 from psycopg.rows import dict_row
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +17,7 @@ from scripts.warehouse.connection import connect
 from sources import SOURCES
 
 _SHOWN_CHARACTERS = 48
+_FIRST = next(iter(SOURCES))
 
 
 def is_fresh(stack: Stack, key: str) -> bool:
@@ -36,7 +38,7 @@ def landing(stack: Stack) -> Store:
 
 def show_result(stack: Stack, day: date, runs: list[dict[str, Any]], console: Console) -> bool:
     """Print the result of the runs. Return whether the marts are fresh and every test passed."""
-    key = raw_key("posts", day)
+    key = raw_key(_FIRST, day)
     succeeded = [run["state"] == "success" for run in (runs[0], runs[-1])]
     is_good = is_fresh(stack, key) and all(succeeded)
     table = Table(box=None, show_header=False)
@@ -52,7 +54,7 @@ def show_result(stack: Stack, day: date, runs: list[dict[str, Any]], console: Co
 
 
 def _facts(stack: Stack, day: date, runs: list[dict[str, Any]]) -> dict[str, str]:
-    facts, key = stack.status(), raw_key("posts", day)
+    facts, key = stack.status(), raw_key(_FIRST, day)
     row = _ledger_row(stack, key)
     object_line = f"s3://{BUCKET}/{key}"
     lines = {"landed": object_line if landing(stack).head(key) else f"nothing at {object_line}"}
@@ -60,8 +62,9 @@ def _facts(stack: Stack, day: date, runs: list[dict[str, Any]]) -> dict[str, str
         lines["rows"] = (
             f"{row['received']} received = {row['loaded']} loaded + {row['rejected']} rejected"
         )
-    lines["joined with"] = _joined_with(stack, day)
-    lines["dbt"] = _dbt_line(runs)
+    if others := _others(stack, day):
+        lines["also loaded"] = others
+    lines["dbt"] = _dbt_line(stack, runs)
     lines["seconds"] = ", ".join(f"{run['dag_id']} {run['duration'] or 0:.1f}" for run in runs)
     lines["alerts sent"] = (
         f"{facts['slack_messages']} to Slack, {facts['mails']} by mail (kept in {stack.inbox})"
@@ -73,26 +76,31 @@ def _facts(stack: Stack, day: date, runs: list[dict[str, Any]]) -> dict[str, str
     return lines
 
 
-def _joined_with(stack: Stack, day: date) -> str:
+def _others(stack: Stack, day: date) -> str:
     """Return how many records of the other sources are loaded for the same day."""
-    others = [source for source in SOURCES if source != "posts"]
+    others = [source for source in SOURCES if source != _FIRST]
     rows = [_ledger_row(stack, raw_key(source, day)) for source in others]
     counts = [row["loaded"] if row else "no" for row in rows]
     return ", ".join(f"{count} {source}" for count, source in zip(counts, others, strict=True))
 
 
-def _dbt_line(runs: list[dict[str, Any]]) -> str:
-    """Summarize dbt's work. A build task succeeds only if all tests of its model passed."""
+def _dbt_line(stack: Stack, runs: list[dict[str, Any]]) -> str:
+    """Return what dbt recorded, once every task of it has ended."""
     states = [
         task["state"] for run in runs for task in run["tasks"] if task["task_id"].startswith("dbt.")
     ]
     if not states or set(states) == {"skipped"}:
         return "nothing new: this day is already loaded and published"
-    nodes = json.loads((ROOT / "dbt" / "target" / "manifest.json").read_text())["nodes"]
-    kinds = [node["resource_type"] for node in nodes.values()]
-    if "failed" in states:
-        return f"{states.count('failed')} of {len(states)} build tasks failed"
-    return f"{kinds.count('model')} models built, {kinds.count('test')} tests passed"
+    succeeded = states.count("success") + states.count("skipped")
+    if succeeded < len(states):
+        failed = states.count("failed")
+        return f"{failed} of {len(states)} build tasks failed, {succeeded} succeeded"
+    with connect(stack.dsn("loader")) as connection:
+        rows = connection.execute(
+            "select split_part(node, '.', 1), count(*) from build.outcomes where passed group by 1"
+        ).fetchall()
+    counts = dict(rows)
+    return f"{counts.get('model', 0)} models built, {counts.get('test', 0)} tests passed"
 
 
 def _show_failures(runs: list[dict[str, Any]], console: Console) -> None:
@@ -104,14 +112,17 @@ def _show_failures(runs: list[dict[str, Any]], console: Console) -> None:
 
 
 def _first_rows(stack: Stack) -> Table:
-    columns = ("post_id", "author_name", "title", "comment_count", "last_seen_day")
-    table = Table(*columns, title="marts.fct_posts")
+    """Return the first rows of the mart that says so in its ``meta``, else of any mart."""
+    nodes = json.loads((ROOT / "dbt" / "target" / "manifest.json").read_text())["nodes"].values()
+    marts = [node for node in nodes if node["resource_type"] == "model" and "marts" in node["fqn"]]
+    chosen = max(marts, key=lambda node: "first_rows" in node["config"]["meta"])
+    columns = chosen["config"]["meta"].get("first_rows") or list(chosen["columns"])[:5]
+    table = Table(*columns, title=f"marts.{chosen['name']}")
+    query = sql.SQL("select {} from {} order by 1 limit 5").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier("marts", chosen["name"])
+    )
     with connect(stack.dsn("reader")) as connection:
-        rows = connection.execute(
-            "select post_id, author_name, title, comment_count, last_seen_day from marts.fct_posts "
-            "order by post_id limit 5"
-        )
-        for row in rows:
+        for row in connection.execute(query):
             table.add_row(*map(_shortened, row))
     return table
 

@@ -17,7 +17,7 @@ from scripts.errors import UnavailableError
 from scripts.landing.keys import raw_key, today
 from sources import SOURCES
 
-INGESTS = {f"ingest_{source}": source for source in SOURCES}  # posts first
+INGESTS = {f"ingest_{source}": source for source in SOURCES}
 TRANSFORM = "transform_posts"
 _POLL_SECONDS = 0.4
 _PARSE_SECONDS = 120
@@ -32,8 +32,8 @@ _COLOURS = {"success": "green", "failed": "red", "running": "cyan", "skipped": "
 def run_main_job(stack: Stack, day: date | None, started_at: datetime, console: Console) -> bool:
     """Trigger the ingest of a day, follow the DAGs and show the result. Return its success.
 
-    The job succeeds when the posts are in the marts, because an API may lack the records that
-    they are joined with. Every transform since `started_at` counts, because a new scheduler
+    The job succeeds when the first source is in the marts, because an API may lack the records
+    that its own are joined with. Every transform since `started_at` counts, because a new scheduler
     ingests today automatically and may be faster.
     """
     day = day or today()

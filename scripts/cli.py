@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.errors import InvalidInputError, PipelineError
-from sources import SOURCES, Source
+from sources import PROBLEMS, SOURCES, Source
 
 _QUIET_SECONDS = 2.0
 
@@ -60,7 +60,10 @@ def source_named(name: str) -> Source:
         return SOURCES[name]
     except KeyError:
         known = ", ".join(sorted(SOURCES))
-        raise InvalidInputError(f"no source is called {name!r}; declared: {known}") from None
+        unusable = "".join(f". {problem}" for problem in PROBLEMS.values())
+        raise InvalidInputError(
+            f"no source is called {name!r}; declared: {known}{unusable}"
+        ) from None
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], nothing: str) -> None:

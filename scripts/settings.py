@@ -96,11 +96,13 @@ class RunSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An HTTP API: base URL without credentials, and its headers or login."""
+    """An HTTP API: base URL without credentials, and the headers and secrets of its connection."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     login: tuple[str, str] | None = field(default=None, repr=False)
+    secret: str | None = field(default=None, repr=False)  # the password, without a login too
+    refresh_token: str | None = field(default=None, repr=False)
     # From the environment: a user who may edit the connection must not disable the guard.
     is_private_allowed: bool = field(default_factory=lambda: deployment().allow_private_api)
 
@@ -146,15 +148,19 @@ class EnvConnection(msgspec.Struct):
     extra_dejson: dict[str, Any] = msgspec.field(name="extra", default_factory=dict)
 
 
-def api_from_env(environ: Mapping[str, str] = os.environ) -> Endpoint:
-    """Return the API named by POSTS_API_URL, else by AIRFLOW_CONN_POSTS_API."""
-    if url := environ.get("POSTS_API_URL"):
+def api_from_env(conn_id: str, environ: Mapping[str, str] = os.environ) -> Endpoint:
+    """Return the API of a connection: <CONN_ID>_URL, else AIRFLOW_CONN_<CONN_ID>."""
+    name = conn_id.upper()
+    if url := environ.get(f"{name}_URL"):
         return Endpoint(url)
-    return api_of(_connection("POSTS_API", environ, instead="POSTS_API_URL"))
+    return api_of(_connection(name, environ, instead=f"{name}_URL"), conn_id)
 
 
-def api_of(connection: AirflowConnection, name: str = "posts_api") -> Endpoint:
-    """Build the endpoint of an http connection, with the ``headers`` of its extra."""
+def api_of(connection: AirflowConnection, name: str) -> Endpoint:
+    """Build the endpoint of an http connection.
+
+    Its extra may have ``headers`` and a ``refresh_token``.
+    """
     host, schema = connection.host, connection.schema or "https"
     if not host:
         raise ConfigurationError(f"connection {name} has no host: set it to the API's base URL")
@@ -166,7 +172,8 @@ def api_of(connection: AirflowConnection, name: str = "posts_api") -> Endpoint:
         raise ConfigurationError(f"connection {name}: headers in its extra are not a JSON object")
     headers = {str(name): str(value) for name, value in given.items()}
     login = (connection.login, connection.password or "") if connection.login else None
-    return Endpoint(url, headers, login)
+    refresh_token = str(connection.extra_dejson.get("refresh_token") or "") or None
+    return Endpoint(url, headers, login, connection.password or None, refresh_token)
 
 
 def warehouse_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:

@@ -5,7 +5,7 @@ API documentation: https://jsonplaceholder.typicode.com
 
 import msgspec
 
-from sources.source import BigInt, Source
+from sources.declaration import Api, BigInt, Source, header_link
 
 
 class Post(msgspec.Struct):
@@ -65,8 +65,10 @@ class User(msgspec.Struct):
     company: Company
 
 
-POSTS = Source(name="posts", path="/posts", contract=Post)
-COMMENTS = Source(name="comments", path="/comments", contract=Comment)
-USERS = Source(name="users", path="/users", contract=User)
+API = Api(name="posts", paginator=header_link())
+
+POSTS = Source(api=API, name="posts", path="/posts", contract=Post)
+COMMENTS = Source(api=API, name="comments", path="/comments", contract=Comment)
+USERS = Source(api=API, name="users", path="/users", contract=User)
 
 SOURCES = (POSTS, COMMENTS, USERS)

@@ -12,8 +12,9 @@ from scripts.settings import Endpoint, RunSettings, api_of, deployment, dsn_of
 
 if TYPE_CHECKING:
     from scripts.landing.store import Store
+    from sources.declaration import Api
 
-__all__ = ["landing_store", "posts_api", "run_settings", "transformer_dsn", "warehouse_dsn"]
+__all__ = ["api_endpoint", "landing_store", "run_settings", "transformer_dsn", "warehouse_dsn"]
 
 
 def run_settings() -> RunSettings:
@@ -33,11 +34,11 @@ def landing_store(aws_conn_id: str = "aws_default") -> Store:
     return Store(hook.get_conn(), deployment().bucket())
 
 
-def posts_api() -> Endpoint:
-    """Return the API of connection ``posts_api``."""
+def api_endpoint(api: Api) -> Endpoint:
+    """Return the address and the secrets of an API, from its connection ``<name>_api``."""
     from airflow.sdk import Connection
 
-    return api_of(Connection.get("posts_api"))
+    return api_of(Connection.get(api.connection), api.connection)
 
 
 def transformer_dsn() -> str:

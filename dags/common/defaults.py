@@ -40,6 +40,12 @@ DAG_DEFAULTS: dict[str, Any] = {
 }
 
 
+def defaults_of(owner: str | None) -> dict[str, Any]:
+    """Return the defaults with another owner, or the same ones if it is None."""
+    args = DAG_DEFAULTS["default_args"]
+    return {**DAG_DEFAULTS, "default_args": {**args, "owner": owner or args["owner"]}}
+
+
 def day_of(dag_run: Any) -> date:
     """Return the day of a run: of its logical date or, without one, of its creation."""
     moment: datetime = dag_run.logical_date or dag_run.run_after

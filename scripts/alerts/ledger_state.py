@@ -8,7 +8,7 @@ from scripts.alerts.incident import Incident, Kind, no_answer
 from scripts.alerts.incident_table import Connection
 from scripts.errors import UnavailableError
 from scripts.landing.keys import raw_key
-from scripts.reconcile.freshness import has_many_rejects, is_stale, overdue_before
+from scripts.reconcile.freshness import deadline_hours, has_many_rejects, is_stale, overdue_before
 from scripts.reconcile.watch import PipelineState
 from scripts.settings import RunSettings
 from scripts.warehouse.ledger import last_published_at
@@ -33,13 +33,17 @@ def read_ledger_state(
 
 
 def _late_and_parked(state: PipelineState, settings: RunSettings) -> Iterator[Incident]:
-    due = f"{settings.landing_deadline_hours:g} hours after midnight UTC of the day"
-    late = [(Kind.DAY_LATE, name, "Due", due) for name in state.late]
+    late = [(Kind.DAY_LATE, name, "Due", _due(name, settings)) for name in state.late]
     parked = [(Kind.OBJECT_PARKED, name, "Reason", text) for name, text in state.parked.items()]
     for kind, name, label, text in late + parked:
         source, day_text = name.split("/")
         day = date.fromisoformat(day_text)
         yield Incident.new(kind, source, day, {"Object": raw_key(source, day), label: text})
+
+
+def _due(name: str, settings: RunSettings) -> str:
+    hours = deadline_hours(name.split("/", maxsplit=1)[0], settings)
+    return f"{hours:g} hours after midnight UTC of the day"
 
 
 def _overdue(connection: Connection, settings: RunSettings, now: datetime) -> Iterator[Incident]:

@@ -20,6 +20,7 @@ from scripts.alerts.catalog import CATALOG, CatalogEntry
 from scripts.alerts.incident import IncidentRecord, Kind
 from scripts.alerts.runbook import runbook_section, runbook_url
 from scripts.settings import Deployment
+from sources import SOURCES
 
 SECTION_CHARACTERS = 3000
 HEADER_CHARACTERS = 150
@@ -118,14 +119,16 @@ def _facts(
     day: str,
     marts_as_of: datetime | None,
 ) -> _Pairs:
+    source = SOURCES.get(record.incident.subject.removeprefix("ingest_"))
+    api = source.api if source else None
     is_recorded = record.incident_id is not None
     marts = _moment(marts_as_of) if is_recorded else "unknown: the warehouse does not answer"
     note = "The warehouse does not answer, so this alert may be sent twice."
     return [
         ("Severity", entry.severity),
         ("Environment", place.environment),
-        ("Owner", place.owner),
-        ("Source", record.incident.subject),
+        ("Owner", (api and api.owner) or place.owner),
+        ("Source", record.incident.subject + (f" (API {api.name})" if api else "")),
         ("Day", day),
         ("Seen", f"{record.seen} times" if record.seen > 1 else "once"),
         ("Impact", entry.impact),

@@ -31,9 +31,11 @@ def main(
     ``python -m scripts.rebuild``.
     """
     declared, ids = source_named(source), tuple(record_id or ())
-    if bool(ids) == bool(day) or (ids and len(ids) != len(declared.key)):
-        wants = " ".join(f"--id <{name}>" for name in declared.key)
-        raise InvalidInputError(f"to erase from {source}, give {wants}, or else --day YYYY-MM-DD")
+    names = [".".join(field.parts) for field in declared.key_fields]
+    if bool(ids) == bool(day) or (ids and len(ids) != len(names)):
+        wants = " ".join(f"--id <{name}>" for name in names)
+        either = f"{wants}, or else " if wants else "(its records have no key) "
+        raise InvalidInputError(f"to erase from {source}, give {either}--day YYYY-MM-DD")
     on = parse_day(day) if day else None
     store = Store.of_session(boto3.Session(), settings.deployment().bucket())
     dsn, dbt_dsn = settings.warehouse_dsn_from_env(), settings.transformer_dsn_from_env()

@@ -8,7 +8,7 @@ another writer is never touched: the object is then checked again.
 import hashlib
 import mmap
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple
@@ -38,19 +38,29 @@ class RecordKey:
         except (msgspec.MsgspecError, RecursionError):
             return all(pattern.search(record) for pattern in self._patterns())
         return isinstance(fields, dict) and self.values == tuple(
-            _spelled(fields.get(name)) for name in self.source.key
+            _spelled(_value_at(fields, field.parts)) for field in self.source.key_fields
         )
 
     def is_unknown_in(self, cut: bytes) -> bool:
         """Return whether the kept beginning of a record does not contain every key field."""
-        return not all(msgspec.json.encode(name) in cut for name in self.source.key)
+        return not all(
+            msgspec.json.encode(name) in cut
+            for field in self.source.key_fields
+            for name in field.parts
+        )
 
     def _patterns(self) -> Iterator[re.Pattern[bytes]]:
         """Yield a pattern for each key field with its value."""
-        for name, value in zip(self.source.key, self.values, strict=True):
-            field = re.escape(msgspec.json.encode(name))
+        for field, value in zip(self.source.key_fields, self.values, strict=True):
+            name = re.escape(msgspec.json.encode(field.parts[-1]))
             text = re.escape(msgspec.json.encode(value)[1:-1])
-            yield re.compile(rb'%b\s*:\s*"?%b(?![0-9A-Za-z])' % (field, text))
+            yield re.compile(rb'%b\s*:\s*"?%b(?![0-9A-Za-z])' % (name, text))
+
+
+def _value_at(fields: Any, parts: Sequence[str]) -> Any:
+    for part in parts:
+        fields = fields.get(part) if isinstance(fields, dict) else None
+    return fields
 
 
 def _spelled(value: Any) -> str:

@@ -1,8 +1,11 @@
 """Delete a record or a day from raw tables, rejects and ledger. Invariant: counts stay true."""
 
 from collections import Counter
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -12,7 +15,13 @@ from scripts.load.raw_tables import rows_table
 from scripts.warehouse.ledger import lock_day
 from sources import Source
 
-_REMOVE_ROWS = "delete from {} where array[{}]::text[] = %s returning load_id"
+_REMOVE_ROWS = "delete from {} where {} returning load_id"
+# Types whose values have several spellings.
+_READERS: dict[str, Callable[[str], Any]] = {
+    "uuid": UUID,
+    "date": date.fromisoformat,
+    "timestamp with time zone": datetime.fromisoformat,
+}
 _REMOVE_REJECTS = """
     delete from ops.rejects using unnest(%s::bigint[], %s::bigint[]) as found (load_id, position)
     where rejects.load_id = found.load_id and rejects.position = found.position
@@ -45,12 +54,12 @@ _REJECTS = """
 
 def delete_record(connection: psycopg.Connection, wanted: RecordKey) -> tuple[int, int]:
     """Delete the record's rows and rejects of every load. Return both numbers."""
-    keys = sql.SQL(", ").join(map(sql.Identifier, wanted.source.key))
-    remove_rows = sql.SQL(_REMOVE_ROWS).format(rows_table(wanted.source), keys)
+    condition, values = _comparison(wanted)
+    remove_rows = sql.SQL(_REMOVE_ROWS).format(rows_table(wanted.source), condition)
     with connection.transaction(), connection.cursor() as cursor:
         found = list(_rejects_of(connection, wanted))
         places = [load_id for load_id, _ in found], [position for _, position in found]
-        removed_rows = cursor.execute(remove_rows, [list(wanted.values)]).fetchall()
+        removed_rows = cursor.execute(remove_rows, values).fetchall()
         removed_rejects = cursor.execute(_REMOVE_REJECTS, places).fetchall()
         rows = Counter(load_id for (load_id,) in removed_rows)
         rejects = Counter(load_id for (load_id,) in removed_rejects)
@@ -60,6 +69,24 @@ def delete_record(connection: psycopg.Connection, wanted: RecordKey) -> tuple[in
         ]
         cursor.executemany(_CORRECT_LOAD, corrections)
     return rows.total(), rejects.total()
+
+
+def _comparison(wanted: RecordKey) -> tuple[sql.Composed, list[Any]]:
+    """Return a condition on the key columns, and its values. It compares numbers as texts."""
+    conditions, values = [], []
+    for (column, type_), text in zip(wanted.source.key_columns.items(), wanted.values, strict=True):
+        is_text = type_ not in _READERS
+        condition = "{}::text = %s" if is_text else "{} = %s"
+        conditions.append(sql.SQL(condition).format(sql.Identifier(column)))
+        values.append(text if is_text else _read(type_, text))
+    return sql.SQL(" and ").join(conditions), values
+
+
+def _read(type_: str, text: str) -> Any:
+    """Return a value of a type, or None, which is equal to no value."""
+    with suppress(ValueError):
+        return _READERS[type_](text)
+    return None
 
 
 def _rejects_of(connection: psycopg.Connection, wanted: RecordKey) -> Iterator[tuple[int, int]]:

@@ -23,7 +23,8 @@ def main(
     there already; 2, and one line on stderr, when nothing was landed.
     """
     wanted, on = source_named(source), parse_day(day) if day else today()
-    endpoint, settings, bucket = api_from_env(), run_settings_from_env(), deployment().bucket()
+    settings, bucket = run_settings_from_env(), deployment().bucket()
+    endpoint = api_from_env(wanted.api.connection)
     store = Store.of_session(boto3.Session(), bucket)
     with progress() as show:
 

@@ -70,13 +70,14 @@ def extract(
     started, key = time.monotonic(), raw_key(source.name, day)
     with SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         array = RecordArray(spool, settings.max_record_bytes)
-        with closing(fetch_pages(endpoint, source, settings)) as pages:
+        with closing(fetch_pages(endpoint, source, day, settings)) as pages:
             for page in pages:
                 start = array.mark()
                 for attempt in page.attempts():
-                    with attempt, closing(page.blocks()) as blocks:
+                    with attempt, closing(page.records()) as records:
                         array.rewind(start)
-                        for _ in array.append(blocks):
+                        for found in records:
+                            array.append(found)
                             watch(array.rows, array.size)
         if not array.rows and not source.allows_empty:
             raise InvalidDataError(f"{page.shown_url}: expected records, got an empty list")

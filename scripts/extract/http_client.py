@@ -1,4 +1,4 @@
-"""HTTP GET with retries, a total deadline and an SSRF guard. Invariant: no error names a secret.
+"""HTTP with retries, a total deadline and an SSRF guard. Invariant: no error names a secret.
 
 The deadline is checked before each request and after each block of a body. A server that sends its
 *headers* one byte at a time passes it: in Airflow the task's ``execution_timeout`` ends that.
@@ -13,33 +13,38 @@ Errors raised here do not name the URL. The caller adds it.
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from http.client import IncompleteRead, RemoteDisconnected
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
-    InvalidHeader,
     NewConnectionError,
     ReadTimeoutError,
 )
-from urllib3.util.retry import Retry
 
 from scripts.errors import ConfigurationError, InvalidDataError, UnavailableError
+from scripts.extract.limits import Pace, is_limited, stated_limit
+from scripts.extract.request import Request
+from scripts.extract.signing import Login, signer_of
 from scripts.extract.urls import followed
-from scripts.settings import RunSettings
+from scripts.settings import Endpoint, RunSettings
+from sources import Source
 
 _BLOCK_BYTES = 1 << 16
 _MAX_REDIRECTS = 5
 _MAX_BACKOFF = 60.0
-_TRANSIENT_STATUS = {408, 425, 429}  # and every 5xx
+_TRANSIENT_STATUS = {408, 425}  # and every 5xx
+_KEEPS_METHOD = {307, 308}
+_MAX_TOKEN_BYTES = 1 << 16
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "elt-pipeline"}
 
 
@@ -72,52 +77,63 @@ class _Adapter(HTTPAdapter):
         return pool
 
 
-@dataclass
 class Client:
-    """The session of one extraction, its deadline over all pages and its count of bytes."""
+    """The session of one extraction, its deadline over all pages and its count of bytes.
 
-    settings: RunSettings
-    headers: Mapping[str, str] = field(repr=False)
-    login: tuple[str, str] | None = field(repr=False)
-    is_private_allowed: bool
-    received: int = 0  # bytes of the pages read so far
-    _deadline: float = 0
-    _session: _Session = field(default_factory=_Session)
+    Attributes:
+        received: bytes of the pages read so far.
+    """
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Start the clock and prepare the session. Close it at the end of the block."""
-        self._deadline = time.monotonic() + self.settings.total_timeout
-        self._session.headers.update({**_HEADERS, **self.headers})
-        # Not None: without a login, requests would take one from the user's .netrc.
-        self._session.auth = self.login or (lambda request: request)
+    def __init__(self, settings: RunSettings, source: Source, endpoint: Endpoint) -> None:
+        self.settings = settings
+        self.received = 0
+        self._waits = 0
+        self._api = api = source.api
+        self._deadline = time.monotonic() + settings.total_timeout
+        self._pace = Pace(api.requests_per_minute)
+        self._signer = signer_of(api, endpoint, self._post_form)
+        self._session = _Session()
+        accepts = {} if source.format == "json" else {"Accept": "*/*"}
+        self._session.headers.update({**_HEADERS, **accepts, **api.headers, **endpoint.headers})
+        # Never None: then requests would take a login from the user's .netrc.
+        self._session.auth = self._signer
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter(is_private_allowed=self.is_private_allowed))
-        with self._session:
-            yield
+            adapter = _Adapter(is_private_allowed=endpoint.is_private_allowed)
+            self._session.mount(scheme, adapter)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
 
     def retrying(self) -> Retrying:
-        """Return the retry policy: Retry-After, else backoff, never past the deadline."""
+        """Return the retry policy: the wait that the API asks for, else backoff.
+
+        It never waits past the deadline. A wait that the API asks for is not counted as a try.
+        """
+        self._waits = 0
         return Retrying(
             retry=retry_if_exception_type(TransientError),
             wait=self._pause,
-            stop=lambda state: (
-                state.attempt_number > self.settings.http_retries
-                or state.upcoming_sleep >= self._left()
-            ),
+            stop=self._is_over,
             reraise=True,
         )
 
     @contextmanager
-    def open(self, url: str) -> Iterator[tuple[str, requests.Response]]:
-        """Yield (final URL, answer with status 200). Its body is not read yet."""
+    def open(
+        self, request: Request, empty_statuses: Collection[int] = ()
+    ) -> Iterator[tuple[str, requests.Response]]:
+        """Yield (final URL, answer), with status 200 or one that means an empty list.
+
+        Its body is not read yet.
+        """
         for _ in range(_MAX_REDIRECTS + 1):
-            with self._get(url) as response:
+            with self._send(request) as response:
                 if not response.is_redirect:
-                    _check_status(response)
-                    yield url, response
+                    if response.status_code not in empty_statuses:
+                        self._check_status(response)
+                    yield request.url, response
                     return
-                url = followed(url, response.headers["Location"])
+                request = _redirected(request, response)
         raise InvalidDataError(f"expected at most {_MAX_REDIRECTS} redirects")
 
     def read(self, response: requests.Response, position: int) -> bytes:
@@ -136,7 +152,14 @@ class Client:
             )
         return block
 
-    def _get(self, url: str) -> requests.Response:
+    def _send(self, request: Request) -> requests.Response:
+        self._sleep(self._pace.wait())
+        headers = {"Content-Type": "application/json"} if request.body is not None else {}
+        return self._request(request.method, request.url, request.body, headers, self._signer)
+
+    def _request(
+        self, method: str, url: str, body: Any, headers: Any, auth: Any
+    ) -> requests.Response:
         left = self._left()
         self._check_deadline("")
         timeout = (
@@ -144,9 +167,31 @@ class Client:
             min(self.settings.read_timeout, left),
         )
         try:
-            return self._session.get(url, stream=True, timeout=timeout)
+            return self._session.request(
+                method, url, data=body, headers=headers, auth=auth, stream=True, timeout=timeout
+            )
         except (requests.RequestException, HTTPError, OSError) as error:
             raise self._broken(error, "") from None
+
+    def _post_form(self, url: str, form: str, login: Login) -> bytes:
+        """Post a form for a token, and return the answer, which may be an error of OAuth."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        auth = HTTPBasicAuth(*login) if login else _unsigned
+        with self._request("POST", url, form, headers, auth) as response:
+            if response.status_code not in {200, 400, 401}:
+                self._check_status(response)
+            try:
+                return bytes(response.raw.read(_MAX_TOKEN_BYTES, decode_content=True))
+            except (HTTPError, OSError) as error:
+                raise self._broken(error, " in the answer with the token") from None
+
+    def _sleep(self, seconds: float) -> None:
+        if seconds >= self._left():
+            raise UnavailableError(
+                f"the pace of {self._api.requests_per_minute:g} requests per minute needs more "
+                f"than {self.settings.total_timeout:g} s (total_timeout)"
+            )
+        time.sleep(seconds)
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()
@@ -165,24 +210,47 @@ class Client:
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, TransientError) and error.pause is not None:
+        if isinstance(error, TransientError) and error.pause:
             return error.pause
-        return float(
-            min(self.settings.http_backoff * 2 ** (state.attempt_number - 1), _MAX_BACKOFF)
-        )
+        tries = state.attempt_number - self._waits
+        return float(min(self.settings.http_backoff * 2 ** max(0, tries - 1), _MAX_BACKOFF))
+
+    def _is_over(self, state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, TransientError) and error.pause:
+            self._waits += 1
+        tries = state.attempt_number - self._waits
+        return tries > self.settings.http_retries or state.upcoming_sleep >= self._left()
+
+    def _check_status(self, response: requests.Response) -> None:
+        status, headers = response.status_code, response.headers
+        if status == 401 and self._signer.renew():
+            raise TransientError("the token has expired")
+        if is_limited(status, headers):
+            pause, text = stated_limit(headers, self._api.reset_header)
+            raise TransientError(f"expected status 200, got {status}{text}", pause)
+        if status in _TRANSIENT_STATUS or status >= 500:
+            pause, text = stated_limit(headers, "")
+            raise TransientError(f"expected status 200, got {status}{text}", pause)
+        if status != 200:
+            hint = ". Check the API's credentials" if status in {401, 403} else ""
+            raise InvalidDataError(f"expected status 200, got {status}{hint}")
 
 
-def _check_status(response: requests.Response) -> None:
-    status = response.status_code
-    if status in _TRANSIENT_STATUS or status >= 500:
-        pause = None
-        with suppress(InvalidHeader, KeyError):
-            pause = Retry().parse_retry_after(response.headers["Retry-After"])
-        asked = "" if pause is None else f" with Retry-After {pause:g} s"
-        raise TransientError(f"expected status 200, got {status}{asked}", pause)
-    if status != 200:
-        hint = ". Check the API's credentials" if status in {401, 403} else ""
-        raise InvalidDataError(f"expected status 200, got {status}{hint}")
+def is_framed(response: requests.Response) -> bool:
+    """Return whether HTTP itself says where the body ends."""
+    encoding = response.headers.get("Transfer-Encoding", "").lower()
+    return "Content-Length" in response.headers or "chunked" in encoding
+
+
+def _redirected(request: Request, response: requests.Response) -> Request:
+    if request.method != "GET" and response.status_code not in _KEEPS_METHOD:
+        raise InvalidDataError(f"a {request.method} is redirected with {response.status_code}")
+    return replace(request, url=followed(request.url, response.headers["Location"]))
+
+
+def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def _reason(error: BaseException | None, settings: RunSettings) -> str:

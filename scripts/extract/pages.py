@@ -6,41 +6,55 @@ would multiply their retries.
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
 
 import requests
-from requests.utils import parse_header_links
 from tenacity import AttemptManager
 
 from scripts.errors import InvalidDataError, PermanentError, UnavailableError
-from scripts.extract.http_client import Client, TransientError
-from scripts.extract.urls import followed, list_url, shown
+from scripts.extract.answers import Found, open_answer
+from scripts.extract.gunzip import gunzipped
+from scripts.extract.http_client import Client, TransientError, is_framed
+from scripts.extract.page_facts import PageFacts, check_success
+from scripts.extract.paging import first_request, next_request
+from scripts.extract.request import Request
+from scripts.extract.urls import list_url, shown
+from scripts.landing.json_array import Batch
 from scripts.settings import Endpoint, RunSettings
 from sources import Source
 
+_NO_CONTENT = 204
 
-@dataclass
+
 class Page:
-    """One page of a list. Once it is read, `next_url` says whether another page follows."""
+    """One page of a list. Once its records are read, `facts` has what else the answer says."""
 
-    url: str
-    client: Client
-    next_url: str | None = None
-    position: int = 0
+    def __init__(
+        self, source: Source, first: Request, request: Request, client: Client, before: PageFacts
+    ) -> None:
+        self.facts = before
+        self._source = source
+        self._first = first
+        self._request = request
+        self._client = client
+        self._before = before
+        self._position = 0
 
     @property
     def shown_url(self) -> str:
         """The URL for messages, without secrets."""
-        return shown(self.url)
+        return shown(self._request.url)
 
     def attempts(self) -> Iterator[AttemptManager]:
-        """Yield a context for each try, until one succeeds. Read `blocks` to the end inside it.
+        """Yield a context for each try, until one succeeds. Read `records` to the end inside it.
 
         Raises:
             PermanentError: the answer would be the same again, or the reader refused it.
             UnavailableError: no whole answer after all retries, or within the total deadline.
         """
-        retrying = self.client.retrying()
+        retrying = self._client.retrying()
         try:
             yield from retrying
         except PermanentError as error:
@@ -49,44 +63,106 @@ class Page:
             count = retrying.statistics["attempt_number"]
             tail = f" (tries: {count})" if isinstance(error, TransientError) else ""
             raise UnavailableError(f"{self.shown_url}: {error}{tail}") from None
-        self.client.received += self.position
+        self._client.received += self._position
 
-    def blocks(self) -> Generator[bytes]:
-        """Request the page and yield its decoded body in blocks, from the first byte."""
-        self.position = 0
-        with self.client.open(self.url) as (url, response):
-            self.next_url = _next_url(url, response)
-            while block := self.client.read(response, self.position):
-                self.position += len(block)
-                yield block
+    def records(self) -> Generator[Found]:
+        """Request the page, and yield its records from the first one."""
+        source, before = self._source, self._before
+        empty_statuses = (*source.empty_statuses, _NO_CONTENT) if source.allows_empty else ()
+        with self._client.open(self._request, empty_statuses) as (url, response):
+            facts = replace(before, url=url, headers=response.headers, pages=before.pages + 1)
+            if response.status_code in empty_statuses:
+                self.facts = replace(facts, rows=0, is_empty_status=True)
+                return
+            answer = open_answer(
+                source, self._blocks(response), self._client.settings.max_record_bytes
+            )
+            rows, first, last = 0, b"", b""
+            for found in answer.records():
+                rows += len(found.records) if isinstance(found, Batch) else 1
+                start, end = _edges(found)
+                first, last = first or start, end
+                yield found
+            check_success(source.api, answer.skeleton)
+            answer.check_found(allows_empty=source.allows_empty)
+        if rows and (rows, (first, last)) == (before.rows, before.edges):
+            raise InvalidDataError(
+                "the same records as the page before: the API ignores the parameters of the page"
+            )
+        self.facts = replace(
+            facts,
+            skeleton=answer.skeleton,
+            rows=rows,
+            all_rows=before.all_rows + rows,
+            edges=(first, last) if rows else (),
+        )
+
+    def whole(self) -> tuple[str, bytes]:
+        """Return content type and body, for a first look at an API. It must be small."""
+        limit = self._client.settings.max_record_bytes
+        body = b""
+        for attempt in self.attempts():
+            with attempt, self._client.open(self._request) as (_, response):
+                body = b""
+                for block in gunzipped(self._blocks(response)):
+                    body += block
+                    if len(body) > limit:
+                        raise InvalidDataError(f"larger than {limit} bytes (max_record_bytes)")
+                content_type = response.headers.get("Content-Type", "")
+        return content_type, body
+
+    def following(self) -> Request | None:
+        """Return the request of the next page, or None at the end of the list."""
+        try:
+            return next_request(self._source, self._first, self.facts)
+        except PermanentError as error:
+            raise type(error)(f"{self.shown_url}: {error}") from None
+
+    def _blocks(self, response: requests.Response) -> Iterator[bytes]:
+        """Yield the decoded body in blocks."""
+        self._position = 0
+        if self._source.format != "json" and not is_framed(response):
+            raise InvalidDataError(
+                f"a {self._source.format} answer without Content-Length or chunked framing: it "
+                "would look complete if the connection broke off"
+            )
+        while block := self._client.read(response, self._position):
+            self._position += len(block)
+            yield block
 
 
-def fetch_pages(endpoint: Endpoint, source: Source, settings: RunSettings) -> Generator[Page]:
-    """Yield the pages of a source's list, along ``Link: rel="next"``. Read each before the next.
+def _edges(found: Found) -> tuple[bytes, bytes]:
+    """Return the first and the last record."""
+    if isinstance(found, Batch):
+        return bytes(found.records[0]), bytes(found.records[-1])
+    return found.head, found.head
+
+
+def fetch_pages(
+    endpoint: Endpoint, source: Source, day: date, settings: RunSettings
+) -> Generator[Page]:
+    """Yield the pages of a source's list for a day. Read each one before the next.
 
     Raises:
-        InvalidDataError: the pages form a loop, leave the host, or are more than `max_pages`.
-        ConfigurationError: the endpoint's URL is not an http(s) URL.
+        InvalidDataError: the pages form a loop, leave the host, are more than `max_pages`, or end
+            before the list does.
+        ConfigurationError: the endpoint's URL is not an http(s) URL, or a secret is missing.
     """
-    first, login = list_url(endpoint.url, source.path)
-    login = endpoint.login or login
-    client = Client(settings, endpoint.headers, login, endpoint.is_private_allowed)
-    url: str | None = first
-    visited: set[str] = set()
-    with client.running():
-        while url:
-            if url in visited:
-                raise InvalidDataError(f"{shown(url)}: the pages form a loop")
+    url, login = list_url(endpoint.url, source.path)
+    first = first_request(source, url, day)
+    request: Request | None = first
+    facts, visited = PageFacts(), set[Request]()
+    endpoint = replace(endpoint, login=endpoint.login or login)
+    with closing(Client(settings, source, endpoint)) as client:
+        while request:
+            if request in visited:
+                raise InvalidDataError(f"{shown(request.url)}: the pages form a loop")
             if len(visited) == settings.max_pages:
-                raise InvalidDataError(f"{shown(url)}: expected at most {len(visited)} pages")
-            visited.add(url)
-            page = Page(url, client)
+                raise InvalidDataError(
+                    f"{shown(request.url)}: expected at most {len(visited)} pages"
+                )
+            visited.add(request)
+            page = Page(source, first, request, client, facts)
             yield page
-            url = page.next_url
-
-
-def _next_url(url: str, response: requests.Response) -> str | None:
-    for link in parse_header_links(response.headers.get("Link", "")):
-        if "next" in link.get("rel", "").lower().split():
-            return followed(url, link["url"])
-    return None
+            facts = page.facts
+            request = page.following()

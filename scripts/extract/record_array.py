@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
 
 from scripts.errors import InvalidDataError
 from scripts.extract.one_line import on_one_line, on_one_line_each
-from scripts.landing.json_array import Batch, MalformedRecord, read_records
+from scripts.landing.json_array import Batch, MalformedRecord
 
 _NOT_AN_OBJECT = re.compile(rb"\n[^{]")
 
@@ -45,21 +44,15 @@ class RecordArray:
         self._spool.truncate()
         self.size, self.rows, self._digest = mark.size, mark.rows, mark.digest.copy()
 
-    def append(self, blocks: Iterable[bytes]) -> Iterator[None]:
-        """Append the records of a JSON array, and yield after each batch.
-
-        Raises:
-            InvalidDataError: the blocks are not a JSON array of objects.
-        """
-        for found in read_records(blocks, max_record_bytes=self._max_record_bytes):
-            self._write(b",\n" if self.rows else b"")
-            if isinstance(found, MalformedRecord):
-                self._write(self._rescued(found))
-                self.rows += 1
-            else:
-                self._write(_lines(found))
-                self.rows += len(found.records)
-            yield
+    def append(self, found: Batch | MalformedRecord) -> None:
+        """Append records. Raises InvalidDataError if one of them is not an object."""
+        self._write(b",\n" if self.rows else b"")
+        if isinstance(found, MalformedRecord):
+            self._write(self._rescued(found))
+            self.rows += 1
+        else:
+            self._write(_lines(found))
+            self.rows += len(found.records)
 
     def finish(self) -> str:
         """Close the array, rewind its file to the start, and return the sha256 of its bytes."""

@@ -1,6 +1,16 @@
 """URLs as the client follows and shows them. Invariant: `shown` returns no secret."""
 
-from urllib.parse import parse_qsl, unquote, urldefrag, urljoin, urlsplit, urlunsplit
+from collections.abc import Mapping
+from urllib.parse import (
+    parse_qsl,
+    unquote,
+    unquote_plus,
+    urldefrag,
+    urlencode,
+    urljoin,
+    urlsplit,
+    urlunsplit,
+)
 
 from scripts.errors import ConfigurationError, InvalidDataError
 
@@ -28,6 +38,24 @@ def list_url(base: str, path: str) -> tuple[str, tuple[str, str] | None]:
     name, _, password = user.partition(":")
     login = (unquote(name), unquote(password)) if user else None
     return urlunsplit((parts.scheme, host, full, queries, "")), login
+
+
+def params_of(url: str) -> dict[str, str]:
+    """Return the query parameters of a URL, of several with one name the last."""
+    return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+
+
+def with_params(url: str, params: Mapping[str, str | int]) -> str:
+    """Return the URL with these query parameters set. The others keep their bytes."""
+    if not params:
+        return url
+    parts = urlsplit(url)
+    kept = [
+        pair
+        for pair in parts.query.split("&")
+        if pair and unquote_plus(pair.partition("=")[0]) not in params
+    ]
+    return urlunsplit(parts._replace(query="&".join([*kept, urlencode(params)])))
 
 
 def followed(url: str, reference: str) -> str:

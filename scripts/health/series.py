@@ -24,7 +24,7 @@ def on_time(
         cells = [
             Cell.BEFORE
             if source not in first or day < first[source]
-            else _cell(attempts[source, day], deadline_of(day, settings), now)
+            else _cell(attempts[source, day], deadline_of(source, day, settings), now)
             for day in days
         ]
         due = sum(cell not in {Cell.BEFORE, Cell.PENDING} for cell in cells)

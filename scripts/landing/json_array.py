@@ -119,20 +119,33 @@ def read_records(
     Raises:
         InvalidDataError: the whole input is not a JSON array in UTF-8. Names the byte position.
     """
-    return _Splitter(utf8(blocks), max_record_bytes).run()
+    cutter = ArrayCutter(utf8(blocks), max_record_bytes)
+    yield from cutter.records()
+    cutter.check_end()
 
 
-class _Splitter:
-    """Holds the input that is not yet cut: ``buffer[at:]``, at offset ``offset + at``."""
+class ArrayCutter:
+    """Cuts the array at the start of some blocks. `rest` returns what it read beyond the array.
 
-    def __init__(self, blocks: Iterator[bytes], max_record_bytes: int) -> None:
+    It holds the input that is not yet cut: ``buffer[at:]``, at offset ``offset + at``. `position`
+    and `offset` are those of the first record and byte, if the array is a part of a larger answer.
+    """
+
+    def __init__(
+        self,
+        blocks: Iterator[bytes],
+        max_record_bytes: int,
+        *,
+        position: int = 0,
+        offset: int = 0,
+    ) -> None:
         self.blocks = blocks
         self.max_record_bytes = max_record_bytes
         self.too_large = f"larger than {max_record_bytes} bytes"
         self.buffer = b""
         self.at = 0
-        self.offset = 0
-        self.position = 0
+        self.offset = offset
+        self.position = position
         self.is_drained = False
         self.is_closed = False
         self.separator = b""  # from a record's `}` to the first field name of the next record
@@ -141,12 +154,25 @@ class _Splitter:
         self.careful_until = 0  # up to this offset only small guesses: a big one failed there
         self.single_until = 0  # up to this offset no guesses: a small one failed there
 
-    def run(self) -> Iterator[Batch | MalformedRecord]:
+    def records(self) -> Iterator[Batch | MalformedRecord]:
+        """Yield the records of the array, and stop after its end."""
         self._open()
         while not self.is_closed:
             if len(self.buffer) - self.at < _GATHER_BYTES and not self.is_drained:
                 self._more()
             yield self._guess() or self._scan_one()
+
+    def rest(self) -> bytes:
+        """Return the bytes that were read beyond the array. They begin at offset `end`."""
+        return self.buffer[self.at :]
+
+    @property
+    def end(self) -> int:
+        """The offset after the array."""
+        return self.offset + self.at
+
+    def check_end(self) -> None:
+        """Raise InvalidDataError if anything but whitespace follows the array."""
         if rest := self._next_byte():
             raise self._refused(f"expected nothing after the array, got {rest!r}")
 

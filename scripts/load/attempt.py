@@ -79,6 +79,7 @@ class Attempt:
     load_id: int = 0
     received: int = 0
     loaded: int = 0
+    replaced: int = 0  # rejected because a later record has their key: as the source declares
     digest: str | None = None
     new_fields: list[str] = field(default_factory=list)
     seen: ledger.CurrentLoad | None = None
@@ -158,6 +159,8 @@ class Attempt:
         surplus = count_duplicates(self.connection, self.source, self.load_id)
         if not surplus:
             return
+        if self.source.on_duplicate == "last":
+            self.replaced = surplus
         self._check_thresholds(self.quarantine.count + surplus)
         deleted = delete_duplicates(self.connection, self.source, self.load_id)
         self.loaded -= len(deleted)
@@ -190,6 +193,7 @@ class Attempt:
     def _check_thresholds(self, rejected: int) -> None:
         if not self.received and not self.source.allows_empty:
             raise InvalidDataError(f"the list is empty, but {self.source.name} allows no empty day")
+        rejected -= self.replaced
         share = rejected / max(self.received, 1)
         if share > self.settings.max_reject_share or rejected > self.settings.max_reject_count:
             raise InvalidDataError(self._too_many(rejected))

@@ -6,22 +6,25 @@ transaction makes them visible later.
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from itertools import compress, islice, repeat
 from operator import add, lt
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import psycopg
 from psycopg import sql
 
 from scripts.landing.json_array import Batch
-from scripts.load.contract import CheckedBatch, key_columns
+from scripts.load.contract import CheckedBatch
 from scripts.load.raw_tables import rows_table
 from sources import Source
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 _JSONB_VERSION = 1
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # of PostgreSQL's dates and timestamps
 _ONE_INTEGER = struct.Struct(">18sqiqiB").pack
 _HEAD, _INTEGER, _TAIL = (struct.Struct(f).pack for f in (">hiqiq", ">iq", ">iB"))
 
@@ -36,16 +39,19 @@ class RowCopy:
     """
 
     def __init__(self, source: Source, load_id: int) -> None:
-        columns = key_columns(source)
-        self.statement = sql.SQL(
-            "copy {} (load_id, position, {}, payload) from stdin (format binary)"
-        ).format(rows_table(source), sql.SQL(", ").join(map(sql.Identifier, columns)))
+        columns = source.key_columns
+        self.statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
+            rows_table(source),
+            sql.SQL(", ").join(map(sql.Identifier, ["load_id", "position", *columns, "payload"])),
+        )
         self.copied = 0
-        self.is_ordered = True
+        # Moments with and without a zone cannot be compared here: PostgreSQL does it.
+        self.is_ordered = "timestamp with time zone" not in columns.values()
         self._last: list[Any] = []
         self._load_id = load_id
         self._start = repeat(struct.pack(">hiqi", 4, 8, load_id, 8))
         self._width = len(columns) + 3
+        self._has_key = bool(columns)
         self._pack = self._pack_one if list(columns.values()) == ["bigint"] else self._pack_any
 
     def pack(self, batch: Batch, checked: CheckedBatch) -> bytes:
@@ -59,7 +65,7 @@ class RowCopy:
             positions = list(compress(positions, passes))
             records = list(compress(records, passes))
         keys = checked.keys
-        if self.is_ordered and keys:
+        if self.is_ordered and keys and self._has_key:
             chain = self._last + keys
             self.is_ordered = all(map(lt, chain, islice(chain, 1, None)))
             self._last = keys[-1:]
@@ -82,14 +88,35 @@ class RowCopy:
     ) -> Iterator[bytes | msgspec.Raw]:
         for position, key, record in zip(positions, keys, records, strict=True):
             yield _HEAD(self._width, 8, self._load_id, 8, position)
-            for value in key if isinstance(key, tuple) else (key,):
-                if isinstance(value, int):
-                    yield _INTEGER(8, value)
-                else:
-                    text = value.encode()
-                    yield len(text).to_bytes(4, "big") + text
+            for value in _values(key):
+                yield _packed(value)
             yield _TAIL(len(record) + 1, _JSONB_VERSION)
             yield record
+
+
+def _values(key: Any) -> tuple[Any, ...]:
+    if isinstance(key, tuple):
+        return key
+    return () if key is None else (key,)
+
+
+def _packed(value: Any) -> bytes:
+    """Return a value of a key with its length, as COPY BINARY wants its type."""
+    match value:
+        case int():
+            return _INTEGER(8, value)
+        case str():
+            data = value.encode()
+        case UUID():
+            data = value.bytes
+        case datetime():
+            moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+            data = struct.pack(">q", (moment - _EPOCH) // timedelta(microseconds=1))
+        case date():
+            data = struct.pack(">i", (value - _EPOCH.date()).days)
+        case _:
+            raise TypeError(f"a key cannot be a {type(value).__name__}")
+    return len(data).to_bytes(4, "big") + data
 
 
 def count_duplicates(connection: psycopg.Connection, source: Source, load_id: int) -> int:
@@ -107,6 +134,8 @@ def delete_duplicates(
 ) -> dict[int, bool]:
     """Delete rows with a duplicate key: of equal records all but the first, of others all.
 
+    A source whose `on_duplicate` is ``last`` keeps the last record of each key instead.
+
     Returns:
         the positions of the deleted rows, and whether their records were equal.
     """
@@ -123,7 +152,8 @@ def delete_duplicates(
 
 def _surplus(source: Source) -> sql.Composed:
     """Find keys first, without payloads: usually few occur twice, and only these are compared."""
-    keys = sql.SQL(", ").join(map(sql.Identifier, key_columns(source)))
+    keys = sql.SQL(", ").join(map(sql.Identifier, source.key_columns))
+    keeps_last = source.on_duplicate == "last"
     return sql.SQL(
         """
         with repeated as (
@@ -131,7 +161,7 @@ def _surplus(source: Source) -> sql.Composed:
             group by {keys} having count(*) > 1
         ),
         groups as (
-            select {keys}, min(position) as first, count(distinct payload) = 1 as is_equal
+            select {keys}, {kept}(position) as kept, count(distinct payload) = 1 as is_equal
             from {rows} inner join repeated using ({keys})
             where load_id = %(load_id)s
             group by {keys}
@@ -139,7 +169,12 @@ def _surplus(source: Source) -> sql.Composed:
         surplus as (
             select position, is_equal
             from {rows} inner join groups using ({keys})
-            where load_id = %(load_id)s and not (is_equal and position = first)
+            where load_id = %(load_id)s and not ((is_equal or {keeps_last}) and position = kept)
         )
         """
-    ).format(keys=keys, rows=rows_table(source))
+    ).format(
+        keys=keys,
+        rows=rows_table(source),
+        kept=sql.SQL("max" if keeps_last else "min"),
+        keeps_last=sql.Literal(keeps_last),
+    )

@@ -7,7 +7,7 @@ decoder accepts and jsonb does not, the batch is split until single records are 
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 from operator import attrgetter
 from types import GenericAlias
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import inspect
 
-from scripts.errors import ConfigurationError, InvalidDataError
+from scripts.errors import InvalidDataError
 from scripts.landing.json_array import Batch
 from scripts.landing.json_scanner import depth
 from sources import Source
@@ -36,11 +36,10 @@ _LONG_INTEGER = re.compile(rb"(-?)[0-9]{300,}+")
 _FIELD = re.compile(r"`\$\.([^`]*)`|field `([^`]*)`")
 _PLACE = re.compile(r"`\$\[([0-9]+)\]")  # where in an array of records
 _TAME = (inspect.IntType, inspect.StrType, inspect.BoolType, inspect.NoneType)
-_COLUMNS: dict[type[inspect.Type], str] = {inspect.IntType: "bigint", inspect.StrType: "text"}
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANYTHING = msgspec.json.Decoder(list[Any])
 
-Key = Any  # the value of the key field, or a tuple of several
+Key = Any  # the value of the key field, a tuple of several, or None without a key
 
 
 class Violation(NamedTuple):
@@ -57,34 +56,20 @@ class CheckedBatch(NamedTuple):
     breaches: dict[int, Violation]
 
 
-def key_columns(source: Source) -> dict[str, str]:
-    """Return the key columns of a source and their PostgreSQL types, from its contract."""
-    types = {field.name: type(field.type) for field in _fields(source)}
-    try:
-        return {name: _COLUMNS[types[name]] for name in source.key}
-    except KeyError:
-        raise ConfigurationError(
-            f"source {source.name}: each field of its key {source.key} must be an int or a str"
-        ) from None
-
-
-def _fields(source: Source) -> tuple[inspect.Field, ...]:
-    info = inspect.type_info(source.contract)
-    if not isinstance(info, inspect.StructType):
-        raise ConfigurationError(f"source {source.name}: its contract must be a msgspec.Struct")
-    return info.fields
-
-
 class Contract:
     """The contract of a source for one object. It learns the object's new fields."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.new_fields: list[str] = []
-        self._known = {field.encode_name for field in _fields(source)}
-        self._is_wild = not all(isinstance(field.type, _TAME) for field in _fields(source))
-        self._integers = [i for i, t in enumerate(key_columns(source).values()) if t == "bigint"]
-        self._key = attrgetter(*source.key)
+        contract = inspect.type_info(source.contract)
+        fields = contract.fields if isinstance(contract, inspect.StructType) else ()
+        self._known = {field.encode_name for field in fields}
+        self._is_wild = not all(isinstance(field.type, _TAME) for field in fields)
+        types = source.key_columns.values()
+        self._integers = [i for i, type_ in enumerate(types) if type_ == "bigint"]
+        attributes = [field.attribute for field in source.key_fields]
+        self._key: Callable[[Any], Key] = attrgetter(*attributes) if attributes else _no_key
         self._one = msgspec.json.Decoder(source.contract)
         self._is_strict = True
         self._many = _strict_decoder(source, [])
@@ -167,7 +152,9 @@ class Contract:
 
     def _fit(self, keys: list[Key]) -> bool:
         """Return whether every integer of these keys fits into 64 bits."""
-        is_single = len(self.source.key) == 1
+        if not self._integers:
+            return True
+        is_single = len(self.source.key_fields) == 1
         columns: list[Any] = [keys] if is_single else list(zip(*keys, strict=True))
         try:
             for index in self._integers:
@@ -186,7 +173,8 @@ class Contract:
         except msgspec.MsgspecError as error:
             return _breach(error)
         if not self._fit([key]):
-            return Violation(self.source.key[0], "an integer of the key does not fit into 64 bits")
+            name = ".".join(self.source.key_fields[self._integers[0]].parts)
+            return Violation(name, "an integer of the key does not fit into 64 bits")
         self._learn(position, [name for name in fields if name not in self._known])
         return key
 
@@ -211,6 +199,10 @@ class Contract:
             self._many = _strict_decoder(self.source, self.new_fields)
         else:
             self._many = _array_decoder(self.source.contract)
+
+
+def _no_key(_: object) -> None:
+    """Return the key of a record of a source without a key."""
 
 
 def _strict_decoder(source: Source, new_fields: list[str]) -> msgspec.json.Decoder[list[Any]]:

@@ -7,7 +7,6 @@ jsonb. The view ``raw.<source>`` shows the current loads.
 from psycopg import Connection, DataError, IntegrityError, sql
 
 from scripts.errors import ConfigurationError
-from scripts.load.contract import key_columns
 from sources import Source
 
 # A table whose comment says so is not complete. The dbt macro `reasons_not_whole` reads it too.
@@ -30,7 +29,7 @@ def rows_table(source: Source) -> sql.Identifier:
 def check_raw(connection: Connection, source: Source) -> None:
     """Raise ConfigurationError, with the command that helps, if a table does not fit."""
     present = _columns(connection, source)
-    if present != key_columns(source):
+    if present != source.key_columns:
         raise ConfigurationError(f"{_difference(source, present)}: run `python -m scripts.migrate`")
 
 
@@ -45,7 +44,7 @@ def ensure_raw(connection: Connection, source: Source) -> None:
         ConfigurationError: the rows that are there have no value for the changed key.
     """
     present = _columns(connection, source)
-    if present and present != key_columns(source):
+    if present and present != source.key_columns:
         try:
             with connection.transaction():
                 _adapt(connection, source, present)
@@ -84,7 +83,7 @@ def is_incomplete(connection: Connection, source: Source) -> bool:
     name = rows_table(source).as_string(connection)
     query = "select obj_description(to_regclass(%s), 'pg_class') = %s"
     row = connection.execute(query, [name, _REBUILDING]).fetchone()
-    return bool(row and row[0]) and _columns(connection, source) == key_columns(source)
+    return bool(row and row[0]) and _columns(connection, source) == source.key_columns
 
 
 def mark_complete(connection: Connection, source: Source) -> None:
@@ -112,7 +111,8 @@ def _columns(connection: Connection, source: Source) -> dict[str, str]:
 
 def _adapt(connection: Connection, source: Source, present: dict[str, str]) -> None:
     """Drop, add and convert key columns. Views on the table are dropped, and made again later."""
-    table, wanted = rows_table(source), key_columns(source)
+    table, wanted = rows_table(source), source.key_columns
+    paths = {field.column: list(field.parts) for field in source.key_fields}
     connection.execute("set local lock_timeout = '10s'")
     for (view,) in connection.execute(_DEPENDENT_VIEWS, [table.as_string(connection)]).fetchall():
         connection.execute(sql.SQL("drop view if exists {} cascade").format(sql.SQL(view)))
@@ -125,8 +125,8 @@ def _adapt(connection: Connection, source: Source, present: dict[str, str]) -> N
         if name not in present:
             add = sql.SQL("alter table {} add column {} {}")
             connection.execute(add.format(table, column, cast))
-            fill = sql.SQL("update {} set {} = (payload ->> {})::{}")
-            connection.execute(fill.format(table, column, sql.Literal(name), cast))
+            fill = sql.SQL("update {} set {} = (payload #>> {})::{}")
+            connection.execute(fill.format(table, column, sql.Literal(paths[name]), cast))
             require = sql.SQL("alter table {} alter column {} set not null")
             connection.execute(require.format(table, column))
         elif present[name] != type_:
@@ -136,9 +136,9 @@ def _adapt(connection: Connection, source: Source, present: dict[str, str]) -> N
 
 
 def _create(connection: Connection, source: Source) -> None:
-    columns = key_columns(source)
+    columns = source.key_columns
     typed = [
-        sql.SQL("{} {} not null").format(sql.Identifier(name), sql.SQL(type_))
+        sql.SQL("{} {} not null,").format(sql.Identifier(name), sql.SQL(type_))
         for name, type_ in columns.items()
     ]
     connection.execute(
@@ -147,26 +147,28 @@ def _create(connection: Connection, source: Source) -> None:
             create table if not exists {} (
                 load_id bigint not null,
                 position bigint not null,
-                {},
+                {}
                 payload jsonb not null,
                 primary key (load_id, position)
             )
             """
-        ).format(rows_table(source), sql.SQL(", ").join(typed))
+        ).format(rows_table(source), sql.SQL(" ").join(typed))
     )
     connection.execute(
         sql.SQL(
             """
             create or replace view {} as
-            select loads.day, raw_rows.load_id, raw_rows.position, {}, raw_rows.payload,
-                loads.loaded_at
+            select loads.day, {}, loads.loaded_at
             from {} as raw_rows
             inner join ops.loads as loads on loads.load_id = raw_rows.load_id
             where loads.is_current
             """
         ).format(
             sql.Identifier("raw", source.name),
-            sql.SQL(", ").join(sql.Identifier("raw_rows", name) for name in columns),
+            sql.SQL(", ").join(
+                sql.Identifier("raw_rows", name)
+                for name in ("load_id", "position", *columns, "payload")
+            ),
             rows_table(source),
         )
     )
@@ -174,9 +176,9 @@ def _create(connection: Connection, source: Source) -> None:
 
 def _difference(source: Source, present: dict[str, str]) -> str:
     def listed(columns: dict[str, str]) -> str:
-        return ", ".join(f"{name} {type_}" for name, type_ in columns.items()) or "does not exist"
+        return ", ".join(f"{name} {type_}" for name, type_ in columns.items()) or "none"
 
     return (
         f"table raw.{source.name}_rows: its key is ({listed(present)}), "
-        f"the contract of {source.name} expects ({listed(key_columns(source))})"
+        f"the contract of {source.name} expects ({listed(source.key_columns)})"
     )

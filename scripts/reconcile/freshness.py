@@ -6,13 +6,31 @@ The watch and the health page use the same rules, so they never disagree.
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 
+from croniter import croniter
+
 from scripts.settings import RunSettings
 from sources import SOURCES
 
 
-def deadline_of(day: date, settings: RunSettings) -> datetime:
-    """Return the deadline of a day: some hours after its midnight UTC."""
-    return datetime.combine(day, time(), UTC) + timedelta(hours=settings.landing_deadline_hours)
+def deadline_hours(source: str, settings: RunSettings) -> float:
+    """Return how many hours after its midnight UTC a day of a source is late."""
+    declared = SOURCES[source].deadline_hours
+    return settings.landing_deadline_hours if declared is None else declared
+
+
+def deadline_of(source: str, day: date, settings: RunSettings) -> datetime:
+    """Return the deadline of a day of a source."""
+    return datetime.combine(day, time(), UTC) + timedelta(hours=deadline_hours(source, settings))
+
+
+def is_scheduled(source: str, day: date) -> bool:
+    """Return whether the schedule of a source's API has a run on a day. Without one, every day."""
+    schedule = SOURCES[source].api.schedule
+    if schedule is None:
+        return True
+    midnight = datetime.combine(day, time(), UTC)
+    following = croniter(schedule, midnight - timedelta(microseconds=1)).get_next(datetime)
+    return bool(following < midnight + timedelta(days=1))
 
 
 def late_days(
@@ -20,16 +38,17 @@ def late_days(
 ) -> list[tuple[str, date]]:
     """Return each (source name, day) of the last `late_days` days that is due and has not landed.
 
-    Days before the first landed day of a source are never late.
+    Days before the first landed day of a source are never late, and neither are days on which its
+    schedule has no run.
     """
-    due = (now.astimezone(UTC) - timedelta(hours=settings.landing_deadline_hours)).date()
     known = set(landed)
     late = []
     for source in SOURCES:
         days = [day for name, day in known if name == source]
+        due = (now.astimezone(UTC) - timedelta(hours=deadline_hours(source, settings))).date()
         for back in range(settings.late_days if days else 0):
             day = due - timedelta(days=back)
-            if day > min(days) and (source, day) not in known:
+            if day > min(days) and (source, day) not in known and is_scheduled(source, day):
                 late.append((source, day))
     return sorted(late)
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,23 @@ def test_what_is_missing_or_wrong_in_a_deployment_is_named(
         deployment()
 
 
+_posts_api = partial(api_from_env, "posts_api")
+
+
+def test_each_api_has_its_own_variables_and_secrets() -> None:
+    shop = connection(host="shop.example", password=SECRET, extra={"refresh_token": f"r-{SECRET}"})
+    environ = {"POSTS_API_URL": "https://api.example", "AIRFLOW_CONN_SHOP_API": shop}
+    endpoint = api_from_env("shop_api", environ)
+    assert (endpoint.url, endpoint.login) == ("https://shop.example", None)
+    assert (endpoint.secret, endpoint.refresh_token) == (SECRET, f"r-{SECRET}")
+    assert SECRET not in repr(endpoint)
+    assert _posts_api(environ).url == "https://api.example"
+
+
 def test_the_plain_api_url_wins_over_the_connection() -> None:
     other = connection(conn_type="http", host="other.example")
     environ = {"POSTS_API_URL": "https://api.example/v1", "AIRFLOW_CONN_POSTS_API": other}
-    assert api_from_env(environ).url == "https://api.example/v1"
+    assert api_from_env("posts_api", environ).url == "https://api.example/v1"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +110,9 @@ def test_the_plain_api_url_wins_over_the_connection() -> None:
     ],
 )
 def test_an_http_connection_becomes_an_endpoint(parts: dict[str, Any], url: str) -> None:
-    made = api_from_env({"AIRFLOW_CONN_POSTS_API": connection(conn_type="http", **parts)})
+    made = api_from_env(
+        "posts_api", {"AIRFLOW_CONN_POSTS_API": connection(conn_type="http", **parts)}
+    )
     assert made.url.rstrip("/") == url
 
 
@@ -109,7 +125,7 @@ def test_an_endpoint_takes_login_and_headers_and_shows_neither(*, as_text: bool)
         "password": SECRET,
         "extra": json.dumps(extra) if as_text else extra,
     }
-    endpoint = api_from_env({"AIRFLOW_CONN_POSTS_API": connection(**parts)})
+    endpoint = api_from_env("posts_api", {"AIRFLOW_CONN_POSTS_API": connection(**parts)})
     assert endpoint.login == ("me", SECRET)
     assert endpoint.headers == {"X-Key": SECRET}
     assert SECRET not in repr(endpoint)
@@ -144,7 +160,7 @@ def test_owner_and_passwords_are_for_migrations_only() -> None:
 @pytest.mark.parametrize(
     ("read", "named"),
     [
-        (api_from_env, "POSTS_API_URL"),
+        (_posts_api, "POSTS_API_URL"),
         (warehouse_dsn_from_env, "WAREHOUSE_DSN"),
         (admin_dsn_from_env, "PIPELINE_WAREHOUSE_ADMIN_DSN"),
     ],
@@ -170,7 +186,7 @@ _misshapen = [
     ],
 )
 @pytest.mark.parametrize(
-    ("conn_id", "read"), [("POSTS_API", api_from_env), ("WAREHOUSE", warehouse_dsn_from_env)]
+    ("conn_id", "read"), [("POSTS_API", _posts_api), ("WAREHOUSE", warehouse_dsn_from_env)]
 )
 def test_a_wrong_connection_is_named_without_its_secret(conn_id: str, read: Any, text: str) -> None:
     with pytest.raises(ConfigurationError, match=f"AIRFLOW_CONN_{conn_id}") as caught:
@@ -181,7 +197,7 @@ def test_a_wrong_connection_is_named_without_its_secret(conn_id: str, read: Any,
 def test_headers_that_are_no_object_are_refused_by_name() -> None:
     text = '{"host": "h", "extra": {"headers": "text"}}'
     with pytest.raises(ConfigurationError, match="headers"):
-        api_from_env({"AIRFLOW_CONN_POSTS_API": text})
+        api_from_env("posts_api", {"AIRFLOW_CONN_POSTS_API": text})
 
 
 def test_the_example_names_every_setting() -> None:

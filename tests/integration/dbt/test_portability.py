@@ -14,7 +14,6 @@ from psycopg import sql
 from local.sample_data import Sample
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
-from scripts.load.contract import key_columns
 from scripts.load.load import load
 from scripts.settings import RunSettings
 from sources import SOURCES
@@ -77,7 +76,7 @@ def _copy_raw(warehouse: Warehouse, file: Path) -> None:
     """Copy the raw tables and the ledger into a new DuckDB file."""
     tables = {("ops", "loads"): _LEDGER}
     for source in SOURCES.values():
-        keys = ", ".join(f"{name} {type_}" for name, type_ in key_columns(source).items())
+        keys = ", ".join(f"{name} {type_}" for name, type_ in source.key_columns.items())
         columns = f"load_id bigint, position bigint, {keys}, payload varchar"
         tables["raw", f"{source.name}_rows"] = columns
     with duckdb.connect(str(file)) as duck, psycopg.connect(warehouse.loader) as postgres:

@@ -1,6 +1,7 @@
 """From a failing API to a real bucket: the complete answer lands, or nothing and a clear error."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from typing import Any
@@ -78,14 +79,14 @@ def test_another_answer_is_another_version_of_the_same_key(api: Api, store: Stor
 @pytest.mark.parametrize("limit", [1, 7, 10, 25, 100])
 def test_pages_land_as_the_unpaged_list_does(api: Api, store: Store, limit: int) -> None:
     unpaged = land(api, store)
-    paged = land(api, store, Source("posts", f"/posts?_page=1&_limit={limit}", POSTS.contract))
+    paged = land(api, store, replace(POSTS, path=f"/posts?_page=1&_limit={limit}"))
     assert (paged.sha256, paged.is_new) == (unpaged.sha256, False)
 
 
 def test_a_page_that_broke_off_is_whole_in_the_end(api: Api, store: Store) -> None:
     expected = land(api, store).sha256
     api.switches = ApiSwitches(skip=1, times=1, cut=700)
-    source = Source("posts", "/posts?_page=1&_limit=10", POSTS.contract)
+    source = replace(POSTS, path="/posts?_page=1&_limit=10")
     assert land(api, store, source).sha256 == expected
 
 
@@ -103,7 +104,7 @@ def test_an_empty_list_lands_only_where_it_is_an_answer(api: Api, store: Store) 
         land(api, store)
     assert not list(store.list(""))
 
-    lenient = Source("posts", "/posts", POSTS.contract, allows_empty=True)
+    lenient = replace(POSTS, allows_empty=True)
     assert land(api, store, lenient).rows == 0
     assert body(store) == b"[\n]\n"
 

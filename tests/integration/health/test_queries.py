@@ -61,7 +61,8 @@ def test_a_parked_object_is_over_when_its_day_is_loaded(warehouse: Warehouse) ->
         ledger.insert(connection, [*ledger.history(_NOON), parked])
     assert [need.kind for need in _look(warehouse).needs] == ["object-parked"]
     # An older load of the day is still current, so the day is not missing.
-    assert _look(warehouse).on_time[0].cells[-1] is Cell.ON_TIME
+    [posts] = [strip for strip in _look(warehouse).on_time if strip.source == "posts"]
+    assert posts.cells[-1] is Cell.ON_TIME
     with psycopg.connect(warehouse.loader) as connection:
         connection.execute("update ops.loads set is_current = false where day = %s", [_NOON.date()])
         ledger.insert(connection, [one for one in ledger.history(_NOON) if one.day == _NOON.date()])

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from rich.console import Console
 
+from local import result
 from local.ministack import MiniStack
 from local.result import is_fresh, landing, show_result
 from local.stack import Stack
@@ -36,7 +37,10 @@ class StackOfTests(Stack):
 
 
 @pytest.fixture
-def stack(tmp_path: Path, ministack: MiniStack, warehouse: Warehouse) -> StackOfTests:
+def stack(
+    tmp_path: Path, ministack: MiniStack, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> StackOfTests:
+    monkeypatch.setattr(result, "_FIRST", "posts")
     made = StackOfTests(tmp_path / "state")
     made.state.ports.s3 = ministack.port
     made.warehouse = warehouse

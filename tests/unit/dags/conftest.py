@@ -6,15 +6,11 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
+from sources import SOURCES
+
 ROOT = Path(__file__).parents[3]
 DAGS = ROOT / "dags"
-DAG_IDS = [
-    "ingest_comments",
-    "ingest_posts",
-    "ingest_users",
-    "transform_posts",
-    "watch_pipeline",
-]
+DAG_IDS = sorted([*(f"ingest_{name}" for name in SOURCES), "transform_posts", "watch_pipeline"])
 
 
 @pytest.fixture(scope="session")

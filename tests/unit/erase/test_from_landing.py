@@ -7,7 +7,7 @@ import pytest
 
 from scripts.erase.from_landing import RecordKey, _copy_others
 from sources import Source
-from sources.jsonplaceholder import POSTS
+from sources.jsonplaceholder import API, POSTS
 
 pytestmark = pytest.mark.unit
 
@@ -19,7 +19,8 @@ class Translation(msgspec.Struct):
 
 SEVEN = RecordKey(POSTS, ("7",))
 PAIR = RecordKey(
-    Source("translations", "/t", Translation, key=("post", "language")), ("7", "d\u00e9")
+    Source(api=API, name="translations", path="/t", contract=Translation, key=("post", "language")),
+    ("7", "d\u00e9"),
 )
 
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -26,10 +27,11 @@ def api() -> Iterator[Api]:
 
 def fetch(url: str, *, is_private_allowed: bool) -> None:
     endpoint = Endpoint(url, is_private_allowed=is_private_allowed)
-    for page in fetch_pages(endpoint, POSTS, RunSettings(http_retries=1, http_backoff=0.01)):
+    settings = RunSettings(http_retries=1, http_backoff=0.01)
+    for page in fetch_pages(endpoint, POSTS, date(2026, 1, 2), settings):
         for attempt in page.attempts():
             with attempt:
-                list(page.blocks())
+                list(page.records())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433"])

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from local.sample_data import Sample
 from scripts.errors import InvalidDataError
 from scripts.extract.record_array import RecordArray
+from scripts.landing.json_array import read_records
 
 pytestmark = pytest.mark.unit
+MAX_RECORD_BYTES = 10_000
 
 _sample = Sample(12, 3)
 ANSWER = json.dumps([_sample.record("posts", i) for i in range(1, 13)], indent=2).encode()
@@ -32,13 +34,13 @@ def blocks(text: bytes, size: int = 64) -> Iterator[bytes]:
 
 
 def append(array: RecordArray, parts: Iterable[bytes]) -> None:
-    for _ in array.append(parts):
-        pass
+    for found in read_records(parts, max_record_bytes=MAX_RECORD_BYTES):
+        array.append(found)
 
 
-def collected(*pages: bytes, size: int = 64, max_record_bytes: int = 1 << 20) -> bytes:
+def collected(*pages: bytes, size: int = 64) -> bytes:
     with tempfile.SpooledTemporaryFile(max_size=4096) as spool:
-        array = RecordArray(spool, max_record_bytes)
+        array = RecordArray(spool, MAX_RECORD_BYTES)
         for page in pages:
             append(array, blocks(page, size))
         array.finish()
@@ -131,13 +133,13 @@ def test_a_record_keeps_its_own_bytes(record: bytes) -> None:
         (b'[{"id": 1}][{"id": 2}]', "byte 11"),
         (b'[{"id": "\xff"}]', "byte 9 is not UTF-8"),
         ('[{"id": 1}]'.encode("utf-16"), "UTF-8"),
-        (b'[{"id": "' + b"x" * 2000 + b'"}]', "record 0 at byte 1: larger than 1000 bytes"),
+        (b'[{"id": "' + b"x" * 20_000 + b'"}]', "record 0 at byte 1: larger than 10000 bytes"),
     ],
     ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else "",
 )
 def test_what_is_no_list_of_objects_is_refused_with_its_place(answer: bytes, says: str) -> None:
     with pytest.raises(InvalidDataError, match=says):
-        collected(answer, max_record_bytes=1000)
+        collected(answer)
 
 
 def test_blocks_may_be_cut_anywhere() -> None:

@@ -4,12 +4,11 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 
-from scripts.errors import ConfigurationError, InvalidDataError
+from scripts.errors import InvalidDataError
 from scripts.landing.json_array import Batch, read_records
-from scripts.load.contract import MAX_DEPTH, Contract, key_columns
+from scripts.load.contract import MAX_DEPTH, Contract
 from sources.jsonplaceholder import POSTS
 
 pytestmark = pytest.mark.unit
@@ -73,15 +72,3 @@ def test_new_fields_are_learned_or_refused() -> None:
     frozen = Contract(replace(POSTS, on_new_field="freeze"))
     with pytest.raises(InvalidDataError, match="colour"):
         frozen.check(_batch([_post(1), _post(2, colour="red")]))
-
-
-def test_key_columns_follow_the_contract() -> None:
-    assert key_columns(POSTS) == {"id": "bigint"}
-    assert key_columns(replace(POSTS, key=("title", "id"))) == {"title": "text", "id": "bigint"}
-
-
-@pytest.mark.parametrize("key", [("absent",), ("price",)])
-def test_a_key_that_cannot_be_a_column_names_source_and_key(key: tuple[str, ...]) -> None:
-    contract = msgspec.defstruct("Priced", [("id", int), ("price", float)])
-    with pytest.raises(ConfigurationError, match=rf"posts.*{key[0]}"):
-        key_columns(replace(POSTS, contract=contract, key=key))

@@ -30,7 +30,7 @@ _FLOORS = (
     {"warehouse"},
     {"dbt", "extract", "reconcile"},
     {"load"},
-    {"migrate", "rejects"},
+    {"migrate", "rejects", "source"},
     {"rebuild", "alerts"},
     {"health", "erase"},
 )

@@ -1,11 +1,14 @@
 """The late days, as a pure function of the time and the landed days."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from scripts.reconcile.freshness import late_days
+from scripts.reconcile import freshness
+from scripts.reconcile.freshness import deadline_of, late_days
 from scripts.settings import RunSettings
+from sources.jsonplaceholder import API, POSTS
 
 pytestmark = pytest.mark.unit
 
@@ -34,3 +37,24 @@ def test_a_day_is_late_from_its_deadline_on_wherever_the_clock_hangs(
 def test_nothing_is_owed_before_the_first_landing() -> None:
     assert _late(datetime(2026, 1, 3, 12, tzinfo=UTC)) == [2, 3]
     assert late_days(set(), _SETTINGS, datetime(2026, 1, 3, tzinfo=UTC)) == []
+
+
+@pytest.fixture
+def weekly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Posts come on Mondays, and are due two days later."""
+    api = replace(API, schedule="0 18 * * 1")
+    posts = replace(POSTS, api=api, deadline_hours=48)
+    monkeypatch.setattr(freshness, "SOURCES", {"posts": posts})
+
+
+@pytest.mark.usefixtures("weekly")
+def test_a_source_has_its_own_schedule_and_deadline() -> None:
+    """The 5th and the 12th of January 2026 are Mondays."""
+    settings = RunSettings(late_days=14, landing_deadline_hours=6)
+    landed = {("posts", date(2026, 1, 1))}
+    late = [
+        late_days(landed, settings, datetime(2026, 1, day, 1, tzinfo=UTC)) for day in (6, 7, 14)
+    ]
+    monday, next_monday = ("posts", date(2026, 1, 5)), ("posts", date(2026, 1, 12))
+    assert late == [[], [monday], [monday, next_monday]]
+    assert deadline_of("posts", monday[1], settings) == datetime(2026, 1, 7, tzinfo=UTC)

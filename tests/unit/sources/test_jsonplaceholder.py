@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from local.sample_data import Sample
-from sources import SOURCES, Source
-from sources.jsonplaceholder import COMMENTS, POSTS, USERS
+from sources import Source
+from sources.jsonplaceholder import COMMENTS, POSTS, SOURCES, USERS
 
 pytestmark = pytest.mark.unit
 
-_BY_NAME = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
+_BY_NAME = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 
 
 def _decode(source: Source, record: dict[str, Any]) -> msgspec.Struct:
@@ -19,8 +19,8 @@ def _decode(source: Source, record: dict[str, Any]) -> msgspec.Struct:
 
 
 def test_three_sources_are_declared_and_posts_come_first() -> None:
-    assert list(SOURCES.values()) == [POSTS, COMMENTS, USERS]
-    assert {name: source.path for name, source in SOURCES.items()} == {
+    assert SOURCES == (POSTS, COMMENTS, USERS)
+    assert {source.name: source.path for source in SOURCES} == {
         "posts": "/posts",
         "comments": "/comments",
         "users": "/users",

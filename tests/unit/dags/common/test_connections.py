@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from dags.common.connections import posts_api, run_settings, transformer_dsn, warehouse_dsn
+from dags.common.connections import api_endpoint, run_settings, transformer_dsn, warehouse_dsn
 from scripts.errors import ConfigurationError
+from sources.jsonplaceholder import API
 
 pytestmark = pytest.mark.unit
 
@@ -31,4 +32,4 @@ def test_each_role_has_its_own_connection(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_api_is_that_of_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     _connection(monkeypatch, "POSTS_API", conn_type="http", host="https://api.example.com")
-    assert posts_api().url == "https://api.example.com"
+    assert api_endpoint(API).url == "https://api.example.com"

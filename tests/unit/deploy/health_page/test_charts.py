@@ -21,7 +21,7 @@ def _lag(*seconds: float | None) -> Chart:
 
 def test_no_value_leaves_the_picture() -> None:
     for chart in charts(health(seen(past()))):
-        assert len(chart.bars) == 30
+        assert len(chart.bars) in {30, 0}, "a source without any load has no bars"
         for bar in chart.bars:
             assert 0 <= bar.y <= HEIGHT
             assert 0 <= bar.height <= HEIGHT

@@ -1,0 +1,142 @@
+"""The type of a source. Invariant: a declaration that cannot work fails when it is declared."""
+
+import re
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import msgspec
+
+from sources.declaration.api import Api, check_name, check_paginator
+from sources.declaration.declaration_error import DeclarationError
+from sources.declaration.key import KeyField, key_fields
+from sources.declaration.paginators import Paginator, cursor, offset, page_number
+from sources.declaration.paths import Path, check_path
+
+# The range of PostgreSQL's bigint: a larger integer would pass here and fail in every model later.
+BigInt = typing.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+PLACEHOLDERS = ("{day}", "{next_day}")
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A list that an API serves, the requests that fetch it, and the contract of its records.
+
+    Attributes:
+        api: the API that serves it.
+        name: lower-case identifier of the landing prefix, the raw table and the ingest DAG.
+        path: path of the list below the API's base URL. It may have a query, and ``{day}`` or
+            ``{next_day}``, as may the values of `params` and `json`.
+        contract: the record type: required fields, types and ranges of one record.
+        key: fields that identify a record within one object, or None: its position alone.
+        method: GET, or POST for a query in the body.
+        params: query parameters of every page.
+        json: JSON body of every page, for POST.
+        paginator: how its pages follow each other. None: as the API's.
+        data_selector: the place of the records in an answer. Empty: the answer itself is the array.
+        is_single_record: whether a JSON object stands there instead of an array: one record.
+        total_path: the place of the number of records over all pages.
+        format: ``json``, ``ndjson`` (one record a line) or ``csv`` (a header line, all values are
+            texts). A file compressed with gzip is recognised.
+        empty_statuses: statuses besides 204 that mean an empty list, such as 404.
+        allows_empty: whether an empty list is a valid answer.
+        on_new_field: ``evolve`` keeps unknown fields in the payload, ``freeze`` refuses the object.
+        on_duplicate: of different records with one key, ``reject`` all or keep the ``last``.
+        deadline_hours: after midnight UTC, until a day is late. None: landing_deadline_hours.
+    """
+
+    api: Api
+    name: str
+    path: str
+    contract: type[msgspec.Struct]
+    key: tuple[Path, ...] | None = ("id",)
+    method: Literal["GET", "POST"] = "GET"
+    params: Mapping[str, str | int] = field(default_factory=dict)
+    json: Mapping[str, Any] | None = None
+    paginator: Paginator | None = None
+    data_selector: Path = ""
+    is_single_record: bool = False
+    total_path: Path | None = None
+    format: Literal["json", "ndjson", "csv"] = "json"
+    empty_statuses: tuple[int, ...] = ()
+    allows_empty: bool = False
+    on_new_field: Literal["evolve", "freeze"] = "evolve"
+    on_duplicate: Literal["reject", "last"] = "reject"
+    deadline_hours: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.api, Api):
+            raise DeclarationError("api", f"expected an Api, got {self.api!r}")
+        check_name(self.name)
+        if self.name.endswith("_rows"):
+            raise DeclarationError(
+                "name", f"the end _rows belongs to raw tables, got {self.name!r}"
+            )
+        check_paginator(self.pages)
+        self._check_request()
+        self._check_answer()
+        if not (isinstance(self.contract, type) and issubclass(self.contract, msgspec.Struct)):
+            raise DeclarationError("contract", f"expected a msgspec.Struct: {self.contract!r}")
+        if self.key is not None and (isinstance(self.key, str) or not self.key):
+            raise DeclarationError("key", 'expected a tuple of fields such as ("id",), or None')
+        _ = self.key_fields
+
+    @property
+    def pages(self) -> Paginator:
+        """The paginator: its own, else the API's."""
+        return self.paginator or self.api.paginator
+
+    @cached_property
+    def key_fields(self) -> tuple[KeyField, ...]:
+        """The fields of the key, none without a key."""
+        return key_fields(self.contract, self.key or ())
+
+    @property
+    def key_columns(self) -> dict[str, str]:
+        """The columns of the key in the raw table, with their PostgreSQL types."""
+        return {field.column: field.type for field in self.key_fields}
+
+    def _check_request(self) -> None:
+        if not self.path.startswith("/"):
+            raise DeclarationError("path", f"expected a path that begins with /, got {self.path!r}")
+        for place, text in (
+            ("path", self.path),
+            *((f"params.{k}", v) for k, v in self.params.items()),
+        ):
+            for found in _PLACEHOLDER.findall(str(text)):
+                if found not in PLACEHOLDERS:
+                    raise DeclarationError(
+                        place, f"expected {' or '.join(PLACEHOLDERS)}, got {found}"
+                    )
+        _one_of("method", self.method, ("GET", "POST"))
+        if self.json is not None and self.method != "POST":
+            raise DeclarationError("json", 'a body needs method="POST"')
+        if self._pages_in_body and self.method != "POST":
+            raise DeclarationError("paginator", 'a value in the body needs method="POST"')
+
+    def _check_answer(self) -> None:
+        check_path("data_selector", self.data_selector, takes_star=True)
+        check_path("total_path", self.total_path)
+        _one_of("format", self.format, ("json", "ndjson", "csv"))
+        _one_of("on_new_field", self.on_new_field, ("evolve", "freeze"))
+        _one_of("on_duplicate", self.on_duplicate, ("reject", "last"))
+        if self.format != "json" and (self.data_selector or self.is_single_record):
+            raise DeclarationError("data_selector", f"a {self.format} answer has no fields")
+        if self.empty_statuses and not self.allows_empty:
+            raise DeclarationError("empty_statuses", "an empty list needs allows_empty=True")
+
+    @property
+    def _pages_in_body(self) -> bool:
+        names = ("cursor_body_path", "offset_body_path", "limit_body_path", "page_body_path")
+        return isinstance(self.pages, cursor | offset | page_number) and any(
+            getattr(self.pages, name, None) is not None for name in names
+        )
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise DeclarationError(name, f"expected {' or '.join(allowed)}, got {value!r}")
