@@ -9,12 +9,12 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 INSTALLED := $(VENV)/.installed
 # Programs whose requirements conflict with ours. Each has a separate environment, created on demand.
-TOOLS := checkov cloud
+TOOLS := checkov cloud datamodel
 MANIFEST := dbt/target/manifest.json
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
-.PHONY: help setup run up down status env test test-e2e test-alerts test-fault soak test-cloud test-celery \
+.PHONY: help setup source run up down status env test test-e2e test-alerts test-fault soak test-cloud test-celery \
 	lint lint-types lint-style format lock manifest docs pictures mutants bench bench-pipeline \
 	bench-health clean
 
@@ -56,6 +56,11 @@ run: setup ## Run the main job on the local stack (API=https://... | POSTS=137 S
 		$(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(WORKERS),--workers $(WORKERS))
 
+source: setup .tools/datamodel/.installed ## Add a source (URL='https://api.example.com/v1/orders' NAME=orders AUTH=bearer)
+	@python -m scripts.source add '$(URL)' '$(NAME)' $(if $(AUTH),--auth '$(AUTH)')
+	@ruff format --quiet sources
+	@$(MAKE) --no-print-directory manifest
+
 up: setup ## Start the local stack and leave it running (WORKERS=2: Celery)
 	@python -m local up $(if $(API),--api $(API)) $(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(WORKERS),--workers $(WORKERS))
@@ -70,7 +75,7 @@ env: setup ## Write .env for docker compose, with new secrets (PROFILES=local,ce
 	@python -m local.dotenv --profiles "$(PROFILES)"
 
 # Suites that start no stack run two at a time. Stacks run one after the other.
-test: setup ## Run the tests
+test: setup .tools/datamodel/.installed ## Run the tests
 	@python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration tests/browser $(PYTEST_ARGS)
 	@python -m pytest tests/fault tests/e2e --ignore tests/fault/pipeline/test_faults.py $(PYTEST_ARGS)
 

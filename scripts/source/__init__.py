@@ -1,0 +1,1 @@
+"""Declare sources with help: look at an API before anything lands."""

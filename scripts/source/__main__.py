@@ -1,0 +1,117 @@
+"""The command line for declarations: propose one for a URL, and check one against its API."""
+
+import sys
+from dataclasses import replace
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from scripts.cli import run_app, source_named
+from scripts.errors import InvalidDataError, InvalidInputError
+from scripts.landing.keys import parse_day, today
+from scripts.settings import (
+    Endpoint,
+    api_from_env,
+    api_of,
+    optional_connection_from_env,
+    run_settings_from_env,
+)
+from scripts.source.draft import auth_of, drafted
+from scripts.source.files import ROOT, write_files
+from scripts.source.first_page import FirstPage, look
+from sources import SOURCES
+from sources.declaration.api import check_name
+from sources.declaration.paths import shown_path
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+@app.callback()
+def main() -> None:
+    """Declare sources, and check declarations."""
+
+
+@app.command()
+def check(
+    source: Annotated[str, typer.Argument(help="name of a declared source, such as posts")],
+    day: Annotated[str, typer.Option(help="day to ask for, YYYY-MM-DD; default today")] = "",
+) -> None:
+    """Fetch the first page of a source and compare it with the declaration. Nothing lands.
+
+    Reads <API>_API_URL (or AIRFLOW_CONN_<API>_API) and AIRFLOW_VAR_PIPELINE. Exit status 0 when
+    the declaration fits the page.
+    """
+    declared, on = source_named(source), parse_day(day) if day else today()
+    endpoint = api_from_env(declared.api.connection)
+    found = look(declared, endpoint, on, run_settings_from_env())
+    for label, value in _lines(found, has_key=bool(declared.key_fields)).items():
+        typer.echo(f"{label + ':':<14} {value}")
+    if not found.is_good:
+        raise InvalidDataError(f"the declaration of {source} does not fit: see above")
+
+
+@app.command()
+def add(
+    url: Annotated[str, typer.Argument(help="URL of the list, with its query")],
+    name: Annotated[str, typer.Argument(help="name of the source, such as orders")],
+    auth: Annotated[
+        str, typer.Option(help="bearer, basic, header:NAME or query:NAME; default none")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask for confirmation")] = False,
+) -> None:
+    """Look at a URL, and write the files of a source: declaration, contract, model and tests.
+
+    It finds the records, and requests further pages to prove how they follow each other. The
+    secret comes from AIRFLOW_CONN_<NAME>_API (a JSON connection). A run never guesses: what is
+    written can be read and changed.
+    """
+    check_name(name)
+    if name in SOURCES:
+        raise InvalidInputError(f"{name} is declared already: choose another name")
+    endpoint = _endpoint(url, name)
+    draft = drafted(url, name, auth_of(auth), endpoint, today(), run_settings_from_env())
+    typer.echo(f"{len(draft.records)} records at {shown_path(draft.source.data_selector)}")
+    typer.echo(f"paginator      {draft.paginator}")
+    typer.echo(f"key            {', '.join(map(shown_path, draft.key or ())) or 'none'}")
+    for note in draft.notes:
+        typer.echo(f"note           {note}")
+    if sys.stdin.isatty() and not yes:
+        typer.confirm("Write the files?", abort=True)
+    for path in write_files(draft):
+        typer.echo(f"wrote          {path.relative_to(ROOT)}")
+    base = urlsplit(url)
+    typer.echo(
+        f"next: set {name.upper()}_API_URL={base.scheme}://{base.netloc} or the connection "
+        f"{name}_api, run `python -m scripts.source check {name}`, then `make run`"
+    )
+
+
+def _endpoint(url: str, name: str) -> Endpoint:
+    """Return scheme and host of a URL, with the secrets of the connection if there is one."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise InvalidInputError(f"expected a URL such as https://host/path, got {url[:100]!r}")
+    found = optional_connection_from_env(f"{name}_api")
+    known = api_of(found, f"{name}_api") if found and found.host else Endpoint("")
+    return replace(known, url=f"{parts.scheme}://{parts.netloc}")
+
+
+def _lines(found: FirstPage, *, has_key: bool) -> dict[str, object]:
+    duplicates = f"{found.duplicates} records have the key of another one"
+    unique = "unique" if not found.duplicates else duplicates
+    violations = "; ".join(f"{count} x {text}" for text, count in found.violations.most_common(5))
+    limits = ", ".join(f"{name}: {value}" for name, value in found.limits.items())
+    return {
+        "records": found.records,
+        "total": "the answer does not say it" if found.total is None else found.total,
+        "next page": found.following,
+        "key": unique if has_key else "none is declared",
+        "contract": violations or "every record keeps it",
+        "new fields": ", ".join(found.new_fields) or "none",
+        "rate limit": limits or "the answer does not say one",
+    }
+
+
+if __name__ == "__main__":
+    run_app(app)
