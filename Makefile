@@ -10,6 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 INSTALLED := $(VENV)/.installed
 # Programs whose requirements conflict with ours. Each has a separate environment, created on demand.
 TOOLS := checkov cloud datamodel
+# Where the tests of the product run: here, or in a copy with exactly the sample.
+TREE := python -m tests.tree
+# PYTEST_ARGS may select tests of one suite only. pytest exits with 5 if it selects none.
+SOME := $(if $(PYTEST_ARGS),|| [ $$? = 5 ])
 MANIFEST := dbt/target/manifest.json
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
@@ -38,9 +42,11 @@ $(INSTALLED): requirements/dev.txt requirements/uv.txt
 	@uv pip sync --python .tools/$*/bin/python --require-hashes --compile-bytecode --quiet $<
 	@touch $@
 
-# Cosmos builds the DAG from the manifest. Parsing needs no database.
+# Cosmos builds the DAG from the manifest. Parsing needs no database. The date of a folder tells that a
+# file in it was deleted.
 manifest: $(MANIFEST) ## Build dbt's manifest, from which Cosmos builds the DAG
-$(MANIFEST): $(INSTALLED) $(shell find dbt -name '*.sql' -not -path '*/target/*' -o -name '*.yml' -not -path '*/target/*')
+$(MANIFEST): $(INSTALLED) $(wildcard dbt/*.yml) \
+		$(shell find dbt/models dbt/macros dbt/tests -type d -o -name '*.sql' -o -name '*.yml')
 	@cd dbt && dbt --quiet parse --profiles-dir .
 	@touch $@
 
@@ -56,9 +62,10 @@ run: setup ## Run the main job on the local stack (API=https://... | POSTS=137 S
 		$(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(WORKERS),--workers $(WORKERS))
 
-source: setup .tools/datamodel/.installed ## Add a source (URL='https://api.example.com/v1/orders' NAME=orders AUTH=bearer)
-	@python -m scripts.source add '$(URL)' '$(NAME)' $(if $(AUTH),--auth '$(AUTH)')
-	@ruff format --quiet sources
+source: setup .tools/datamodel/.installed ## Add a source (URL='https://api.example.com/v1/orders' NAME=orders AUTH=bearer | REMOVE=posts)
+	@$(if $(REMOVE),python -m tests.tree keep '$(REMOVE)' && python -m scripts.source remove '$(REMOVE)',\
+		python -m scripts.source add '$(URL)' '$(NAME)' $(if $(AUTH),--auth '$(AUTH)'))
+	@ruff check --quiet --fix --select F401 sources && ruff format --quiet sources
 	@$(MAKE) --no-print-directory manifest
 
 up: setup ## Start the local stack and leave it running (WORKERS=2: Celery)
@@ -76,39 +83,40 @@ env: setup ## Write .env for docker compose, with new secrets (PROFILES=local,ce
 
 # Suites that start no stack run two at a time. Stacks run one after the other.
 test: setup .tools/datamodel/.installed ## Run the tests
-	@python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration tests/browser $(PYTEST_ARGS)
-	@python -m pytest tests/fault tests/e2e --ignore tests/fault/pipeline/test_faults.py $(PYTEST_ARGS)
+	@python -m pytest tests/declared $(PYTEST_ARGS) $(SOME)
+	@$(TREE) pytest --numprocesses 2 --dist loadfile tests/unit tests/integration tests/browser $(PYTEST_ARGS) $(SOME)
+	@$(TREE) pytest tests/fault tests/e2e --ignore tests/fault/pipeline/test_faults.py $(PYTEST_ARGS) $(SOME)
 
 test-e2e: setup ## Test rerun, clear, backfill, pause and failure on the real stack
-	@python -m pytest tests/e2e -m thorough --ignore tests/e2e/alerts --ignore tests/e2e/test_alert_delivery.py $(PYTEST_ARGS)
+	@$(TREE) pytest tests/e2e -m thorough --ignore tests/e2e/alerts --ignore tests/e2e/test_alert_delivery.py $(PYTEST_ARGS)
 
 test-alerts: setup ## Cause every class of alert on the real stack, and refuse its delivery in every way
-	@python -m pytest tests/e2e/alerts tests/e2e/test_alert_delivery.py -m thorough $(PYTEST_ARGS)
+	@$(TREE) pytest tests/e2e/alerts tests/e2e/test_alert_delivery.py -m thorough $(PYTEST_ARGS)
 
 test-fault: setup ## Inject every fault into the real stack, and count every record (FIRST=1: one of each class)
-	@python -m pytest $(if $(FIRST),tests/fault/pipeline/test_faults.py,tests/fault tests/integration/erase/test_erase.py -m fault) $(PYTEST_ARGS)
+	@$(TREE) pytest $(if $(FIRST),tests/fault/pipeline/test_faults.py,tests/fault tests/integration/erase/test_erase.py -m fault) $(PYTEST_ARGS)
 
 soak: setup ## Run through days of faults and count every record (DAYS=30 SEED=1, WRITE=1 into docs)
-	@python -m tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
+	@$(TREE) tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
 
 test-cloud: setup .tools/cloud/.installed ## Apply terraform/ to a cloud on loopback, test every identity, destroy
-	@python -m pytest tests/cloud $(PYTEST_ARGS)
+	@$(TREE) pytest tests/cloud $(PYTEST_ARGS)
 
 test-celery: setup ## Run the main job on two Celery workers, and kill one in the middle of a load
-	@PIPELINE_TEST_WORKERS=2 python -m pytest tests/e2e/test_main_job.py $(PYTEST_ARGS)
-	@PIPELINE_TEST_WORKERS=2 python -m pytest tests/celery $(PYTEST_ARGS)
+	@PIPELINE_TEST_WORKERS=2 $(TREE) pytest tests/e2e/test_main_job.py $(PYTEST_ARGS)
+	@PIPELINE_TEST_WORKERS=2 $(TREE) pytest tests/celery $(PYTEST_ARGS)
 
 mutants: setup ## Break the code on purpose: each committed patch must fail its named test
-	@python -m tests.mutants
+	@$(TREE) tests.mutants
 
 bench: setup ## Measure the claims of docs/benchmarks.md and write them there
-	@python -m benchmarks.load --write
+	@$(TREE) benchmarks.load --write
 
 bench-pipeline: setup ## Measure landing to marts, and waiting, and write them there (PEERS=1: also other tools)
-	@python -m benchmarks.pipeline --write $(if $(PEERS),--peers)
+	@$(TREE) benchmarks.pipeline --write $(if $(PEERS),--peers)
 
 bench-health: setup ## Measure a request to the health page with two years of ledger, and write it there
-	@python -m benchmarks.health --write
+	@$(TREE) benchmarks.health --write
 
 lint: lint-types lint-style ## Run every linter (make -j2 lint: two at a time)
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from local.ministack import LOGIN, REGION, MiniStack
 from local.processes import ManagedProcess
 from local.state import BUCKET, ROOT, StackState
 from scripts.errors import ConfigurationError, UnavailableError
+from scripts.settings import Endpoint, api_from_env
 from sources import SOURCES
 
 # The api-server reads the log files directly. A log server would listen on every interface.
@@ -33,6 +35,7 @@ _WORKER = ["celery", "worker", "--skip-serve-logs", "--without-mingle", "--witho
 ADMIN = "admin"
 PROGRAM = str(Path(sys.executable).parent / "airflow")
 VIEWER = "watch"
+STAND_IN = "posts"  # the API that local.stand_in_api serves
 # The developer's Airflow and AWS settings must not leak in. AIRFLOW_VAR_* may, for experiments.
 _NOT_INHERITED = ("AIRFLOW_HOME", "AIRFLOW_CONN_", "AIRFLOW__", "AWS_", "PYTHONDONTWRITEBYTECODE")
 
@@ -43,7 +46,7 @@ def airflow_url(state: StackState) -> str:
 
 
 def api_url(state: StackState) -> str:
-    """Return the base URL of the ingested API: a real API or the stand-in."""
+    """Return the base URL of the sample's API: a real API or the stand-in."""
     return state.options.api or f"http://127.0.0.1:{state.ports.api}"
 
 
@@ -125,15 +128,50 @@ def _pipeline(folder: Path, state: StackState) -> dict[str, str]:
     }
 
 
-def _apis(state: StackState) -> dict[str, Mapping[str, Any]]:
-    """Return a connection for each declared API: the developer's own, else to the stand-in."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for name in {source.api.connection for source in SOURCES.values()}:
-        variable = name.upper()
-        url = os.environ.get(f"{variable}_URL") or api_url(state)
-        if f"AIRFLOW_CONN_{variable}" not in os.environ:
-            found[variable] = {"conn_type": "http", "host": url}
+def apis(state: StackState) -> dict[str, Endpoint]:
+    """Return where each declared API is, by connection, as the developer's environment says it.
+
+    Without a word about it there, the API of the sample is the stand-in.
+
+    Raises:
+        ConfigurationError: an API has no address.
+    """
+    found: dict[str, Endpoint] = {}
+    for api in {source.api.name: source.api for source in SOURCES.values()}.values():
+        variable = api.connection.upper()
+        is_told = {f"{variable}_URL", f"AIRFLOW_CONN_{variable}"} & set(os.environ)
+        is_stand_in = api.name == STAND_IN and not is_told
+        found[variable] = Endpoint(api_url(state)) if is_stand_in else api_from_env(api)
     return found
+
+
+def declared(state: StackState) -> str:
+    """Return a checksum of what is declared: the running Airflow read it when it started."""
+    digest = sha256(repr(_apis(state)).encode())
+    for folder in (ROOT / "sources", ROOT / "dbt" / "models"):
+        for path in sorted(path for path in folder.rglob("*.*") if "__pycache__" not in path.parts):
+            digest.update(f"{path}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _apis(state: StackState) -> dict[str, Mapping[str, Any]]:
+    try:
+        found = apis(state)
+    except ConfigurationError:  # `up` has refused it. The other commands do without.
+        return {}
+    return {name: _http(endpoint) for name, endpoint in found.items()}
+
+
+def _http(endpoint: Endpoint) -> Mapping[str, Any]:
+    login, password = endpoint.login or (None, endpoint.secret)
+    extra = {"headers": dict(endpoint.headers), "refresh_token": endpoint.refresh_token}
+    return {
+        "conn_type": "http",
+        "host": endpoint.url,
+        "login": login,
+        "password": password,
+        "extra": {name: value for name, value in extra.items() if value},
+    }
 
 
 def _connections(folder: Path, state: StackState) -> dict[str, Mapping[str, Any]]:

@@ -145,10 +145,12 @@ def _binaries(data: Path) -> Path:
     packaged = _packaged_binaries()
     if os.geteuid() != 0 or _is_open_to_all(packaged):
         return packaged
-    copy = data.parent / f"postgres-{sys.version_info.minor}"
-    if not copy.exists():
-        shutil.copytree(packaged.parents[1], copy, symlinks=True)
-    return copy / packaged.relative_to(packaged.parents[1])
+    package, copy = packaged.parents[1], data.parent / f"postgres-py{sys.version_info.minor}"
+    # The binaries find their libraries in a folder beside the package.
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        if part.exists() and not (copy / part.name).exists():
+            shutil.copytree(part, copy / part.name, symlinks=True)
+    return copy / packaged.relative_to(package.parent)
 
 
 def _is_open_to_all(folder: Path) -> bool:

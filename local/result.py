@@ -17,7 +17,6 @@ from scripts.warehouse.connection import connect
 from sources import SOURCES
 
 _SHOWN_CHARACTERS = 48
-_FIRST = next(iter(SOURCES))
 
 
 def is_fresh(stack: Stack, key: str) -> bool:
@@ -38,9 +37,9 @@ def landing(stack: Stack) -> Store:
 
 def show_result(stack: Stack, day: date, runs: list[dict[str, Any]], console: Console) -> bool:
     """Print the result of the runs. Return whether the marts are fresh and every test passed."""
-    key = raw_key(_FIRST, day)
-    succeeded = [run["state"] == "success" for run in (runs[0], runs[-1])]
-    is_good = is_fresh(stack, key) and all(succeeded)
+    last = {run["dag_id"]: run["state"] for run in runs}
+    keys = [raw_key(source, day) for source in SOURCES]
+    is_good = set(last.values()) == {"success"} and all(is_fresh(stack, key) for key in keys)
     table = Table(box=None, show_header=False)
     for label, value in _facts(stack, day, runs).items():
         table.add_row(f"[bold]{label}[/bold]", value)
@@ -54,16 +53,8 @@ def show_result(stack: Stack, day: date, runs: list[dict[str, Any]], console: Co
 
 
 def _facts(stack: Stack, day: date, runs: list[dict[str, Any]]) -> dict[str, str]:
-    facts, key = stack.status(), raw_key(_FIRST, day)
-    row = _ledger_row(stack, key)
-    object_line = f"s3://{BUCKET}/{key}"
-    lines = {"landed": object_line if landing(stack).head(key) else f"nothing at {object_line}"}
-    if row:
-        lines["rows"] = (
-            f"{row['received']} received = {row['loaded']} loaded + {row['rejected']} rejected"
-        )
-    if others := _others(stack, day):
-        lines["also loaded"] = others
+    facts = stack.status()
+    lines = {source: _source_line(stack, raw_key(source, day)) for source in SOURCES}
     lines["dbt"] = _dbt_line(stack, runs)
     lines["seconds"] = ", ".join(f"{run['dag_id']} {run['duration'] or 0:.1f}" for run in runs)
     lines["alerts sent"] = (
@@ -76,12 +67,15 @@ def _facts(stack: Stack, day: date, runs: list[dict[str, Any]]) -> dict[str, str
     return lines
 
 
-def _others(stack: Stack, day: date) -> str:
-    """Return how many records of the other sources are loaded for the same day."""
-    others = [source for source in SOURCES if source != _FIRST]
-    rows = [_ledger_row(stack, raw_key(source, day)) for source in others]
-    counts = [row["loaded"] if row else "no" for row in rows]
-    return ", ".join(f"{count} {source}" for count, source in zip(counts, others, strict=True))
+def _source_line(stack: Stack, key: str) -> str:
+    """Return what became of the day of a source."""
+    if landing(stack).head(key) is None:
+        return f"nothing at s3://{BUCKET}/{key}"
+    row = _ledger_row(stack, key)
+    if row is None:
+        return f"s3://{BUCKET}/{key} is not loaded"
+    counts = f"{row['received']} received = {row['loaded']} loaded + {row['rejected']} rejected"
+    return f"{counts}  s3://{BUCKET}/{key}"
 
 
 def _dbt_line(stack: Stack, runs: list[dict[str, Any]]) -> str:

@@ -16,7 +16,16 @@ import psycopg
 from filelock import FileLock
 from psycopg import sql
 
-from local.airflow import ADMIN, airflow_url, api_url, components, environment, migrate_metadata
+from local.airflow import (
+    ADMIN,
+    airflow_url,
+    api_url,
+    apis,
+    components,
+    declared,
+    environment,
+    migrate_metadata,
+)
 from local.broker import broker, configure_broker
 from local.bucket import QUEUE
 from local.ministack import MiniStack
@@ -78,6 +87,7 @@ class Stack:
         """Start every process that does not run. `options` replace the remembered ones."""
         with self._locked():
             self._apply(options or self.state.options)
+            apis(self.state)  # before anything starts: an API without an address is named
             if not self.postgres.is_running():
                 self.report("starting Postgres")
             self.postgres.create()
@@ -154,11 +164,14 @@ class Stack:
         before = self.state.options
         if (options.posts, options.seed) != (before.posts, before.seed):
             self.processes()["api"].stop()
-        # Both are in the environment of Airflow's processes.
-        if (options.api, options.workers) != (before.api, before.workers):
-            for process in components(self.folder, self.state).values():
-                process.stop()
+        running = components(self.folder, self.state)
         self.state.options = options
+        now = declared(self.state)
+        # Airflow's processes read all of this when they start.
+        if (options.workers, now) != (before.workers, self.state.declared):
+            for process in running.values():
+                process.stop()
+        self.state.declared = now
 
     def _create_databases(self) -> None:
         """Create both databases. Their owners are not superusers."""

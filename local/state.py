@@ -75,6 +75,7 @@ class StackState(msgspec.Struct):
     secrets: Secrets = msgspec.field(default_factory=Secrets)
     options: StackOptions = msgspec.field(name="choices", default_factory=StackOptions)
     migrated_airflow: str = ""
+    declared: str = ""  # checksum of the sources and models that the running Airflow has read
 
 
 def state_folder() -> Path:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scripts.errors import ConfigurationError
+from sources.declaration import Api
 
 
 class Deployment(BaseSettings):
@@ -148,24 +149,31 @@ class EnvConnection(msgspec.Struct):
     extra_dejson: dict[str, Any] = msgspec.field(name="extra", default_factory=dict)
 
 
-def api_from_env(conn_id: str, environ: Mapping[str, str] = os.environ) -> Endpoint:
-    """Return the API of a connection: <CONN_ID>_URL, else AIRFLOW_CONN_<CONN_ID>."""
-    name = conn_id.upper()
-    if url := environ.get(f"{name}_URL"):
-        return Endpoint(url)
-    return api_of(_connection(name, environ, instead=f"{name}_URL"), conn_id)
+def api_from_env(api: Api, environ: Mapping[str, str] = os.environ) -> Endpoint:
+    """Return where an API is, and its secrets from AIRFLOW_CONN_<NAME>_API.
+
+    The address is <NAME>_API_URL, else that of the connection, else the declared one.
+    """
+    found = optional_connection_from_env(api.connection, environ) or EnvConnection()
+    if url := environ.get(f"{api.connection.upper()}_URL"):
+        found = EnvConnection(
+            host=url, login=found.login, password=found.password, extra_dejson=found.extra_dejson
+        )
+    return api_of(found, api.connection, api.base_url)
 
 
-def api_of(connection: AirflowConnection, name: str) -> Endpoint:
-    """Build the endpoint of an http connection.
+def api_of(connection: AirflowConnection, name: str, base_url: str = "") -> Endpoint:
+    """Build the endpoint of an http connection. Without a host it is at `base_url`.
 
     Its extra may have ``headers`` and a ``refresh_token``.
     """
     host, schema = connection.host, connection.schema or "https"
-    if not host:
-        raise ConfigurationError(f"connection {name} has no host: set it to the API's base URL")
-    url = host if "://" in host else f"{schema}://{host}"
-    if connection.port:
+    if not host and not base_url:
+        raise ConfigurationError(
+            f"no address: set {name.upper()}_URL, or the host of connection {name}, or base_url"
+        )
+    url = (host if "://" in host else f"{schema}://{host}") if host else base_url
+    if host and connection.port:
         url = f"{url.rstrip('/')}:{connection.port}"
     given = connection.extra_dejson.get("headers") or {}
     if not isinstance(given, Mapping):

@@ -65,7 +65,7 @@ class User(msgspec.Struct):
     company: Company
 
 
-API = Api(name="posts", paginator=header_link())
+API = Api(name="posts", base_url="https://jsonplaceholder.typicode.com", paginator=header_link())
 
 POSTS = Source(api=API, name="posts", path="/posts", contract=Post)
 COMMENTS = Source(api=API, name="comments", path="/comments", contract=Comment)

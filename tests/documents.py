@@ -69,7 +69,7 @@ def run_readme(
     return subprocess.run(
         ["bash", "-c", before + text],
         cwd=cwd,
-        env=_outside(env or {}),
+        env=outside(env or {}),
         capture_output=True,
         text=True,
         check=False,
@@ -109,14 +109,14 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", *(f"--assume-old={name}" for name in _SET_UP), *arguments],
         cwd=folder,
-        env=_outside({}),
+        env=outside({}),
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def _outside(env: Mapping[str, str]) -> dict[str, str]:
+def outside(env: Mapping[str, str]) -> dict[str, str]:
     """Return our environment with `env` over it, our Python first, and no variables of make."""
     kept = {n: value for n, value in {**os.environ, **env}.items() if not n.startswith("MAKE")}
     return kept | {"PATH": f"{Path(sys.executable).parent}:{kept['PATH']}"}

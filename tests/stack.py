@@ -20,7 +20,7 @@ from local.airflow import components
 from local.ministack import MiniStack
 from local.rest import LocalAirflowApi
 from local.state import read_state
-from tests.documents import README, ROOT, run_readme
+from tests.documents import README, ROOT, outside, run_readme
 
 _POLL_SECONDS = 0.3
 _PATIENCE = 240  # seconds, long enough for a busy machine
@@ -33,12 +33,13 @@ class LocalStack:
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     first_output: str = ""
+    tree: Path = ROOT
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m local ...` as a user does."""
         return subprocess.run(
             [sys.executable, "-m", "local", *arguments],
-            cwd=ROOT,
+            cwd=self.tree,
             env={**os.environ, **self._place},
             capture_output=True,
             text=True,
@@ -53,6 +54,18 @@ class LocalStack:
         assert f"On the local stack write `{before}" in README.read_text()
         place = {**self._place, **env}
         return run_readme(line, ROOT, place, before=before, replaced=replaced)
+
+    def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run make in the tree of this stack, independent of an outer make."""
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=self.tree,
+            env=outside(self._place),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     @property
     def _place(self) -> dict[str, str]:

@@ -7,8 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from callbacks.lookup import warehouse_dsn
-from scripts.settings import Endpoint, RunSettings, api_of, deployment, dsn_of
+from callbacks.lookup import find_connection, warehouse_dsn
+from scripts.settings import (
+    Endpoint,
+    EnvConnection,
+    RunSettings,
+    api_of,
+    deployment,
+    dsn_of,
+)
 
 if TYPE_CHECKING:
     from scripts.landing.store import Store
@@ -35,10 +42,9 @@ def landing_store(aws_conn_id: str = "aws_default") -> Store:
 
 
 def api_endpoint(api: Api) -> Endpoint:
-    """Return the address and the secrets of an API, from its connection ``<name>_api``."""
-    from airflow.sdk import Connection
-
-    return api_of(Connection.get(api.connection), api.connection)
+    """Return the address and the secrets of an API. Without a connection it has no secrets."""
+    found = find_connection(api.connection) or EnvConnection()
+    return api_of(found, api.connection, api.base_url)
 
 
 def transformer_dsn() -> str:

@@ -24,7 +24,7 @@ def main(
     """
     wanted, on = source_named(source), parse_day(day) if day else today()
     settings, bucket = run_settings_from_env(), deployment().bucket()
-    endpoint = api_from_env(wanted.api.connection)
+    endpoint = api_from_env(wanted.api)
     store = Store.of_session(boto3.Session(), bucket)
     with progress() as show:
 

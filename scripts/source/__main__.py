@@ -1,4 +1,4 @@
-"""The command line for declarations: propose one for a URL, and check one against its API."""
+"""The command line for declarations: propose one for a URL, check one, or remove one."""
 
 import sys
 from dataclasses import replace
@@ -9,9 +9,10 @@ import typer
 
 from scripts.cli import run_app, source_named
 from scripts.errors import InvalidDataError, InvalidInputError
-from scripts.landing.keys import parse_day, today
+from scripts.landing.keys import parse_day, raw_prefix, today
 from scripts.settings import (
     Endpoint,
+    EnvConnection,
     api_from_env,
     api_of,
     optional_connection_from_env,
@@ -20,6 +21,7 @@ from scripts.settings import (
 from scripts.source.draft import auth_of, drafted
 from scripts.source.files import ROOT, write_files
 from scripts.source.first_page import FirstPage, look
+from scripts.source.remove import planned_removal
 from sources import SOURCES
 from sources.declaration.api import check_name
 from sources.declaration.paths import shown_path
@@ -29,7 +31,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_
 
 @app.callback()
 def main() -> None:
-    """Declare sources, and check declarations."""
+    """Declare sources, check declarations, and remove them."""
 
 
 @app.command()
@@ -43,7 +45,7 @@ def check(
     the declaration fits the page.
     """
     declared, on = source_named(source), parse_day(day) if day else today()
-    endpoint = api_from_env(declared.api.connection)
+    endpoint = api_from_env(declared.api)
     found = look(declared, endpoint, on, run_settings_from_env())
     for label, value in _lines(found, has_key=bool(declared.key_fields)).items():
         typer.echo(f"{label + ':':<14} {value}")
@@ -80,11 +82,31 @@ def add(
         typer.confirm("Write the files?", abort=True)
     for path in write_files(draft):
         typer.echo(f"wrote          {path.relative_to(ROOT)}")
-    base = urlsplit(url)
-    typer.echo(
-        f"next: set {name.upper()}_API_URL={base.scheme}://{base.netloc} or the connection "
-        f"{name}_api, run `python -m scripts.source check {name}`, then `make run`"
-    )
+    typer.echo("next: read the files, then `make run`")
+
+
+@app.command()
+def remove(
+    name: Annotated[
+        str, typer.Argument(help="name of a source, or of an API with all its sources")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask for confirmation")] = False,
+) -> None:
+    """Delete the declaration of a source, and every model and test that is built on it.
+
+    Reads dbt's manifest (`make manifest`). Landed objects and tables stay: it shows what is left.
+    """
+    removal = planned_removal(name, ROOT)
+    for path in removal.deleted:
+        typer.echo(f"deletes        {path.relative_to(ROOT)}")
+    for path in removal.edited:
+        typer.echo(f"changes        {path.relative_to(ROOT)}")
+    if sys.stdin.isatty() and not yes:
+        typer.confirm("Remove it?", abort=True)
+    removal.apply()
+    for source in removal.sources:
+        typer.echo(f"stays          s3://$LANDING_BUCKET/{raw_prefix(source)}, raw.{source}_rows")
+    typer.echo(f"stays          the tables {', '.join(removal.tables)}")
 
 
 def _endpoint(url: str, name: str) -> Endpoint:
@@ -93,8 +115,8 @@ def _endpoint(url: str, name: str) -> Endpoint:
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise InvalidInputError(f"expected a URL such as https://host/path, got {url[:100]!r}")
     found = optional_connection_from_env(f"{name}_api")
-    known = api_of(found, f"{name}_api") if found and found.host else Endpoint("")
-    return replace(known, url=f"{parts.scheme}://{parts.netloc}")
+    base_url = f"{parts.scheme}://{parts.netloc}"
+    return replace(api_of(found or EnvConnection(), f"{name}_api", base_url), url=base_url)
 
 
 def _lines(found: FirstPage, *, has_key: bool) -> dict[str, object]:

@@ -78,7 +78,7 @@ def drafted(
     """
     parts = urlsplit(url)
     path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-    api = Api(name=name, paginator=SINGLE, auth=auth)
+    api = Api(name=name, base_url=endpoint.url, paginator=SINGLE, auth=auth)
     bare = Source(api=api, name=name, path=path, contract=_Anything, key=None)
     content_type, body = _body(bare, endpoint, day, settings)
     source, records, notes = _with_records(bare, content_type, body)

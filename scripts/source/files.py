@@ -40,7 +40,7 @@ class Column:
 
 
 def write_files(draft: Draft, root: Path = ROOT) -> list[Path]:
-    """Write declaration, staging model and tests, and add the raw table. Return the files.
+    """Write declaration, staging model, raw table and tests. Return the files.
 
     Raises:
         InvalidInputError: one of the files exists.
@@ -64,10 +64,7 @@ def write_files(draft: Draft, root: Path = ROOT) -> list[Path]:
     )
     for path, template in made.items():
         path.write_text(templates.get_template(template).render(context))
-    tables = staging / "sources.yml"
-    with tables.open("a") as file:
-        file.write(templates.get_template("table.yml.j2").render(context))
-    return [*made, tables]
+    return list(made)
 
 
 def _context(draft: Draft) -> Mapping[str, Any]:
@@ -87,6 +84,7 @@ def _context(draft: Draft) -> Mapping[str, Any]:
         "api": source.api.name,
         "class_name": class_name(source.name),
         "contract": contract,
+        "base_url": json.dumps(source.api.base_url),
         "paginator": draft.paginator,
         "auth": written(auth) if auth else "",
         "path": json.dumps(source.path),

@@ -11,6 +11,7 @@ from sources.declaration.declaration_error import DeclarationError
 from sources.declaration.paginators import Paginator
 from sources.declaration.paths import Path, check_path
 
+_BASE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,48}")
 
 
@@ -21,6 +22,8 @@ class Api:
     Attributes:
         name: gives the Airflow connection ``<name>_api``, the variables ``<NAME>_API_URL`` and
             ``AIRFLOW_CONN_<NAME>_API``, and the tag of the DAGs.
+        base_url: where it is, such as ``https://api.example.com/v2``. The variable or the host of
+            the connection replaces it. Empty: one of them is needed.
         paginator: how the pages follow each other. A source can have its own.
         auth: how the API knows us. None: no login, or the headers of the connection.
         headers: headers of every request, such as a version. Secrets belong to the connection.
@@ -35,6 +38,7 @@ class Api:
 
     name: str
     paginator: Paginator
+    base_url: str = ""
     auth: Auth | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str | int] = field(default_factory=dict)
@@ -48,6 +52,8 @@ class Api:
     def __post_init__(self) -> None:
         check_name(self.name)
         check_paginator(self.paginator)
+        if self.base_url and not _BASE_URL.fullmatch(self.base_url):
+            raise DeclarationError("base_url", "expected http(s)://host/path, no login, no query")
         if self.auth is not None and not isinstance(self.auth, Auth):
             raise DeclarationError("auth", f"expected bearer() or another, got {self.auth!r}")
         check_path("error_path", self.error_path)
@@ -59,7 +65,7 @@ class Api:
 
     @property
     def connection(self) -> str:
-        """The id of the Airflow connection with the base URL and the secrets."""
+        """The id of the Airflow connection with the secrets, and its own base URL if it has one."""
         return f"{self.name}_api"
 
 

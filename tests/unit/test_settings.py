@@ -23,6 +23,7 @@ from scripts.settings import (
     run_settings_from_env,
     warehouse_dsn_from_env,
 )
+from sources.declaration import Api, single_page
 
 pytestmark = pytest.mark.unit
 
@@ -81,23 +82,35 @@ def test_what_is_missing_or_wrong_in_a_deployment_is_named(
         deployment()
 
 
-_posts_api = partial(api_from_env, "posts_api")
+_POSTS = Api(name="posts", paginator=single_page())
+_posts_api = partial(api_from_env, _POSTS)
 
 
 def test_each_api_has_its_own_variables_and_secrets() -> None:
     shop = connection(host="shop.example", password=SECRET, extra={"refresh_token": f"r-{SECRET}"})
     environ = {"POSTS_API_URL": "https://api.example", "AIRFLOW_CONN_SHOP_API": shop}
-    endpoint = api_from_env("shop_api", environ)
+    endpoint = api_from_env(Api(name="shop", paginator=single_page()), environ)
     assert (endpoint.url, endpoint.login) == ("https://shop.example", None)
     assert (endpoint.secret, endpoint.refresh_token) == (SECRET, f"r-{SECRET}")
     assert SECRET not in repr(endpoint)
     assert _posts_api(environ).url == "https://api.example"
 
 
-def test_the_plain_api_url_wins_over_the_connection() -> None:
-    other = connection(conn_type="http", host="other.example")
+def test_the_variable_replaces_the_address_of_the_connection_and_keeps_its_secrets() -> None:
+    other = connection(conn_type="http", host="other.example", port=8443, password=SECRET)
     environ = {"POSTS_API_URL": "https://api.example/v1", "AIRFLOW_CONN_POSTS_API": other}
-    assert api_from_env("posts_api", environ).url == "https://api.example/v1"
+    endpoint = _posts_api(environ)
+    assert (endpoint.url, endpoint.secret) == ("https://api.example/v1", SECRET)
+
+
+def test_a_declared_address_needs_no_connection_and_yields_to_one() -> None:
+    api = Api(name="shop", base_url="https://shop.example/v2", paginator=single_page())
+    assert api_from_env(api, {}).url == "https://shop.example/v2"
+    secret = {"AIRFLOW_CONN_SHOP_API": connection(password=SECRET)}
+    endpoint = api_from_env(api, secret)
+    assert (endpoint.url, endpoint.secret) == ("https://shop.example/v2", SECRET)
+    other = {"AIRFLOW_CONN_SHOP_API": connection(host="http://other.example")}
+    assert api_from_env(api, other).url == "http://other.example"
 
 
 @pytest.mark.parametrize(
@@ -110,9 +123,7 @@ def test_the_plain_api_url_wins_over_the_connection() -> None:
     ],
 )
 def test_an_http_connection_becomes_an_endpoint(parts: dict[str, Any], url: str) -> None:
-    made = api_from_env(
-        "posts_api", {"AIRFLOW_CONN_POSTS_API": connection(conn_type="http", **parts)}
-    )
+    made = _posts_api({"AIRFLOW_CONN_POSTS_API": connection(conn_type="http", **parts)})
     assert made.url.rstrip("/") == url
 
 
@@ -125,7 +136,7 @@ def test_an_endpoint_takes_login_and_headers_and_shows_neither(*, as_text: bool)
         "password": SECRET,
         "extra": json.dumps(extra) if as_text else extra,
     }
-    endpoint = api_from_env("posts_api", {"AIRFLOW_CONN_POSTS_API": connection(**parts)})
+    endpoint = _posts_api({"AIRFLOW_CONN_POSTS_API": connection(**parts)})
     assert endpoint.login == ("me", SECRET)
     assert endpoint.headers == {"X-Key": SECRET}
     assert SECRET not in repr(endpoint)
@@ -197,7 +208,7 @@ def test_a_wrong_connection_is_named_without_its_secret(conn_id: str, read: Any,
 def test_headers_that_are_no_object_are_refused_by_name() -> None:
     text = '{"host": "h", "extra": {"headers": "text"}}'
     with pytest.raises(ConfigurationError, match="headers"):
-        api_from_env("posts_api", {"AIRFLOW_CONN_POSTS_API": text})
+        _posts_api({"AIRFLOW_CONN_POSTS_API": text})
 
 
 def test_the_example_names_every_setting() -> None:

@@ -2,21 +2,6 @@ with pinned_loads as (
     select * from {{ ref("pinned_loads") }}
 ),
 
-int_post_changes as (
-    select * from {{ ref("int_post_changes") }}
-),
-
-changes as (
-    select
-        'posts' as source,
-        day,
-        count(case when change = 'created' then 1 end) as created,
-        count(case when change = 'edited' then 1 end) as edited,
-        count(case when change = 'deleted' then 1 end) as deleted
-    from int_post_changes
-    group by day
-),
-
 weighed as (
     select
         *,
@@ -33,23 +18,17 @@ weighed as (
 
 final as (
     select
-        weighed.source,
-        weighed.day,
-        weighed.received,
-        weighed.loaded,
-        weighed.rejected,
-        changes.created,
-        changes.edited,
-        changes.deleted,
+        source,
+        day,
+        received,
+        loaded,
+        rejected,
         -- An even history has no deviation. A hundredth of the volume replaces it.
         cast(
-            (weighed.loaded - weighed.usual)
-            / greatest(weighed.deviation, weighed.usual * 0.01, 1)
+            (loaded - usual) / greatest(deviation, usual * 0.01, 1)
             as numeric(18, 2)
         ) as z_score
     from weighed
-    left join changes
-        on weighed.source = changes.source and weighed.day = changes.day
 )
 
 select * from final

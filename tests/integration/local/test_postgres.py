@@ -1,5 +1,7 @@
 """The private PostgreSQL server: one process on loopback that requires a password."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -68,3 +70,17 @@ def test_a_folder_without_a_server_has_no_process_and_stopping_it_is_no_error(
     absent = PostgresServer(tmp_path / "data", free_port(), "pw")
     absent.stop()
     assert (absent.is_running(), absent.pid()) == (False, None)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
+def test_as_root_in_a_private_folder_the_server_runs_from_a_copy_that_all_can_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("local.postgres._is_open_to_all", lambda _folder: False)
+    with tempfile.TemporaryDirectory(prefix="elt-private-") as folder:
+        Path(folder).chmod(0o755)
+        server = PostgresServer(Path(folder) / "data", free_port(), "pw")
+        server.create()
+        server.start()
+        assert _value(server.dsn("postgres"), "select 1") == 1
+        server.stop("immediate")

@@ -17,7 +17,7 @@ from local.state import BUCKET
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from scripts.load.load import load
-from sources.jsonplaceholder import POSTS
+from sources.jsonplaceholder import COMMENTS, POSTS
 from tests.conftest import Warehouse
 from tests.loading import SETTINGS, array, post, put
 
@@ -40,7 +40,7 @@ class StackOfTests(Stack):
 def stack(
     tmp_path: Path, ministack: MiniStack, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> StackOfTests:
-    monkeypatch.setattr(result, "_FIRST", "posts")
+    monkeypatch.setattr(result, "SOURCES", {"posts": POSTS})
     made = StackOfTests(tmp_path / "state")
     made.state.ports.s3 = ministack.port
     made.warehouse = warehouse
@@ -107,9 +107,7 @@ def test_the_figures_are_those_of_the_ledger_and_the_marts(
     is_good, shown = _shown(stack, _runs(ingest_posts="success", transform_posts="success"))
     assert is_good
     assert "the marts are fresh" in shown
-    assert f"s3://{BUCKET}/{_KEY}" in shown
-    assert "3 received = 2 loaded + 1 rejected" in shown
-    assert "no comments, no users" in shown
+    assert f"3 received = 2 loaded + 1 rejected  s3://{BUCKET}/{_KEY}" in shown
     assert "nothing new: this day is already loaded and published" in shown
     assert "ingest_posts 1.2, transform_posts 1.2" in shown
     assert "two lines" in shown
@@ -131,3 +129,19 @@ def test_a_day_without_an_object_says_so(stack: StackOfTests, store: Store) -> N
     is_good, shown = _shown(stack, _runs(ingest_posts="failed"))
     assert not is_good
     assert f"nothing at s3://{BUCKET}/{_KEY}" in shown
+
+
+def test_a_source_that_is_not_there_is_never_a_good_result(
+    stack: StackOfTests, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result, "SOURCES", {"posts": POSTS, "comments": COMMENTS})
+    put(store, array([post(1)]), key=_KEY)
+    _load(stack, store)
+    _publish(stack)
+    runs = _runs(ingest_posts="success", ingest_comments="failed", transform_posts="success")
+    is_good, shown = _shown(stack, runs)
+    assert not is_good
+    assert f"nothing at s3://{BUCKET}/raw/comments/{_DAY}.json" in shown
+    put(store, array([post(1)]), key=raw_key("comments", _DAY))
+    assert f"raw/comments/{_DAY}.json is not loaded" in _shown(stack, runs)[1]
+    store.client.delete_object(Bucket=BUCKET, Key=raw_key("comments", _DAY))

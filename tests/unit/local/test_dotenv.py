@@ -17,6 +17,7 @@ from scripts.settings import (
     transformer_dsn_from_env,
     warehouse_dsn_from_env,
 )
+from sources import SOURCES
 
 pytestmark = pytest.mark.unit
 
@@ -60,7 +61,7 @@ def test_what_make_env_writes_is_what_our_own_commands_read(
     assert "user=transformer" in transformer_dsn_from_env(env)
     assert admin_dsn_from_env(env).startswith("postgresql://owner:")
     assert set(role_passwords_from_env(env)) == {"loader", "transformer", "reader"}
-    assert api_from_env("posts_api", env).url == "http://api:8000"
+    assert api_from_env(SOURCES["posts"].api, env).url == "http://api:8000"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""A team's own sources take the place of the sample, with commands alone and no test edited.
+
+Two APIs that differ in authentication, pagination, schedule and owner run side by side. When one of
+them fails, it alone is reported.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.sinks import mails, slack_messages
+from local.switchable import running
+from tests.shapes import TOKEN, Shapes, shapes
+from tests.stack import LocalStack, now, started_by
+from tests.tree import ROOT, copied
+
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(2400)]
+
+_SETTINGS = {
+    "AIRFLOW_VAR_PIPELINE": json.dumps({"http_retries": 0}),
+    "PIPELINE_ALLOW_PRIVATE_API": "true",
+    "PIPELINE_TASK_RETRIES": "0",
+}
+_ITEMS = Path("sources") / "items.py"
+
+
+@pytest.fixture(scope="module")
+def channels_api() -> Iterator[Shapes]:
+    """An API with a cursor in its envelope and a bearer token."""
+    with running(shapes()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def items_api() -> Iterator[Shapes]:
+    """An API with links in its envelope and no login."""
+    with running(shapes()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def own(
+    channels_api: Shapes, items_api: Shapes, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalStack]:
+    """A stack whose tree declares two sources by command, and the sample no more."""
+    tree = copied(ROOT, tmp_path_factory.mktemp("own") / "tree")
+    login = {"conn_type": "http", "password": TOKEN}
+    settings = {**_SETTINGS, "AIRFLOW_CONN_CHANNELS_API": json.dumps(login)}
+
+    def start(stack: LocalStack) -> object:
+        stack.tree = tree
+        for arguments in (
+            [f"URL={channels_api.url}/slack/list?limit=10", "NAME=channels", "AUTH=bearer"],
+            [f"URL={items_api.url}/odata/items", "NAME=items"],
+            ["REMOVE=posts"],
+        ):
+            done = stack.make("source", *arguments)
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        text = (tree / _ITEMS).read_text()
+        schedule = 'schedule="30 4 * * *", owner="items-team", paginator='
+        (tree / _ITEMS).write_text(text.replace("paginator=", schedule, 1))
+        return stack.make("run")
+
+    with started_by(settings, start) as stack:  # type: ignore[arg-type]
+        yield stack
+    shutil.rmtree(tree)
+
+
+def test_the_main_job_runs_with_own_sources_alone(own: LocalStack) -> None:
+    assert "the marts are fresh" in own.first_output
+    assert own.first_output.count("25 received = 25 loaded + 0 rejected") == 2
+    assert "posts" not in own.first_output.replace("transform_posts", "")
+    assert own.marts("select source, loaded from marts.fct_daily_loads order by 1") == [
+        ("channels", 25),
+        ("items", 25),
+    ]
+    inbox = own.folder / "inbox"
+    assert (slack_messages(inbox), mails(inbox)) == ([], [])
+    health = own.command("status")
+    assert "healthy" in health.stdout.lower(), health.stdout
+
+
+def test_each_api_has_its_own_schedule_owner_and_tag(own: LocalStack) -> None:
+    dags = {name: own.airflow.dag(f"ingest_{name}") for name in ("channels", "items")}
+    found = {
+        name: (dag["timetable_summary"], dag["owners"], f"{name}_api" in str(dag["tags"]))
+        for name, dag in dags.items()
+        if dag
+    }
+    assert found == {
+        "channels": ("0 0 * * *", ["data-team"], True),
+        "items": ("30 4 * * *", ["items-team"], True),
+    }
+
+
+def test_an_api_that_fails_is_reported_alone_and_the_other_one_goes_on(
+    own: LocalStack, items_api: Shapes
+) -> None:
+    since, day = now(), {"day": "2026-01-31"}
+    items_api.switches.status = 401
+    states = [own.run_by_hand(f"ingest_{name}", day)[1] for name in ("items", "channels")]
+    own.transforms_settled(since)
+    items_api.switches.status = 200
+    assert states == ["failed", "success"]
+    loaded = "select source, loaded from marts.fct_daily_loads where day = '2026-01-31'"
+    assert own.marts(loaded) == [("channels", 25)]
+    inbox = own.folder / "inbox"
+    subjects = [message["body"]["text"] for message in slack_messages(inbox)]
+    assert len(subjects) == 1, subjects
+    assert "ingest_items" in subjects[0]
+    assert "channels" not in json.dumps(slack_messages(inbox)) + json.dumps(mails(inbox))
+    assert len(mails(inbox)) == 1
+
+
+def test_the_tests_pass_as_they_are(own: LocalStack) -> None:
+    done = own.make("test", "PYTEST_ARGS=-m unit")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "a copy with exactly the sample" in done.stdout
