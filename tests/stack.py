@@ -21,6 +21,7 @@ from local.ministack import MiniStack
 from local.rest import LocalAirflowApi
 from local.state import read_state
 from tests.documents import README, ROOT, outside, run_readme
+from tests.tree import LINKED
 
 _POLL_SECONDS = 0.3
 _PATIENCE = 240  # seconds, long enough for a busy machine
@@ -56,16 +57,8 @@ class LocalStack:
         return run_readme(line, ROOT, place, before=before, replaced=replaced)
 
     def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run make in the tree of this stack, independent of an outer make."""
-        return subprocess.run(
-            ["make", *arguments],
-            cwd=self.tree,
-            env=outside(self._place),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        """Run make in the tree of this stack, for this stack."""
+        return make_in(self.tree, *arguments, env=self._place)
 
     @property
     def _place(self) -> dict[str, str]:
@@ -162,6 +155,21 @@ class LocalStack:
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
         tasks = self.airflow.tasks(dag_id, run_id)
         return {task["task_id"]: task["state"] for task in tasks}
+
+
+def make_in(
+    tree: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run make in a copied tree, independent of an outer make."""
+    return subprocess.run(
+        ["make", *LINKED, *arguments],
+        cwd=tree,
+        env=outside(env or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def wait_for(look: Callable[[], Any], is_it: Callable[[Any], bool], seconds: float) -> Any:

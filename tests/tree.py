@@ -39,6 +39,8 @@ _PRODUCT = {
     *_both("models/intermediate/pinned_loads", "models/marts/fct_daily_loads"),
     *_both("tests/singular/volume_is_usual"),
 }
+# For make in a copy: what the copy only links to must not be installed again through the link.
+LINKED = ("--assume-old=.venv/.installed", "--assume-old=.tools/datamodel/.installed")
 _NOT_COPIED = (".git", ".venv", ".tools", ".local", ".tests", "__pycache__", "target", "logs")
 
 
@@ -84,7 +86,7 @@ def copied_with_the_sample(tree: Path, copy: Path) -> Path:
         (copy / file).unlink()
     for file in sorted(SAMPLE):
         _take(file, tree, copy)
-    subprocess.run(["make", "manifest"], cwd=copy, check=True)
+    subprocess.run(["make", *LINKED, "manifest"], cwd=copy, check=True)
     return copy
 
 

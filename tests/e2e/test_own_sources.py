@@ -6,6 +6,7 @@ them fails, it alone is reported.
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import pytest
 
 from local.sinks import mails, slack_messages
 from local.switchable import running
+from local.switches import Switches
 from tests.shapes import TOKEN, Shapes, shapes
-from tests.stack import LocalStack, now, started_by
+from tests.stack import LocalStack, make_in, now, started_by
 from tests.tree import ROOT, copied
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(2400)]
@@ -50,7 +52,7 @@ def own(
     login = {"conn_type": "http", "password": TOKEN}
     settings = {**_SETTINGS, "AIRFLOW_CONN_CHANNELS_API": json.dumps(login)}
 
-    def start(stack: LocalStack) -> object:
+    def start(stack: LocalStack) -> subprocess.CompletedProcess[str]:
         stack.tree = tree
         for arguments in (
             [f"URL={channels_api.url}/slack/list?limit=10", "NAME=channels", "AUTH=bearer"],
@@ -64,7 +66,7 @@ def own(
         (tree / _ITEMS).write_text(text.replace("paginator=", schedule, 1))
         return stack.make("run")
 
-    with started_by(settings, start) as stack:  # type: ignore[arg-type]
+    with started_by(settings, start) as stack:
         yield stack
     shutil.rmtree(tree)
 
@@ -100,10 +102,10 @@ def test_an_api_that_fails_is_reported_alone_and_the_other_one_goes_on(
     own: LocalStack, items_api: Shapes
 ) -> None:
     since, day = now(), {"day": "2026-01-31"}
-    items_api.switches.status = 401
+    items_api.switches = Switches(status=401)
     states = [own.run_by_hand(f"ingest_{name}", day)[1] for name in ("items", "channels")]
     own.transforms_settled(since)
-    items_api.switches.status = 200
+    items_api.switches = Switches()
     assert states == ["failed", "success"]
     loaded = "select source, loaded from marts.fct_daily_loads where day = '2026-01-31'"
     assert own.marts(loaded) == [("channels", 25)]
@@ -116,6 +118,6 @@ def test_an_api_that_fails_is_reported_alone_and_the_other_one_goes_on(
 
 
 def test_the_tests_pass_as_they_are(own: LocalStack) -> None:
-    done = own.make("test", "PYTEST_ARGS=-m unit")
+    done = make_in(own.tree, "test", "PYTEST_ARGS=-m unit")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "a copy with exactly the sample" in done.stdout
