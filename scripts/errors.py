@@ -28,6 +28,10 @@ class InvalidDataError(PermanentError):
     """Data breaks its contract or its format. Fix it at its source, or change the contract."""
 
 
+class ShiftedListError(InvalidDataError):
+    """A list changed while its pages were fetched. Fetch it again from its first page."""
+
+
 class BuildFailedError(PermanentError):
     """A model, a test or the publish failed. Fix the data or the model, then build again."""
 

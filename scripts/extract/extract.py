@@ -12,7 +12,7 @@ from datetime import date
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from scripts.errors import InvalidDataError
+from scripts.errors import InvalidDataError, ShiftedListError
 from scripts.extract.pages import fetch_pages
 from scripts.extract.record_array import RecordArray
 from scripts.killpoints import reach
@@ -22,6 +22,7 @@ from scripts.settings import Endpoint, RunSettings
 from sources import Source
 
 _SPOOL_BYTES = 8 * 1024**2
+Watch = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def extract(
     store: Store,
     settings: RunSettings,
     *,
-    watch: Callable[[int, int], None] = lambda _rows, _size: None,
+    watch: Watch = lambda _rows, _size: None,
 ) -> ExtractResult:
     """Fetch every page of a source's list and land it under a day, unless it is there already.
 
@@ -70,23 +71,40 @@ def extract(
     started, key = time.monotonic(), raw_key(source.name, day)
     with SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         array = RecordArray(spool, settings.max_record_bytes)
-        with closing(fetch_pages(endpoint, source, day, settings)) as pages:
-            for page in pages:
-                start = array.mark()
-                for attempt in page.attempts():
-                    with attempt, closing(page.records()) as records:
-                        array.rewind(start)
-                        for found in records:
-                            array.append(found)
-                            watch(array.rows, array.size)
-        if not array.rows and not source.allows_empty:
-            raise InvalidDataError(f"{page.shown_url}: expected records, got an empty list")
+        beginning = array.mark()
+        try:
+            _fetch(source, day, endpoint, settings, array, watch)
+        except ShiftedListError:  # once more, from the first page
+            array.rewind(beginning)
+            _fetch(source, day, endpoint, settings, array, watch)
         sha256 = array.finish()
         version_id, is_new = _land(store, key, spool, sha256)
     seconds = time.monotonic() - started
     return ExtractResult(
         source.name, day, key, array.rows, array.size, sha256, version_id, is_new, seconds
     )
+
+
+def _fetch(
+    source: Source,
+    day: date,
+    endpoint: Endpoint,
+    settings: RunSettings,
+    array: RecordArray,
+    watch: Watch,
+) -> None:
+    """Append the records of every page to an array."""
+    with closing(fetch_pages(endpoint, source, day, settings)) as pages:
+        for page in pages:
+            start = array.mark()
+            for attempt in page.attempts():
+                with attempt, closing(page.records()) as records:
+                    array.rewind(start)
+                    for found in records:
+                        array.append(found)
+                        watch(array.rows, array.size)
+    if not array.rows and not source.allows_empty:
+        raise InvalidDataError(f"{page.shown_url}: expected records, got an empty list")
 
 
 def _land(store: Store, key: str, body: IO[bytes], sha256: str) -> tuple[str | None, bool]:

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
-from scripts.errors import InvalidDataError
+from scripts.errors import InvalidDataError, ShiftedListError
 from scripts.extract.envelope import value_at
 from scripts.extract.link_header import parse_links
 from sources import Source
@@ -36,6 +36,7 @@ class PageFacts:
         edges: its first and last record, or nothing.
         pages: how many pages came, with this one.
         all_rows: how many records came, with those of this page.
+        total: how many records the list has, if this page or an earlier one says it.
         is_empty_status: whether its status meant an empty list, so that it says nothing else.
     """
 
@@ -46,6 +47,7 @@ class PageFacts:
     edges: tuple[bytes, ...] = ()
     pages: int = 0
     all_rows: int = 0
+    total: int | None = None
     is_empty_status: bool = False
 
 
@@ -89,14 +91,26 @@ def total_of(source: Source, page: PageFacts) -> int | None:
     return next((int(text) for text in totals if text.isdecimal()), None)
 
 
-def check_end(page: PageFacts, total: int | None, *, is_only: bool) -> None:
+def with_total(source: Source, page: PageFacts) -> PageFacts:
+    """Return the facts with the total. Raises ShiftedListError if an earlier page said another."""
+    total = total_of(source, page)
+    if total is None or total == page.total:
+        return page
+    if page.total is not None:
+        raise ShiftedListError(
+            f"the total changed from {page.total} to {total} while the pages were fetched"
+        )
+    return replace(page, total=total)
+
+
+def check_end(page: PageFacts, *, is_only: bool) -> None:
     """Raise InvalidDataError if the last page says that it is not the last one.
 
     `is_only` means that the declared paginator asks for one page, so any cursor is one too many.
     """
-    if total is not None and total != page.all_rows:
+    if page.total is not None and page.total != page.all_rows:
         raise InvalidDataError(
-            f"the answer says that the list has {total} records, but {page.all_rows} came. "
+            f"the answer says that the list has {page.total} records, but {page.all_rows} came. "
             "Declare a paginator that reaches every page"
         )
     if not page.rows:

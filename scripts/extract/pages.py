@@ -17,7 +17,7 @@ from scripts.errors import InvalidDataError, PermanentError, UnavailableError
 from scripts.extract.answers import Found, open_answer
 from scripts.extract.gunzip import gunzipped
 from scripts.extract.http_client import Client, TransientError, is_framed
-from scripts.extract.page_facts import PageFacts, check_success
+from scripts.extract.page_facts import PageFacts, check_success, with_total
 from scripts.extract.paging import first_request, next_request
 from scripts.extract.request import Request
 from scripts.extract.urls import list_url, shown
@@ -89,13 +89,9 @@ class Page:
             raise InvalidDataError(
                 "the same records as the page before: the API ignores the parameters of the page"
             )
-        self.facts = replace(
-            facts,
-            skeleton=answer.skeleton,
-            rows=rows,
-            all_rows=before.all_rows + rows,
-            edges=(first, last) if rows else (),
-        )
+        edges = (first, last) if rows else ()
+        facts = replace(facts, skeleton=answer.skeleton, rows=rows, edges=edges)
+        self.facts = with_total(source, replace(facts, all_rows=before.all_rows + rows))
 
     def whole(self) -> tuple[str, bytes]:
         """Return content type and body, for a first look at an API. It must be small."""

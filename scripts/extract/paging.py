@@ -13,7 +13,7 @@ import msgspec
 
 from scripts.errors import InvalidDataError
 from scripts.extract.envelope import value_at
-from scripts.extract.page_facts import PageFacts, check_end, linked, number_at, total_of
+from scripts.extract.page_facts import PageFacts, check_end, linked, number_at
 from scripts.extract.request import Request, encoded, filled, with_value
 from scripts.extract.urls import followed, params_of, with_params
 from sources import Source
@@ -39,16 +39,13 @@ def next_request(source: Source, first: Request, page: PageFacts) -> Request | N
     """
     if page.is_empty_status:
         return None
-    total = total_of(source, page)
-    following = _following(source, first, page, total)
+    following = _following(source, first, page)
     if following is None:
-        check_end(page, total, is_only=isinstance(source.pages, kinds.single_page))
+        check_end(page, is_only=isinstance(source.pages, kinds.single_page))
     return following
 
 
-def _following(
-    source: Source, first: Request, page: PageFacts, total: int | None
-) -> Request | None:
+def _following(source: Source, first: Request, page: PageFacts) -> Request | None:
     match source.pages:
         case kinds.header_link(relation):
             return _at_link(source, first, page, linked(page, relation))
@@ -60,14 +57,14 @@ def _following(
         case kinds.cursor() as kind:
             return _after_cursor(kind, first, page)
         case kinds.offset() | kinds.page_number() as kind:
-            if _is_more(kind, page, total):
+            if _is_more(kind, page):
                 return _positioned(kind, first, page.pages, page.all_rows)
     return None
 
 
-def _is_more(kind: kinds.offset | kinds.page_number, page: PageFacts, total: int | None) -> bool:
+def _is_more(kind: kinds.offset | kinds.page_number, page: PageFacts) -> bool:
     """Return whether to ask for another page: not after an empty page, or all of the total."""
-    if page.rows == 0 or (total is not None and page.all_rows >= total):
+    if page.rows == 0 or (page.total is not None and page.all_rows >= page.total):
         return False
     if isinstance(kind, kinds.page_number) and kind.total_pages_path is not None:
         return page.pages < number_at(page.skeleton, kind.total_pages_path)

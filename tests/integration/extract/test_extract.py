@@ -10,13 +10,15 @@ import pytest
 import requests
 
 from local.stand_in_api import ApiSwitches
-from local.switchable import SwitchableServer
+from local.switchable import SwitchableServer, running
+from local.switches import JSON, Answer, Request, Switches
 from scripts.errors import InvalidDataError, UnavailableError
 from scripts.extract.extract import ExtractResult, extract
 from scripts.landing.keys import raw_key
 from scripts.landing.store import ObjectHead, Store
 from scripts.settings import Endpoint, RunSettings
 from sources import Source
+from sources.declaration import offset
 from sources.jsonplaceholder import POSTS
 
 pytestmark = pytest.mark.integration
@@ -136,3 +138,34 @@ def test_an_answer_that_lies_about_its_length_lands_nothing(api: Api, store: Sto
 def test_a_failing_bucket_is_unavailable(api: Api, store: Store) -> None:
     with pytest.raises(UnavailableError, match="s3://no-such-bucket/raw/posts/"):
         land(api, Store(store.client, "no-such-bucket"))
+
+
+def _shifting(changes: int) -> SwitchableServer[Switches]:
+    """Return an API whose list grows with each of its first requests, in pages of two."""
+    requests_seen: list[int] = []
+
+    def answer(request: Request, _: Switches) -> Answer:
+        requests_seen.append(1)
+        count = 4 + min(len(requests_seen), changes)
+        start = int(request.query["offset"])
+        posts = [{"userId": 1, "id": n, "title": "t", "body": "b"} for n in range(count)]
+        total = {"Content-Type": JSON, "X-Total-Count": str(count)}
+        return Answer(json.dumps(posts[start : start + 2]).encode(), headers=total)
+
+    return SwitchableServer(("127.0.0.1", 0), answer, Switches)
+
+
+def test_a_list_that_changed_while_it_was_paged_is_fetched_again_and_then_refused(
+    store: Store,
+) -> None:
+    source = replace(POSTS, paginator=offset(limit=2))
+    with running(_shifting(changes=2)) as api:
+        landed = extract(source, DAY, Endpoint(api.url), store, SETTINGS)
+        assert [request.query["offset"] for request in api.requests] == ["0", "2", "0", "2", "4"]
+    assert landed.rows == 6
+    assert [record["id"] for record in json.loads(body(store))] == [*range(6)]
+    with running(_shifting(changes=100)) as api:
+        with pytest.raises(InvalidDataError, match="the total changed from 7 to 8"):
+            extract(source, date(2026, 1, 2), Endpoint(api.url), store, SETTINGS)
+        assert len(api.requests) == 4
+    assert store.head(raw_key("posts", date(2026, 1, 2))) is None

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from scripts.errors import InvalidDataError
-from scripts.extract.page_facts import PageFacts, check_end, check_success, total_of
+from scripts.errors import InvalidDataError, ShiftedListError
+from scripts.extract.page_facts import PageFacts, check_end, check_success, total_of, with_total
 from sources.declaration import Api, single_page
 from sources.jsonplaceholder import POSTS
 
@@ -59,8 +59,8 @@ def test_a_declared_total_must_be_there() -> None:
     ids=str,
 )
 def test_an_end_is_taken_for_one(last: PageFacts) -> None:
-    check_end(last, last.rows, is_only=False)
-    check_end(last, None, is_only=False)
+    check_end(replace(last, total=last.rows), is_only=False)
+    check_end(last, is_only=False)
 
 
 @pytest.mark.parametrize(
@@ -80,19 +80,27 @@ def test_an_end_is_taken_for_one(last: PageFacts) -> None:
 )
 def test_a_page_that_names_another_is_not_the_last(last: PageFacts, says: str) -> None:
     with pytest.raises(InvalidDataError, match=says):
-        check_end(last, None, is_only=False)
+        check_end(last, is_only=False)
 
 
 @pytest.mark.parametrize("name", ["offset", "cursor", "continuationToken", "scroll_id"])
 def test_a_cursor_means_that_one_page_is_not_all(name: str) -> None:
-    check_end(page({name: "abc"}), None, is_only=False)
+    check_end(page({name: "abc"}), is_only=False)
     with pytest.raises(InvalidDataError, match=f"field '{name}' names a next page"):
-        check_end(page({name: "abc"}), None, is_only=True)
+        check_end(page({name: "abc"}), is_only=True)
 
 
 def test_a_total_that_differs_is_refused() -> None:
     with pytest.raises(InvalidDataError, match="has 25 records, but 10 came"):
-        check_end(page(), 25, is_only=False)
+        check_end(replace(page(), total=25), is_only=False)
+
+
+def test_a_total_is_held_against_that_of_the_pages_before() -> None:
+    assert with_total(POSTS, page(x_total_count="25")).total == 25
+    silent = replace(page(), total=25)
+    assert with_total(POSTS, silent).total == 25
+    with pytest.raises(ShiftedListError, match="changed from 25 to 26"):
+        with_total(POSTS, replace(page(x_total_count="26"), total=25))
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,40 @@ def test_the_result_is_what_the_api_served(
     assert fetch(served, kind, total_path="total") == served.records
 
 
+@pytest.mark.parametrize("kind", _PAGED)
+@given(
+    st.integers(2, 20),
+    st.lists(st.integers(1, 7), min_size=1, max_size=4),
+    st.integers(1, 6),
+    st.sampled_from([-1, 1]),
+)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_a_list_that_shifts_between_two_pages_is_whole_or_refused(
+    fetch: Callable[..., list[Any]], kind: str, count: int, sizes: list[int], at: int, change: int
+) -> None:
+    """The list grows or shrinks at its front, when its n-th page is asked for."""
+
+    class Shifting(Served):
+        asked = 0
+
+        def page(self, start: int) -> tuple[list[Any], int | None]:
+            self.asked += 1
+            if self.asked == at:
+                new = [{"id": -1, "nr": -1}] if change > 0 else []
+                self.records = new + self.records[0 if change > 0 else 1 :]
+            return super().page(start)
+
+    served = Shifting([*range(count)], sizes)
+    before = list(served.records)
+    try:
+        found = fetch(served, kind, total_path="total")
+    except InvalidDataError:
+        return
+    assert found in (before, served.records)
+
+
 @pytest.mark.parametrize("kind", ["header_link", "json_link", "cursor", "header_cursor"])
 def test_a_cursor_that_repeats_is_refused(fetch: Callable[..., list[Any]], kind: str) -> None:
     class Circle(Served):
