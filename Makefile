@@ -87,7 +87,7 @@ test: setup .tools/datamodel/.installed ## Run the tests
 	@$(TREE) pytest --numprocesses 2 --dist loadfile tests/unit tests/integration tests/browser $(PYTEST_ARGS) $(SOME)
 	@$(TREE) pytest tests/fault tests/e2e --ignore tests/fault/pipeline/test_faults.py $(PYTEST_ARGS) $(SOME)
 
-test-e2e: setup ## Test rerun, clear, backfill, pause and failure on the real stack
+test-e2e: setup .tools/datamodel/.installed ## Test rerun, clear, backfill, pause and failure on the real stack
 	@$(TREE) pytest tests/e2e -m thorough --ignore tests/e2e/alerts --ignore tests/e2e/test_alert_delivery.py $(PYTEST_ARGS)
 
 test-alerts: setup ## Cause every class of alert on the real stack, and refuse its delivery in every way

@@ -130,10 +130,14 @@ def extraction_figures(samples: Samples) -> list[Figure]:
     """Return the figures of the extraction."""
     ours = samples["extract"]
     share, faster = ratio(samples["pass_through"], ours), ratio(samples["parse_and_dump"], ours)
+    enveloped = samples["enveloped"]
+    more = peak_mb(enveloped) - peak_mb(ours)
     return [
         Figure("extraction, share of a pass-through", share, at_least=0.3),
         Figure("extraction, faster than json() and dumps", faster, at_least=1.5),
         Figure("extraction's peak memory above imports", peak_mb(ours), "MB", at_most=50),
+        Figure("extraction from an envelope, share", ratio(ours, enveloped), at_least=0.9),
+        Figure("its peak memory above that of an array", more, "MB", at_most=5),
     ]
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DAY = date(2026, 1, 31)
+ENVELOPED = "enveloped"  # the path of the clean object inside an envelope
 BAD_EVERY = 1000  # 0.1 %
 _CHUNK = 10_000
 _TEXTS = 997

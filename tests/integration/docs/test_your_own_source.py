@@ -32,23 +32,16 @@ _DAG_IDS = (
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of the project with the four steps of the guide applied."""
+    """A copy of the project with the three steps of the guide applied."""
     tree = tmp_path / "tree"
     ignored = shutil.ignore_patterns("__pycache__", "logs", "target")
     for name in ("sources", "scripts", "callbacks", "dags", "dbt", "docs"):
         shutil.copytree(_ROOT / name, tree / name, ignore=ignored)
     guide = (_ROOT / "docs" / "your-own-source.md").read_text()
-    declared, table, model, tests = (block for _, block in _BLOCK.findall(guide))
+    declared, model, tests = (block for _, block in _BLOCK.findall(guide))
 
-    sources = tree / "sources" / "jsonplaceholder.py"
-    before, after = sources.read_text().split("\nSOURCES", 1)
-    named = after.replace("USERS)", "USERS, TODOS)")
-    assert named != after
-    sources.write_text(f"{before}\n{textwrap.dedent(declared)}\n\nSOURCES{named}")
-
+    (tree / "sources" / "todos.py").write_text(textwrap.dedent(declared))
     staging = tree / "dbt" / "models" / "staging"
-    with (staging / "sources.yml").open("a") as file:
-        file.write(textwrap.indent(textwrap.dedent(table), " " * 6))
     (staging / "stg_todos.sql").write_text(textwrap.dedent(model))
     (staging / "stg_todos.yml").write_text(textwrap.dedent(tests))
     return tree

@@ -15,8 +15,8 @@ def test_a_thousand_rows_are_measured() -> None:
     values = json.loads(json.dumps(report.as_json()))
     assert list(values["loads"]["1000"]) == ["limit", "load", "rerun", "bad"]
     assert all(s["client_cpu"] > 0 for s in values["loads"]["1000"]["load"])
-    assert len(report.figures) == 11
+    assert len(report.figures) == 13
     text = report.markdown()
     assert "share of the limit, clean" in text
     assert "our load, 0.1 % bad records" in text
-    assert len(lines) == 10
+    assert len(lines) == 11
