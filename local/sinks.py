@@ -48,6 +48,8 @@ def slack_sink(folder: Path, port: int = 0) -> SwitchableServer[Switches]:
             body = msgspec.json.decode(request.body)
         except msgspec.DecodeError:
             return Answer(b"invalid_payload", 400, _TEXT)
+        if not body:
+            return Answer(b"no_text", 400, _TEXT)
         with lock:
             _append(folder / "slack.jsonl", {"path": request.path, "body": body})
         return Answer(b"ok", headers=_TEXT)

@@ -1,18 +1,20 @@
 """The channels: Slack and mail. Invariant: one attempt per call, and no secret in an error."""
 
+import email.errors
 import email.policy
 import logging
+import re
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate, make_msgid, parseaddr
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.structures import CaseInsensitiveDict
-from slack_sdk.webhook import WebhookClient
 
 from scripts import settings
 from scripts.alerts.messages import Notice
@@ -20,20 +22,25 @@ from scripts.errors import ConfigurationError, UnavailableError
 
 _SECONDS = 5
 _UNFOLDED = email.policy.SMTP.clone(max_line_length=998)  # a folded subject begins with a space
-_INVALID_WEBHOOK = {401, 403, 404, 410}
+# How Slack refuses a message, and not the webhook. An empty message is refused so, too.
+_REFUSED_MESSAGE = {requests.codes.bad_request, requests.codes.request_entity_too_large}
+_TEMPORARY = {requests.codes.too_many_requests, *range(500, 600)}
+_ACCEPTED = "200 ok"
+_WORD, _WORD_BYTES = re.compile(r"[a-z_]*"), 80
 _MAX_RETRY_AFTER = 900  # seconds, even if the channel asks for more
 _log = logging.getLogger(__name__)
-# The client logs its URL, which is the secret, at level DEBUG.
-_quiet = logging.getLogger("scripts.alerts.slack_sdk")
-_quiet.setLevel(logging.CRITICAL)
 
 
 class DeliveryError(UnavailableError):
-    """A channel did not accept a message. It asks for a delay of `retry_after` seconds."""
+    """A channel did not accept a message. It asks for a pause of `retry_after` seconds."""
 
     def __init__(self, text: str, retry_after: float = 0) -> None:
         super().__init__(text)
         self.retry_after = retry_after
+
+
+class MessageRefusedError(DeliveryError):
+    """The channel works, and refuses this one message for good."""
 
 
 class Slack:
@@ -56,64 +63,90 @@ class Slack:
             )
 
     def send(self, notice: Notice) -> None:
-        """Post one message. Raises DeliveryError unless Slack answers 200."""
-        client = WebhookClient(self._url, timeout=_SECONDS, retry_handlers=[], logger=_quiet)
-        with _delivering("slack", Exception):  # from urllib, http.client and others
-            answer = client.send_dict(notice.slack())
-        if answer.status_code != requests.codes.ok:
-            asked = CaseInsensitiveDict(answer.headers).get("retry-after", "")
+        """Post one message. Raises DeliveryError unless Slack answers 200 and ``ok``."""
+        status, text, asked = self._post(notice.slack())
+        if status in _REFUSED_MESSAGE:
+            raise MessageRefusedError(f"slack refuses the message: {text}")
+        if text != _ACCEPTED:
             seconds = float(asked) if asked.isdecimal() else 0  # a date is rare: the usual delay
-            error = f"slack answers {answer.status_code}"
-            raise DeliveryError(error, min(seconds, _MAX_RETRY_AFTER))
+            raise DeliveryError(f"slack answers {text}", min(seconds, _MAX_RETRY_AFTER))
 
     def check(self) -> None:
-        """Request the webhook without posting. Raises DeliveryError or ConfigurationError."""
-        with _delivering("slack", requests.RequestException):
-            status = requests.get(self._url, timeout=_SECONDS, allow_redirects=False).status_code
-        if status in _INVALID_WEBHOOK:
+        """Post an empty message, which a webhook refuses. Nothing appears.
+
+        Raises:
+            DeliveryError: Slack does not answer, or not now.
+            ConfigurationError: the answer is not that of a webhook.
+        """
+        status, text, _ = self._post({})
+        if status in _TEMPORARY:
+            raise DeliveryError(f"slack answers {text}")
+        if status not in _REFUSED_MESSAGE and text != _ACCEPTED:
             raise ConfigurationError(
-                f"connection slack_alerts: the webhook answers {status}. Create a new webhook."
+                f"connection slack_alerts: no working webhook, it answers {text}. Create a new one"
             )
+
+    def _post(self, body: dict[str, Any]) -> tuple[int, str, str]:
+        """Return the status, the same with Slack's word, and Retry-After. Follow no redirect."""
+        with (
+            _delivering("slack", Exception),  # urllib3's own errors too
+            requests.post(
+                self._url, json=body, timeout=_SECONDS, allow_redirects=False, stream=True
+            ) as answer,
+        ):
+            text = next(answer.iter_content(_WORD_BYTES), b"").decode(errors="replace")
+        word = text if _WORD.fullmatch(text) else ""  # a page of another program is not shown
+        shown = f"{answer.status_code} {word}".strip()
+        return answer.status_code, shown, answer.headers.get("Retry-After", "")
 
 
 class Mail:
-    """A mail server and the recipients, with the same options as Airflow's own mail.
+    """A mail server and one recipient, with the same options as Airflow's own mail.
+
+    A recipient is a channel of its own, so that a server that refuses one of them does not keep the
+    message from the others, or send it to them twice.
 
     The extra of the connection can have ``from_email``, ``disable_ssl``, ``disable_tls`` (STARTTLS)
     and ``ssl_context`` ("none" trusts any certificate).
     """
 
-    name = "mail"
-
-    def __init__(
-        self, connection: settings.AirflowConnection | None, recipients: list[str]
-    ) -> None:
+    def __init__(self, connection: settings.AirflowConnection | None, recipient: str) -> None:
         if connection is None:
             raise ConfigurationError("PIPELINE_ALERT_EMAIL is set: add connection smtp_default")
         self._connection, self._options = connection, connection.extra_dejson
-        self._sender = self._options.get("from_email") or connection.login or ""
-        self._recipients = recipients
-        if not (connection.host and self._sender):
+        sender = self._options.get("from_email") or connection.login or ""
+        if not (connection.host and sender):
             raise ConfigurationError(
                 "connection smtp_default needs a host, and from_email in its extra"
             )
+        self._sender = _address(sender, "from_email of connection smtp_default")
+        self._recipient = _address(recipient, "PIPELINE_ALERT_EMAIL")
+        self.name = f"mail:{self._recipient.addr_spec}"
 
     def send(self, notice: Notice) -> None:
-        """Send one mail, as plain text and as HTML, to all recipients. Raises DeliveryError."""
+        """Send one mail, as plain text and as HTML. Raises DeliveryError."""
         mail = EmailMessage(policy=_UNFOLDED)
-        mail["Subject"], mail["From"] = notice.subject, self._sender
-        mail["To"], mail["Date"] = ", ".join(self._recipients), formatdate()
+        mail["Subject"] = " ".join(notice.subject.split())
+        mail["From"], mail["To"], mail["Date"] = self._sender, self._recipient, formatdate()
         mail["Message-ID"] = make_msgid(domain="pipeline.invalid")
         mail.set_content(notice.text())
         mail.add_alternative(notice.html(), subtype="html")
         with _delivering("mail", OSError), self._open() as client:
-            client.send_message(mail, self._sender, self._recipients)
+            try:
+                client.send_message(mail, self._sender.addr_spec, [self._recipient.addr_spec])
+            except smtplib.SMTPDataError as error:
+                refused = MessageRefusedError if error.smtp_code >= 500 else DeliveryError
+                raise refused(f"mail: the server answers {error.smtp_code} to the text") from None
+            except smtplib.SMTPRecipientsRefused as error:
+                [(code, _)] = error.recipients.values()
+                raise DeliveryError(f"mail: the server answers {code} to the address") from None
 
     def check(self) -> None:
         """Log in and send the addresses, but no message. Raises DeliveryError."""
         with _delivering("mail", OSError), self._open() as client:
             client.ehlo_or_helo_if_needed()
-            for code, _ in (client.mail(self._sender), *map(client.rcpt, self._recipients)):
+            answers = (client.mail(self._sender.addr_spec), client.rcpt(self._recipient.addr_spec))
+            for code, _ in answers:
                 if code >= 400:  # 4xx and 5xx are refusals
                     raise DeliveryError(f"mail: the server answers {code} to an address")
             client.rset()
@@ -140,13 +173,23 @@ class Mail:
 Channel = Slack | Mail
 
 
+def _address(text: str, where: str) -> Address:
+    """Return an address with its display name, which may have any character."""
+    name, plain = parseaddr(text)
+    try:
+        plain.encode("ascii")
+        return Address(name, addr_spec=plain)
+    except (ValueError, IndexError, email.errors.MessageError):
+        raise ConfigurationError(f"{where}: expected a mail address such as a@b.example") from None
+
+
 def channels_of(
     place: settings.Deployment,
     find: Callable[[str], settings.AirflowConnection | None],
     *,
     is_strict: bool = True,
 ) -> list[Channel]:
-    """Return the configured channels. Each channel is optional, and mail needs recipients.
+    """Return the configured channels: Slack, and each recipient of mail. All are optional.
 
     `find` returns the connection with an id, or None. A channel that can never work raises
     ConfigurationError if `is_strict`, as a start of the stack should. Otherwise it is logged and
@@ -158,8 +201,7 @@ def channels_of(
         return [Slack(connection)] if connection else []
 
     def mail() -> list[Channel]:
-        recipients = place.alert_addresses()
-        return [Mail(find("smtp_default"), recipients)] if recipients else []
+        return [Mail(find("smtp_default"), one) for one in place.alert_addresses()]
 
     found: list[Channel] = []
     for build in (slack, mail):

@@ -8,9 +8,10 @@ Callbacks send their own incident (the fast path), and `monitor` sends the rest 
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from scripts.alerts import incident_table
-from scripts.alerts.channels import Channel, DeliveryError
+from scripts.alerts.channels import Channel, DeliveryError, MessageRefusedError
 from scripts.alerts.incident import Incident, IncidentRecord, Kind
 from scripts.alerts.incident_table import Connection, read_incidents
 from scripts.alerts.messages import Notice, digest_of, notice_of
@@ -80,8 +81,8 @@ def deliver(
     for channel in channels:
         try:
             for phase in ("opened", "recovered"):
-                while _send_next(connection, channel, place, phase, only):
-                    sent += 1
+                while (is_sent := _send_next(connection, channel, place, phase, only)) is not None:
+                    sent += is_sent
         except DeliveryError as error:
             _log.warning("%s did not accept a message. It will be retried: %s", channel.name, error)
     return sent
@@ -101,12 +102,19 @@ def count_unreported(connection: Connection) -> int:
 
 
 def failing_channels(connection: Connection, channels: Sequence[Channel]) -> list[Incident]:
-    """Return an incident for each channel that has refused a message twice."""
+    """Return an incident for each channel that has refused a message twice, or one for good.
+
+    A message that was refused for good is no problem any more when its incident is closed.
+    """
     rows = connection.execute(
         """
-        select distinct on (channel) channel, coalesce(last_error, '') from ops.deliveries
-        where sent_at is null and attempts > 1 and channel = any(%s)
-        order by channel, next_try_at desc
+        select distinct on (channel) channel, coalesce(last_error, '')
+        from ops.deliveries inner join ops.incidents using (incident_id)
+        where sent_at is null and channel = any(%s) and case
+            when next_try_at = 'infinity' then closed_at is null
+            else attempts > 1
+        end
+        order by channel, next_try_at
         """,
         [[channel.name for channel in channels]],
     )
@@ -115,27 +123,32 @@ def failing_channels(connection: Connection, channels: Sequence[Channel]) -> lis
 
 def _send_next(
     connection: Connection, channel: Channel, place: Deployment, phase: str, only: int | None
-) -> bool:
-    """Send one message. Return false if none is due. Raise DeliveryError if it is not accepted."""
+) -> bool | None:
+    """Send one message. Return whether the channel accepted it, or None if none is due.
+
+    A message that is refused for good steps aside. Any other DeliveryError is raised.
+    """
     with connection.transaction():
         due = _claim(connection, channel.name, phase, only)
         if not due:
-            return False
+            return None
         is_storm = len(due) > STORM
         ids = due if is_storm else due[:1]
         found = read_incidents(connection, ids=ids)
         if phase == "opened":  # an incident can recover before its first message is sent
             found = [replace(record, closed_at=None) for record in found]
         as_of = last_published_at(connection)
-        notice = digest_of(found, place, as_of) if is_storm else notice_of(found[0], place, as_of)
-        error = try_to_send(channel, notice)
+        single = partial(notice_of, found[0], place, as_of)
+        error = try_to_send(channel, digest_of(found, place, as_of) if is_storm else single())
+        if is_storm and isinstance(error, MessageRefusedError):
+            ids, error = due[:1], try_to_send(channel, single())  # one of many may spoil the digest
         if not error:
             reach("alerts.sent")
-            _log.info("sent to %s: %s", channel.name, notice.subject)
+            _log.info("sent to %s: incidents %s", channel.name, ids)
         _record_attempt(connection, channel.name, phase, ids, error)
-    if error:
+    if error and not isinstance(error, MessageRefusedError):
         raise error
-    return True
+    return error is None
 
 
 def _claim(connection: Connection, channel: str, phase: str, only: int | None) -> list[int]:
@@ -146,6 +159,10 @@ def _claim(connection: Connection, channel: str, phase: str, only: int | None) -
         from ops.deliveries as pending inner join ops.incidents using (incident_id)
         where pending.channel = %(channel)s and pending.phase = %(phase)s
             and pending.sent_at is null and pending.next_try_at <= clock_timestamp()
+            and not exists (
+                select from ops.deliveries
+                where channel = %(channel)s and channel_paused_until > clock_timestamp()
+            )
             and (%(only)s::bigint is null or (pending.incident_id = %(only)s and (
                 select count(*) < %(storm)s from ops.deliveries
                 where channel = %(channel)s and sent_at > clock_timestamp() - interval '1 minute'
@@ -171,18 +188,23 @@ def _claim(connection: Connection, channel: str, phase: str, only: int | None) -
 def _record_attempt(
     connection: Connection, channel: str, phase: str, ids: list[int], error: DeliveryError | None
 ) -> None:
-    """Mark messages as sent or, after an error, delay their retry: exponentially, or as asked."""
+    """Mark messages as sent or, after an error, delay their retry: exponentially, or as asked.
+
+    A message that was refused for good is not tried again. `failing_channels` reports it.
+    """
     text, retry_after = (str(error), error.retry_after) if error else (None, 0)
+    is_refused = isinstance(error, MessageRefusedError)
     # At most 45 seconds, which is less than a minute, so that every run of the watch retries.
     connection.execute(
         """
         update ops.deliveries
         set attempts = attempts + 1, last_error = %s,
             sent_at = case when %s::text is null then clock_timestamp() end,
-            next_try_at = clock_timestamp() + make_interval(
+            next_try_at = case when %s then 'infinity' else clock_timestamp() + make_interval(
                 secs => greatest(%s::float8, least(45, 5 * 2 ^ least(attempts, 4)))
-            )
+            ) end,
+            channel_paused_until = clock_timestamp() + make_interval(secs => nullif(%s::float8, 0))
         where channel = %s and phase = %s and incident_id = any(%s)
         """,
-        [text, text, retry_after, channel, phase, ids],
+        [text, text, is_refused, retry_after, retry_after, channel, phase, ids],
     )

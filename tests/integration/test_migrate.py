@@ -70,13 +70,17 @@ def test_tables_that_an_earlier_release_made_are_renamed_and_stay_readable(
     with psycopg.connect(warehouse.admin) as connection:
         connection.execute(
             """
+            alter table ops.deliveries drop column channel_paused_until;
             alter table ops.unknown_objects rename column reported_at to told_at;
             alter table ops.unknown_objects rename to foreign_keys;
             alter index ops.unknown_objects_pkey rename to foreign_keys_pkey;
             insert into ops.foreign_keys (key) values ('raw/notes.txt');
             update ops.alembic_version set version_num = '0005';
             set role transformer;
-            create table marts.fct_daily_volume (source text, day date, primary key (source, day));
+            create table marts.fct_daily_volume (
+                source text, day date, received bigint, loaded bigint, rejected bigint,
+                created bigint, z_score numeric(18, 2), primary key (source, day)
+            );
             insert into marts.fct_daily_volume values ('posts', '2026-01-01');
             create table build.stg_loads (load_id bigint);
             create view staging.stg_posts as select * from build.stg_loads;
@@ -89,6 +93,8 @@ def test_tables_that_an_earlier_release_made_are_renamed_and_stay_readable(
                 sql.SQL("select source from {}").format(sql.Identifier("marts", name))
             ).fetchall()
             assert rows == [("posts",)], name
+    with psycopg.connect(warehouse.transformer) as connection:  # as the next publish does
+        connection.execute("alter table marts.fct_daily_loads drop column created")
     with psycopg.connect(warehouse.loader) as connection:
         keys = connection.execute("select key, reported_at is not null from ops.unknown_objects")
         assert keys.fetchall() == [("raw/notes.txt", True)]

@@ -1,16 +1,25 @@
 """Pending messages are sent at least once, with backoff, and many of them as one message."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from local.sinks import mails
+from local.processes import free_port
+from local.sinks import MailKeeper, mails
+from local.switchable import SwitchableServer, running
+from local.switches import Answer, Request, Switches
 from scripts.alerts import incident_table
 from scripts.alerts.delivery import (
     STORM,
@@ -21,7 +30,7 @@ from scripts.alerts.delivery import (
     report_recovery,
 )
 from scripts.alerts.incident import Incident, Kind
-from tests.inbox import PLACE, Inbox
+from tests.inbox import MAIL, PLACE, SECRET, Inbox
 
 pytestmark = pytest.mark.integration
 
@@ -114,7 +123,7 @@ def test_two_hundred_tasks_with_one_cause_are_one_message_with_their_count(inbox
 def test_two_hundred_causes_at_once_are_one_message_with_their_count(inbox: Inbox) -> None:
     with incident_table.connected(inbox.dsn) as connection:
         for incident in _DAYS:
-            incident_table.record_sighting(connection, incident, ["slack", "mail"])
+            incident_table.record_sighting(connection, incident, ["slack", MAIL])
     _send(inbox)
     assert inbox.mail() == ["[local] 200 incidents began"]
     assert "day-late: 200" in mails(inbox.folder)[0]["text"]
@@ -148,7 +157,7 @@ def test_of_two_processes_one_sends(inbox: Inbox) -> None:
 
 def test_a_kill_between_send_and_mark_repeats_the_same_incident_once(inbox: Inbox) -> None:
     with incident_table.connected(inbox.dsn) as connection:
-        number = incident_table.record_sighting(connection, _FIRST, ["mail"])
+        number = incident_table.record_sighting(connection, _FIRST, [MAIL])
     program = (
         "from scripts.alerts import incident_table\n"
         "from scripts.alerts.channels import channels_from_env\n"
@@ -196,3 +205,123 @@ def test_who_has_reached_nobody_is_counted(inbox: Inbox) -> None:
         inbox.let_time_pass()
         _send(inbox)
         assert count_unreported(connection) == 0
+
+
+@contextmanager
+def _picky_slack(inbox: Inbox, word: str) -> Iterator[list[str]]:
+    """Replace the webhook by one that refuses each message with a word. Yield what it accepts."""
+    accepted: list[str] = []
+
+    def answer(request: Request, _: Switches) -> Answer:
+        if word.encode() in request.body:
+            return Answer(b"invalid_blocks", 400)
+        accepted.append(json.loads(request.body)["text"])
+        return Answer(b"ok")
+
+    with running(SwitchableServer(("127.0.0.1", 0), answer, Switches)) as server:
+        inbox.connection("SLACK_ALERTS", host=server.url, password=SECRET)
+        yield accepted
+
+
+@pytest.mark.parametrize("count", [3, STORM + 3])
+def test_a_message_that_a_channel_refuses_for_good_steps_aside_and_is_reported(
+    inbox: Inbox, count: int
+) -> None:
+    incidents = [Incident(Kind.DAY_LATE, "poison"), *_DAYS[: count - 1]]
+    with _picky_slack(inbox, "poison") as accepted:
+        with incident_table.connected(inbox.dsn) as connection:
+            for incident in incidents:
+                incident_table.record_sighting(connection, incident, ["slack"])
+        for _ in range(2):
+            _send(inbox)
+            inbox.let_time_pass()
+        assert len(accepted) == (1 if count > STORM else count - 1)
+        with incident_table.connected(inbox.dsn) as connection:
+            [failing] = failing_channels(connection, inbox.channels())
+            assert failing.facts == {"Error": "slack refuses the message: 400 invalid_blocks"}
+            assert inbox.query("select count(*) from ops.deliveries where sent_at is null") == [
+                (1,)
+            ]
+            incident_table.close_incident(connection, incidents[0].fingerprint)
+            assert failing_channels(connection, inbox.channels()) == []
+
+
+def test_a_pause_that_a_channel_asks_for_holds_for_every_message(inbox: Inbox) -> None:
+    inbox.switch(status=429, retry_after=120)
+    for incident in _DAYS[:5]:
+        _report(inbox, incident)
+    _send(inbox)
+    posts = [request for request in inbox.slack_server.requests if request.method == "POST"]
+    assert len(posts) == 1
+    assert len(inbox.mail()) == 5
+    inbox.switch()
+    inbox.let_time_pass()
+    _send(inbox)
+    assert len(inbox.slack()) == 5
+
+
+class _Strict(MailKeeper):
+    """Refuses a text with the word poison."""
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if b"poison" in bytes(envelope.content or b""):
+            return "554 no"
+        return await super().handle_DATA(server, session, envelope)
+
+
+@pytest.fixture
+def strict_mail(inbox: Inbox) -> Iterator[dict[str, int]]:
+    """Replace the mail server, and send to two addresses. Yield the codes of refused addresses."""
+    refused: dict[str, int] = {}
+
+    async def receive(*arguments: Any) -> str:
+        _, _, envelope, address, _ = arguments[-5:]
+        if address in refused:
+            return f"{refused[address]} no"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    port = free_port()
+    keeper = type("Keeper", (_Strict,), {"handle_RCPT": receive})(inbox.folder)
+    server = Controller(keeper, hostname="127.0.0.1", port=port)
+    server.start()
+    extra = {"disable_ssl": True, "disable_tls": True, "from_email": "p@example.com"}
+    inbox.connection("SMTP_DEFAULT", host="127.0.0.1", port=port, extra=extra)
+    inbox.monkeypatch.setenv("PIPELINE_ALERT_EMAIL", "on-call@example.com, second@example.com")
+    yield refused
+    server.stop()
+
+
+@pytest.mark.parametrize("code", [451, 550])
+def test_an_address_that_is_refused_gets_its_message_later_and_the_other_one_gets_it_once(
+    inbox: Inbox, strict_mail: dict[str, int], code: int
+) -> None:
+    strict_mail["second@example.com"] = code
+    _report(inbox)
+    assert [mail["to"] for mail in mails(inbox.folder)] == [["on-call@example.com"]]
+    inbox.let_time_pass()
+    _send(inbox)
+    with incident_table.connected(inbox.dsn) as connection:
+        [failing] = failing_channels(connection, inbox.channels())
+    assert failing.subject == "mail:second@example.com"
+    assert failing.facts == {"Error": f"mail: the server answers {code} to the address"}
+
+    strict_mail.clear()
+    inbox.let_time_pass()
+    _send(inbox)
+    assert [mail["to"] for mail in mails(inbox.folder)] == [
+        ["on-call@example.com"],
+        ["second@example.com"],
+    ]
+
+
+def test_a_mail_whose_text_is_refused_steps_aside(
+    inbox: Inbox, strict_mail: dict[str, int]
+) -> None:
+    assert strict_mail == {}
+    _report(inbox, Incident(Kind.DAY_LATE, "poison"))
+    _report(inbox, _FIRST)
+    assert ["ingest_posts" in subject for subject in inbox.mail()] == [True, True]
+    with incident_table.connected(inbox.dsn) as connection:
+        failing = failing_channels(connection, inbox.channels())
+    assert {one.facts["Error"] for one in failing} == {"mail: the server answers 554 to the text"}

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize(
-    ("addressees", "names"), [("a@example.com", ["slack", "mail"]), ("", ["slack"])]
+    ("addressees", "names"), [("a@example.com", ["slack", "mail:a@example.com"]), ("", ["slack"])]
 )
 def test_the_channels_are_those_of_airflows_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, addressees: str, names: list[str]
