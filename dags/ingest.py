@@ -16,13 +16,14 @@ scripts.extract <source> --day <day>``.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, dag, task
 
 from dags.common.assets import raw_asset
 from dags.common.defaults import DEPLOYMENT, day_of, defaults_of
+from dags.common.parameters import check_conf
 from sources import SOURCES, Source
 
 
@@ -50,12 +51,14 @@ def ingest_dag(source: Source) -> DAG:
     def ingest() -> None:
         @task(outlets=[raw])
         def land(
-            params: Any = None, dag_run: Any = None, outlet_events: Any = None
+            params: Any = None, dag_run: Any = None, dag: Any = None, outlet_events: Any = None
         ) -> dict[str, Any]:
             from dags.common.connections import api_endpoint, landing_store, run_settings
             from scripts.extract.extract import extract
+            from scripts.landing.keys import parse_day
 
-            day = date.fromisoformat(params["day"]) if params["day"] else day_of(dag_run)
+            check_conf(dag_run, dag)
+            day = parse_day(params["day"]) if params["day"] else day_of(dag_run)
             store = landing_store(DEPLOYMENT.ingest_aws_conn_id)
             landed = extract(source, day, api_endpoint(source.api), store, run_settings())
             outlet_events[raw].extra.update(landed.facts())

@@ -42,7 +42,10 @@ from dags.common.load_operator import LoadPending
             type="array",
             items={"type": "string", "format": "date"},
             description="days to load again (YYYY-MM-DD), of every source. Empty: pending work",
-        )
+        ),
+        "day": Param(
+            None, type=["null", "string"], format="date", description="the same, for one day"
+        ),
     },
     **DAG_DEFAULTS,
 )

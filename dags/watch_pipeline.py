@@ -27,6 +27,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.common.assets import LANDING_SWEEP
 from dags.common.defaults import DAG_DEFAULTS, DEPLOYMENT
+from dags.common.parameters import check_conf
 
 _log = logging.getLogger(__name__)
 
@@ -43,13 +44,20 @@ def watch_pipeline() -> None:
     """Wire the steps."""
 
     @task(outlets=[LANDING_SWEEP], execution_timeout=timedelta(minutes=5))
-    def look(ti: Any = None, outlet_events: Any = None, asset_state_store: Any = None) -> None:
+    def look(
+        ti: Any = None,
+        dag_run: Any = None,
+        dag: Any = None,
+        outlet_events: Any = None,
+        asset_state_store: Any = None,
+    ) -> None:
         from callbacks import report_pipeline_state
         from dags.common.connections import landing_store, run_settings, warehouse_dsn
         from scripts.errors import UnavailableError
         from scripts.reconcile.unknown_objects import claim_unreported
         from scripts.reconcile.watch import PipelineState, watch
 
+        check_conf(dag_run, dag)
         state: PipelineState | UnavailableError
         try:
             state = watch(landing_store(), warehouse_dsn(), run_settings(), datetime.now(UTC))

@@ -86,6 +86,11 @@ class RunSettings(BaseModel):
     retention_days: int = Field(default=30, ge=0)
 
     @classmethod
+    def parse_text(cls, text: str | None) -> Self:
+        """Apply a JSON object to the defaults. No text changes nothing."""
+        return cls.parse(_json_object("Variable pipeline", {"Variable pipeline": text or ""}))
+
+    @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """Apply `values` to the defaults. Raises ConfigurationError that names each wrong one."""
         try:

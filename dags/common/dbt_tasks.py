@@ -65,7 +65,7 @@ def prepare_dbt(_context: Any) -> None:
 
 
 # A manual run without days builds and tests the marts from every load again.
-_REBUILDS = "{{ dag_run.run_type == 'manual' and not params.days }}"
+_REBUILDS = "{{ dag_run.run_type == 'manual' and not params.days and not params.day }}"
 _OPERATOR_ARGS: dict[str, Any] = {
     "append_env": True,
     "execution_timeout": timedelta(minutes=30),

@@ -8,13 +8,14 @@ from typing import Any
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from callbacks import alert_recovery, alert_run_failure, alert_task_failure
+from scripts.landing.keys import checked_day
 from scripts.settings import deployment
 
 DEPLOYMENT = deployment()
 
 DAG_DEFAULTS: dict[str, Any] = {
-    # Far back and constant: a run for a day before the start date succeeds without any task.
-    "start_date": datetime(2020, 1, 1, tzinfo=UTC),
+    # Constant, and before any day: a run for a day before the start date has no task and succeeds.
+    "start_date": datetime(2, 1, 1, tzinfo=UTC),
     "catchup": False,
     "on_failure_callback": alert_run_failure,
     "on_success_callback": alert_recovery,
@@ -47,6 +48,10 @@ def defaults_of(owner: str | None) -> dict[str, Any]:
 
 
 def day_of(dag_run: Any) -> date:
-    """Return the day of a run: of its logical date or, without one, of its creation."""
+    """Return the day of a run: of its logical date or, without one, of its creation.
+
+    Raises:
+        InvalidInputError: it is no possible day.
+    """
     moment: datetime = dag_run.logical_date or dag_run.run_after
-    return moment.astimezone(UTC).date()
+    return checked_day(moment.astimezone(UTC).date())

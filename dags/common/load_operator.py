@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralTimeout
 
+from dags.common.parameters import check_conf, named_days
 from scripts.errors import InvalidInputError, NotLandedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ class LoadPending(BaseOperator):
 
         if event and event["status"] == "error":
             raise UnavailableError(f"waiting for a named day failed: {event['message']}")
+        check_conf(context["dag_run"], context["dag"])
         is_manual = context["dag_run"].run_type == "manual"
-        days = context["params"]["days"]
+        days = named_days(context["params"])
         try:
             work = plan_work(store, dsn, settings, days=days, is_full_sweep=is_manual)
         except NotLandedError as error:
@@ -87,7 +89,7 @@ class LoadPending(BaseOperator):
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
-            days = ", ".join(context["params"]["days"])
+            days = ", ".join(named_days(context["params"]))
             minutes = run_settings().landing_wait_minutes
             raise InvalidInputError(
                 f"waited {minutes:g} minutes, but not every day of {days} has landed. "

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from scripts.errors import InvalidInputError
 
 RAW = "raw/"
-FIRST_DAY = date.min  # of a sweep over everything that has landed
+FIRST_DAY = date(1970, 1, 1)  # no day is earlier, and none is later than tomorrow
 _RAW_KEY = re.compile(r"raw/(?P<source>[a-z][a-z0-9_]*)/(?P<day>\d{4}-\d{2}-\d{2})\.json")
 
 
@@ -23,22 +23,37 @@ def raw_key(source: str, day: date) -> str:
 
 
 def parse_raw_key(key: str) -> tuple[str, date] | None:
-    """Return (source, day) of a key that `raw_key` could have made, or None for another key."""
+    """Return (source, day) of the key of a possible day, or None for another key."""
     match = _RAW_KEY.fullmatch(key)
     if match is None:
         return None
     try:
-        return match["source"], date.fromisoformat(match["day"])
+        day = date.fromisoformat(match["day"])
     except ValueError:  # 2026-02-30: not a day
         return None
+    return (match["source"], day) if _is_possible(day) else None
 
 
 def parse_day(text: str) -> date:
     """Read a day written as YYYY-MM-DD. Raises InvalidInputError that shows the text."""
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         with suppress(ValueError):
-            return date.fromisoformat(text)
+            return checked_day(date.fromisoformat(text))
     raise InvalidInputError(f"expected a day as YYYY-MM-DD, got {text[:40]!r}")
+
+
+def checked_day(day: date) -> date:
+    """Return a day, or raise InvalidInputError if it is before `FIRST_DAY` or after tomorrow.
+
+    The latest day of a source is what it is now. So a day that has not come would hide all others.
+    """
+    if not _is_possible(day):
+        raise InvalidInputError(f"expected a day from {FIRST_DAY} to tomorrow, got {day}")
+    return day
+
+
+def _is_possible(day: date) -> bool:
+    return FIRST_DAY <= day <= today() + timedelta(days=1)
 
 
 def today(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> date:

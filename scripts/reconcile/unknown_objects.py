@@ -3,9 +3,9 @@
 They are not touched: one may be a note, or a day under a source name that is not declared.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from scripts.landing.keys import RAW, raw_prefix
+from scripts.landing.keys import FIRST_DAY, RAW, raw_key, raw_prefix
 from scripts.landing.store import Store
 from scripts.warehouse.connection import connect, plain_errors
 from sources import SOURCES
@@ -15,6 +15,18 @@ def find_undeclared(store: Store) -> list[str]:
     """Return what is beside the declared sources, a folder as one entry, with a single request."""
     declared = {raw_prefix(name) for name in SOURCES}
     return [name for name in store.children(RAW) if name not in declared]
+
+
+def find_impossible_days(store: Store) -> list[str]:
+    """Return the keys that sort before those of the first possible day, where no survey looks."""
+    return [key for name in SOURCES for key in _before(store, name, raw_key(name, FIRST_DAY))]
+
+
+def _before(store: Store, source: str, first: str) -> Iterator[str]:
+    for info in store.list(raw_prefix(source)):
+        if info.key >= first:
+            return
+        yield info.key
 
 
 def claim_unreported(dsn: str, keys: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from scripts.landing.store import Store
 from scripts.reconcile.freshness import late_days
 from scripts.reconcile.pending import survey_landing
-from scripts.reconcile.unknown_objects import find_undeclared
+from scripts.reconcile.unknown_objects import find_impossible_days, find_undeclared
 from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.ledger import last_published_at
@@ -56,12 +56,13 @@ def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> Pipel
     with plain_errors():
         survey = survey_landing(store, dsn, today - timedelta(days=settings.lookback_days))
         parked, published_at = _ledger(dsn)
+    unknown = [*survey.unknown, *find_impossible_days(store), *find_undeclared(store)]
     return PipelineState(
         late=[_name(*day) for day in late_days(survey.landed, settings, now)],
         waiting=[_name(*day) for day in survey.waiting],
         unpublished=survey.unpublished,
         parked={_name(source, day): reason for source, day, reason in parked},
-        unknown=[*survey.unknown, *find_undeclared(store)],
+        unknown=list(dict.fromkeys(unknown)),
         marts_age_seconds=(now - published_at).total_seconds() if published_at else None,
     )
 

@@ -27,7 +27,10 @@ final as (
         {% if flags.FULL_REFRESH %} false {% else %} published_at is not null {% endif %}
             as is_published
     from loads
-    where is_current
+    where
+        is_current
+        -- A day that has not come would hide the latest one.
+        and day <= current_date + 1
 )
 
 select * from final

@@ -38,10 +38,5 @@ def _page_config(_minute: int) -> PageConfig:
         raise ConfigurationError(
             f"Airflow connection {CONNECTION} (type postgres, role reader) is not set: set it"
         ) from None
-    try:
-        values = Variable.get("pipeline", default_var={}, deserialize_json=True)
-    except ValueError:
-        raise ConfigurationError(
-            "Airflow variable pipeline is not a JSON object: correct it"
-        ) from None
-    return PageConfig(dsn_of(connection), RunSettings.parse(values))
+    text = Variable.get("pipeline", default_var=None)
+    return PageConfig(dsn_of(connection), RunSettings.parse_text(text))

@@ -264,7 +264,7 @@ class _Strict(MailKeeper):
     """Refuses a text with the word poison."""
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        if b"poison" in bytes(envelope.content or b""):
+        if "poison" in str(envelope.content):
             return "554 no"
         return await super().handle_DATA(server, session, envelope)
 

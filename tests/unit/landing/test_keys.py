@@ -7,13 +7,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.errors import InvalidInputError
-from scripts.landing.keys import parse_day, parse_raw_key, raw_key, raw_prefix, today
+from scripts.landing.keys import (
+    FIRST_DAY,
+    checked_day,
+    parse_day,
+    parse_raw_key,
+    raw_key,
+    raw_prefix,
+    today,
+)
 
 pytestmark = pytest.mark.unit
+_DAYS = st.dates(FIRST_DAY, today() + timedelta(days=1))
+_IMPOSSIBLE = [
+    date.min,
+    date(1969, 12, 31),
+    today() + timedelta(days=2),
+    date(2062, 1, 31),
+    date.max,
+]
 _sources = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 
 
-@given(_sources, st.dates())
+@given(_sources, _DAYS)
 def test_a_key_is_read_back_as_what_it_was_made_of(source: str, day: date) -> None:
     key = raw_key(source, day)
     assert parse_raw_key(key) == (source, day)
@@ -49,7 +65,7 @@ def test_the_key_of_an_unknown_object_is_none(key: str) -> None:
     assert parse_raw_key(key) is None
 
 
-@given(st.dates())
+@given(_DAYS)
 def test_a_day_is_read_as_it_is_written(day: date) -> None:
     assert parse_day(day.isoformat()) == day
 
@@ -65,3 +81,17 @@ def test_a_day_begins_at_midnight_utc() -> None:
     east = timezone(timedelta(hours=14))
     assert today(lambda: datetime(2026, 1, 2, 3, 0, tzinfo=east)) == date(2026, 1, 1)
     assert today(lambda: datetime(2026, 1, 1, 23, 59, 59, tzinfo=UTC)) == date(2026, 1, 1)
+
+
+@pytest.mark.parametrize("day", _IMPOSSIBLE)
+def test_a_day_that_cannot_be_is_refused_wherever_a_day_comes_in(day: date) -> None:
+    assert parse_raw_key(raw_key("posts", day)) is None
+    with pytest.raises(InvalidInputError, match="from 1970-01-01 to tomorrow"):
+        parse_day(day.isoformat())
+    with pytest.raises(InvalidInputError, match="from 1970-01-01 to tomorrow"):
+        checked_day(day)
+
+
+def test_tomorrow_is_a_day_because_a_producer_may_live_in_the_east() -> None:
+    tomorrow = today() + timedelta(days=1)
+    assert parse_raw_key(raw_key("posts", tomorrow)) == ("posts", tomorrow)

@@ -4,6 +4,10 @@ set local lock_timeout = '10s';
 set local role loader;
 alter table ops.deliveries add column channel_paused_until timestamptz;
 
+-- A day that no run accepts any more is withdrawn. Its object is reported as unknown.
+update ops.loads set is_current = false
+where is_current and day not between '1970-01-01' and current_date + 1;
+
 -- The old name of a mart no longer depends on columns that the mart loses.
 set local role transformer;
 do $$ begin

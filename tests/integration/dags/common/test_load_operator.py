@@ -63,8 +63,9 @@ def _context(run_type: str = "asset_triggered", days: tuple[date, ...] = ()) -> 
     """Return a run's context. The event that triggered the run names only today's object."""
     event = SimpleNamespace(extra={"day": _TODAY.isoformat(), "key": raw_key("posts", _TODAY)})
     return {
-        "dag_run": SimpleNamespace(run_type=run_type),
-        "params": {"days": [day.isoformat() for day in days]},
+        "dag": SimpleNamespace(dag_id="transform_posts", params={"days": [], "day": None}),
+        "dag_run": SimpleNamespace(run_type=run_type, conf={}),
+        "params": {"days": [day.isoformat() for day in days], "day": None},
         "triggering_asset_events": {Asset("raw_posts"): [event]},
     }
 

@@ -31,7 +31,7 @@ def test_a_dag_has_owner_tags_docs_and_a_fixed_start(dags: dict[str, DAG], dag_i
     assert "**Rerun**" in str(dag.doc_md)
     assert "**Triage**" in str(dag.doc_md)
     assert dag.start_date is not None
-    assert (dag.start_date.isoformat(), dag.catchup) == ("2020-01-01T00:00:00+00:00", False)
+    assert (dag.start_date.isoformat(), dag.catchup) == ("0002-01-01T00:00:00+00:00", False)
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)

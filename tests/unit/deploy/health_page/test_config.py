@@ -71,7 +71,7 @@ def test_a_missing_connection_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "named"), [("late_days=5", "variable pipeline"), ('{"late_day": 5}', "late_day")]
+    ("variable", "named"), [("late_days=5", "Variable pipeline"), ('{"late_day": 5}', "late_day")]
 )
 def test_a_wrong_variable_is_named(
     monkeypatch: pytest.MonkeyPatch, variable: str, named: str

@@ -1,0 +1,101 @@
+"""What no run may take for an order or for data: it fails with a reason, and the marts stay."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.sinks import slack_messages
+from tests.stack import LocalStack, now, wait_for
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.thorough,
+    pytest.mark.timeout(600),
+    pytest.mark.usefixtures("one_dbt_task"),
+]
+
+_LATEST = "select max(last_seen_day)::text, count(*) from marts.fct_posts where not is_deleted"
+_FUTURE = "raw/posts/2062-01-31.json"
+
+
+@pytest.fixture
+def future_object(stack: LocalStack) -> Iterator[None]:
+    """An object of another producer, for a day that has not come."""
+    bucket = stack.known["bucket"]
+    record = {"userId": 1, "id": 1, "title": "from the future", "body": "b"}
+    stack.s3().put_object(Bucket=bucket, Key=_FUTURE, Body=json.dumps([record]))
+    yield
+    stack.s3().delete_object(Bucket=bucket, Key=_FUTURE)
+
+
+def _is_reported(stack: LocalStack, text: str) -> bool:
+    """Wait for an alert that holds a text."""
+    return bool(
+        wait_for(
+            lambda: [m for m in slack_messages(stack.folder / "inbox") if text in json.dumps(m)],
+            bool,
+            90,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "conf", "says"),
+    [
+        ("ingest_posts", {"day": "2062-01-31"}, "expected a day from 1970-01-01 to tomorrow"),
+        ("ingest_posts", {"day": "0001-01-01"}, "expected a day from 1970-01-01 to tomorrow"),
+        ("ingest_posts", {"days": ["2026-01-31"]}, "no parameter days. Its parameters: day"),
+        ("transform_posts", {"date": "2026-01-31"}, "no parameter date. Its parameters: day, days"),
+        ("transform_posts", {"days": ["9999-12-31"]}, "expected a day from 1970-01-01 to tomorrow"),
+    ],
+)
+def test_an_order_that_cannot_be_meant_fails_and_changes_nothing(
+    stack: LocalStack, dag_id: str, conf: dict[str, Any], says: str
+) -> None:
+    before = stack.marts(_LATEST)
+    assert stack.run_by_hand(dag_id, conf)[1] == "failed"
+    assert _is_reported(stack, says)
+    assert stack.marts(_LATEST) == before
+
+
+@pytest.mark.parametrize("moment", ["1969-12-31T00:00:00+00:00", "0002-06-01T00:00:00+00:00"])
+def test_a_run_for_a_moment_before_any_day_is_never_green_without_a_task(
+    stack: LocalStack, moment: str
+) -> None:
+    since = now()
+    done = stack.command("airflow", "dags", "trigger", "ingest_posts", "--logical-date", moment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    run_id, state = stack.newest_by_hand("ingest_posts", since)
+    assert state == "failed"
+    assert stack.task_states("ingest_posts", run_id) == {"land": "failed"}
+
+
+@pytest.mark.usefixtures("future_object")
+def test_a_day_that_has_not_come_does_not_hide_the_latest_one(stack: LocalStack) -> None:
+    before = stack.marts(_LATEST)
+    today = now().date().isoformat()
+    stack.switch(edited={3: {"title": "edited after the future"}})
+    since = now()
+    assert stack.run_by_hand("ingest_posts", {"day": today})[1] == "success"
+    stack.transforms_settled(since)
+    stack.switch()
+    [(latest, count)] = stack.marts(_LATEST)
+    assert (latest, count) == (today, before[0][1])
+    titles = "select title from marts.fct_posts where post_id = 3"
+    assert stack.marts(titles) == [("edited after the future",)]
+    assert stack.query("select count(*) from ops.loads where day > current_date + 1") == [(0,)]
+    known = "select key from ops.unknown_objects"
+    assert wait_for(lambda: stack.query(known), lambda rows: (_FUTURE,) in rows, 90)
+
+
+def test_settings_that_cannot_be_read_stop_every_run_and_are_reported(stack: LocalStack) -> None:
+    before = stack.settings["AIRFLOW_VAR_PIPELINE"]
+    stack.restart_airflow(AIRFLOW_VAR_PIPELINE='{"max_pages": 3,}')
+    try:
+        assert stack.run_by_hand("ingest_posts", {"day": "2026-02-20"})[1] == "failed"
+        assert _is_reported(stack, "Variable pipeline is not a JSON object")
+    finally:
+        stack.restart_airflow(AIRFLOW_VAR_PIPELINE=before)
+    assert stack.run_by_hand("ingest_posts", {"day": "2026-02-20"})[1] == "success"
