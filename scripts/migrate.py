@@ -4,7 +4,9 @@ The revisions in ``scripts/warehouse/migrations`` are plain SQL. The raw table a
 declared source are derived from its declaration, so a new source needs no revision.
 """
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import typer
@@ -19,7 +21,7 @@ from scripts.cli import run_cli
 from scripts.errors import ConfigurationError
 from scripts.load.raw_tables import ensure_raw
 from scripts.settings import admin_dsn_from_env, role_passwords_from_env
-from scripts.warehouse.connection import connect, plain_errors
+from scripts.warehouse.connection import ENCODING, connect, plain_errors
 from sources import SOURCES
 
 _MIGRATIONS = Path(__file__).parent / "warehouse" / "migrations"
@@ -33,10 +35,12 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
         passwords: login passwords by role name. A role that is not named keeps its password.
 
     Raises:
-        ConfigurationError: a raw table cannot be adapted to its changed contract.
+        ConfigurationError: a raw table cannot be adapted to its changed contract, or the database
+            cannot store every text.
         UnavailableError: the warehouse does not answer, or a table was locked for too long.
     """
     with connect(dsn) as connection, plain_errors():
+        _check_encoding(connection)
         connection.execute("create schema if not exists ops")
     _upgrade(dsn)
     refused = []
@@ -55,11 +59,22 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
         raise ConfigurationError("; ".join(refused))
 
 
+def _check_encoding(connection: psycopg.Connection[Any]) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise ConfigurationError(
+            f"the database {connection.info.dbname} has the encoding {encoding}, which changes"
+            " texts. Create it with encoding UTF8"
+        )
+
+
 def _upgrade(dsn: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool
+        "postgresql+psycopg://",
+        creator=partial(psycopg.connect, dsn, client_encoding=ENCODING),
+        poolclass=NullPool,
     )
     with plain_errors():
         try:

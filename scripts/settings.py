@@ -225,6 +225,7 @@ def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[s
         **environ,
         **{f"DBT_{name.upper()}": parts[name] for name in names},
         **{f"PG{name.upper()}": value for name, value in parts.items() if name[:3] == "ssl"},
+        "PGCLIENTENCODING": "UTF8",
     }
 
 

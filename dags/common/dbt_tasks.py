@@ -49,6 +49,7 @@ _ENV = {
     "DBT_WRITE_JSON": "false",  # no reader needs a task's manifest, and writing it is slow
     "DBT_CACHE_SELECTED_ONLY": "true",
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "PGCLIENTENCODING": "UTF8",  # whatever the environment or the role prefers
 }
 _until_exit = ExitStack()  # of the process of the task
 

@@ -9,12 +9,17 @@ import psycopg
 
 from scripts.errors import ConfigurationError, InvalidDataError, UnavailableError
 
+# Our texts are UTF-8, whatever the environment, the role or the database prefers.
+ENCODING = "utf8"
+
 
 @contextmanager
 def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
     """Connect for the length of a block. UnavailableError names host, database and role."""
     try:
-        connection = psycopg.connect(dsn, **{"connect_timeout": 10, **options})
+        connection = psycopg.connect(
+            dsn, **{"connect_timeout": 10, **options, "client_encoding": ENCODING}
+        )
     except psycopg.OperationalError as error:
         place = psycopg.conninfo.conninfo_to_dict(dsn)
         where = f"{place.get('host')}:{place.get('port')}/{place.get('dbname')}"
