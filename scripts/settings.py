@@ -179,7 +179,8 @@ def api_of(connection: AirflowConnection, name: str, base_url: str = "") -> Endp
         )
     url = (host if "://" in host else f"{schema}://{host}") if host else base_url
     if host and connection.port:
-        url = f"{url.rstrip('/')}:{connection.port}"
+        place, slash, path = url.partition("://")[2].partition("/")
+        url = f"{url.partition('://')[0]}://{place}:{connection.port}{slash}{path}"
     given = connection.extra_dejson.get("headers") or {}
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"connection {name}: headers in its extra are not a JSON object")

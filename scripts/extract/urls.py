@@ -59,17 +59,32 @@ def with_params(url: str, params: Mapping[str, str | int]) -> str:
 
 
 def followed(url: str, reference: str) -> str:
-    """Return where a link or redirect at `url` leads. Raises InvalidDataError for another host."""
+    """Return where a link or redirect at `url` leads. Raises InvalidDataError for another host.
+
+    An API behind a proxy that ends TLS may write http into its links. They are followed with https.
+    """
     try:
-        target = urldefrag(urljoin(url, reference)).url
+        target = _secured(url, urldefrag(urljoin(url, reference)).url)
         is_same = _origin(target) == _origin(url) and "@" not in urlsplit(target).netloc
+        where = "{}://{}:{}".format(*_origin(target))
     except ValueError:
-        is_same = False
+        is_same, where = False, "no usable address"
     if not is_same:
         raise InvalidDataError(
-            "it leads to another scheme, host or port, to which our credentials must not go. "
-            "If the API has moved, set its base URL to the new address"
+            f"it leads to {where}, but our credentials must not leave "
+            f"{'{}://{}:{}'.format(*_origin(url))}. If the API has moved, set its base URL to the "
+            "new address"
         )
+    return target
+
+
+def _secured(url: str, target: str) -> str:
+    """Return an http target with https if it is that of an https URL in all else."""
+    ours, theirs = urlsplit(url), urlsplit(target)
+    port = _PORTS["https"] if theirs.port in (None, _PORTS["http"]) else theirs.port
+    is_ours = (theirs.hostname, port) == (ours.hostname, ours.port or _PORTS["https"])
+    if (ours.scheme, theirs.scheme) == ("https", "http") and is_ours and "@" not in theirs.netloc:
+        return urlunsplit(theirs._replace(scheme="https", netloc=ours.netloc))
     return target
 
 

@@ -1,5 +1,6 @@
 """The client of the object store. Invariant: an object is read and written whole or not at all."""
 
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 20
 # Give up on a silent host well before a task's own timeout.
 CLIENT_CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 5})
+_BASE64_LENGTH = 44  # of 32 bytes
 _SHA256 = "sha256"  # our metadata name. An ETag is not a content hash
 _DELETE_LIMIT = 1000  # of S3, per request
 
@@ -189,7 +191,15 @@ class Store:
 
 def _description(key: str, answer: Mapping[str, Any]) -> tuple[ObjectInfo, str | None, str | None]:
     info = ObjectInfo(key, answer["ETag"], answer["ContentLength"], answer["LastModified"])
-    return info, answer.get("VersionId"), answer["Metadata"].get(_SHA256)
+    return info, answer.get("VersionId"), _in_hex(answer["Metadata"].get(_SHA256))
+
+
+def _in_hex(digest: str | None) -> str | None:
+    """Return a sha256 in lower-case hex. Other producers write capitals, or base64 as S3 does."""
+    if digest and len(digest) == _BASE64_LENGTH:
+        with suppress(ValueError):
+            return b64decode(digest, validate=True).hex()
+    return digest and digest.strip().lower()
 
 
 def _headers(sha256: str) -> Any:

@@ -120,6 +120,8 @@ def test_a_declared_address_needs_no_connection_and_yields_to_one() -> None:
         ({"host": "api.example", "schema": "http", "port": 81}, "http://api.example:81"),
         ({"host": "http://api.example/"}, "http://api.example"),
         ({"host": "http://api.example", "port": 8080}, "http://api.example:8080"),
+        ({"host": "http://api.example/v1/x", "port": 8080}, "http://api.example:8080/v1/x"),
+        ({"host": "api.example/v1", "port": 8080}, "https://api.example:8080/v1"),
     ],
 )
 def test_an_http_connection_becomes_an_endpoint(parts: dict[str, Any], url: str) -> None:

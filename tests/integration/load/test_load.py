@@ -1,7 +1,8 @@
 """What the loader does with every possible content of an object, on real servers."""
 
 import json
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -288,6 +289,22 @@ def test_content_that_does_not_fit_its_sha256_is_parked(store: Store, warehouse:
         assert result.outcome == "parked"
         assert f"promises the sha256 {promised}" in str(result.reason)
     assert payloads(warehouse) == [post(7)]
+
+
+@pytest.mark.parametrize(
+    "write", [bytes.hex, lambda d: d.hex().upper(), lambda d: b64encode(d).decode()]
+)
+def test_a_sha256_may_be_written_in_capitals_or_base64(
+    store: Store, warehouse: Warehouse, write: Callable[[bytes], str]
+) -> None:
+    body = array([post(7)])
+    put(store, body, digest=write(sha256(body).digest()))
+    assert load_day(store, warehouse).outcome == "loaded"
+    other = sha256(b"other").digest()
+    put(store, array([post(8)]), digest=write(other))
+    result = load_day(store, warehouse)
+    assert result.outcome == "parked"
+    assert f"promises the sha256 {other.hex()}" in str(result.reason)
 
 
 def test_a_false_sha256_is_parked_also_where_the_content_is_that_of_the_current_load(

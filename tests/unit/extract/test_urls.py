@@ -44,6 +44,9 @@ def test_what_is_no_base_url_is_refused_without_repeating_it(base: str) -> None:
         ("https://h:443/x#part", "https://h:443/x"),
         ("//h/x", "https://h/x"),
         ("HTTPS://H/x", "HTTPS://H/x"),
+        ("http://h/v1/posts?_page=2", "https://h/v1/posts?_page=2"),  # behind a proxy that ends TLS
+        ("http://H:80/x", "https://h/x"),
+        ("http://h:443/x", "https://h/x"),
     ],
 )
 def test_a_reference_within_the_origin_is_followed(reference: str, target: str) -> None:
@@ -53,7 +56,7 @@ def test_a_reference_within_the_origin_is_followed(reference: str, target: str) 
 @pytest.mark.parametrize(
     "reference",
     [
-        "http://h/x",
+        "http://h:81/x",
         "https://h:444/x",
         "https://h.evil/x",
         "//evil/x",
@@ -65,10 +68,30 @@ def test_a_reference_within_the_origin_is_followed(reference: str, target: str) 
     ],
 )
 def test_a_reference_out_of_the_origin_is_refused(reference: str) -> None:
-    with pytest.raises(InvalidDataError, match="credentials must not go"):
+    with pytest.raises(InvalidDataError, match="credentials must not leave"):
         followed("https://h/v1/posts", reference)
 
 
 def test_what_is_shown_keeps_pages_and_hides_secrets() -> None:
     url = "https://me:pw@h:81/v1/posts?_page=2&api_key=s3cr3t&cursor=abc&_limit=5"
     assert shown(url) == "https://h:81/v1/posts?_page=2&api_key=***&cursor=***&_limit=5"
+
+
+def test_a_tls_proxy_on_its_own_port_is_kept() -> None:
+    assert followed("https://h:8443/a", "http://h:8443/b") == "https://h:8443/b"
+
+
+@pytest.mark.parametrize(
+    ("url", "reference", "named"),
+    [
+        ("https://h/a", "http://h:8080/b", "http://h:8080, but our credentials must not leave "),
+        ("https://h:8443/a", "http://h/b", "http://h:80, but .* must not leave https://h:8443"),
+        ("http://h/a", "https://h/b", "https://h:443, but .* must not leave http://h:80"),
+        ("https://h/a", "http://other/b", "http://other:80, "),
+        ("https://h/a", "http://me:pw@h/b", "http://h:80, "),
+    ],
+)
+def test_both_places_are_named_when_a_link_leaves(url: str, reference: str, named: str) -> None:
+    with pytest.raises(InvalidDataError, match=named) as caught:
+        followed(url, reference)
+    assert "pw" not in str(caught.value)
