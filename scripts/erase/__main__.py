@@ -12,7 +12,7 @@ from scripts.dbt import build_and_publish
 from scripts.erase.erase import erase_day, erase_record
 from scripts.erase.from_landing import RecordKey
 from scripts.errors import InvalidDataError, InvalidInputError
-from scripts.landing.keys import parse_day
+from scripts.landing.keys import parse_any_day
 from scripts.landing.store import Store
 
 
@@ -36,7 +36,7 @@ def main(
         wants = " ".join(f"--id <{name}>" for name in names)
         either = f"{wants}, or else " if wants else "(its records have no key) "
         raise InvalidInputError(f"to erase from {source}, give {either}--day YYYY-MM-DD")
-    on = parse_day(day) if day else None
+    on = parse_any_day(day) if day else None
     store = Store.of_session(boto3.Session(), settings.deployment().bucket())
     dsn, dbt_dsn = settings.warehouse_dsn_from_env(), settings.transformer_dsn_from_env()
     run_settings = settings.run_settings_from_env()

@@ -23,7 +23,7 @@ from datetime import date
 from scripts.erase.from_landing import RecordKey, Removal, remove_record, versions_of
 from scripts.erase.from_warehouse import delete_day, delete_record, marked_days
 from scripts.killpoints import reach
-from scripts.landing.keys import FIRST_DAY, parse_raw_key, raw_key, raw_prefix
+from scripts.landing.keys import FIRST_DAY, names_a_day, parse_raw_key, raw_key, raw_prefix
 from scripts.landing.store import Store
 from scripts.load.attempt import LoadResult
 from scripts.load.load import load, load_work, summary
@@ -81,7 +81,7 @@ def _remove_everywhere(
 ) -> dict[str, Removal]:
     """Remove the record from every object of its source. Return the removals by key."""
     found = store.versions(raw_prefix(wanted.source.name))
-    keys = sorted({version.key for version in found if parse_raw_key(version.key)})
+    keys = sorted({version.key for version in found if names_a_day(version.key)})
     removed = {}
     for number, key in enumerate(keys, 1):
         show(f"{number:,} of {len(keys):,} objects, {key}")

@@ -34,11 +34,21 @@ def parse_raw_key(key: str) -> tuple[str, date] | None:
     return (match["source"], day) if _is_possible(day) else None
 
 
+def names_a_day(key: str) -> bool:
+    """Return whether a key is written as `raw_key` writes it, even for an impossible day."""
+    return _RAW_KEY.fullmatch(key) is not None
+
+
 def parse_day(text: str) -> date:
-    """Read a day written as YYYY-MM-DD. Raises InvalidInputError that shows the text."""
+    """Read a possible day written as YYYY-MM-DD. Raises InvalidInputError that shows the text."""
+    return checked_day(parse_any_day(text))
+
+
+def parse_any_day(text: str) -> date:
+    """Read a day written as YYYY-MM-DD, also an impossible one, which only erasure may name."""
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         with suppress(ValueError):
-            return checked_day(date.fromisoformat(text))
+            return date.fromisoformat(text)
     raise InvalidInputError(f"expected a day as YYYY-MM-DD, got {text[:40]!r}")
 
 

@@ -12,7 +12,7 @@ from local.ministack import MiniStack
 from local.postgres import PostgresServer
 from scripts.erase.erase import erase_day, erase_record
 from scripts.erase.from_landing import RecordKey
-from scripts.landing.keys import FIRST_DAY, raw_key
+from scripts.landing.keys import FIRST_DAY, parse_any_day, raw_key
 from scripts.landing.store import Store
 from scripts.load.load import load
 from scripts.reconcile.pending import plan_work, survey_landing
@@ -307,3 +307,17 @@ def test_a_kill_while_versions_go_brings_no_older_one_to_light(
     assert [len(batch) for batch in batches] == [2, 1]
     assert batches[-1] == latest
     assert list(store.versions(KEY)) == []
+
+
+@pytest.mark.parametrize("day", ["2062-01-31", "0001-01-01"])
+def test_a_record_is_erased_from_the_object_of_a_day_that_cannot_be(
+    store: Store, warehouse: Warehouse, day: str
+) -> None:
+    """Such an object is never loaded, but it holds the record all the same."""
+    key = f"raw/posts/{day}.json"
+    put(store, array([post(7, title=MARK), post(8)]), key=key)
+    assert _erase(store, warehouse)["records"] == 1
+    assert traces(warehouse, store, MARK) == []
+    assert b'"id": 8' in (_body(store, key) or b"")
+    erase_day(POSTS, parse_any_day(day), store, warehouse.loader)
+    assert _body(store, key) is None
