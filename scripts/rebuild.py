@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated
 
-import boto3
 import typer
 
 from scripts import settings
@@ -79,7 +78,7 @@ def main(
     AIRFLOW_CONN_DBT_POSTGRES_CONN).
     """
     declared = source_named(source) if source else None
-    store = Store.of_session(boto3.Session(), settings.deployment().bucket())
+    store = Store.of_environment(settings.deployment().bucket())
     dsn, dbt_dsn = settings.warehouse_dsn_from_env(), settings.transformer_dsn_from_env()
     run_settings = settings.run_settings_from_env()
     if settings.has_admin_dsn() and not declared:

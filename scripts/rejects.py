@@ -4,7 +4,6 @@ import sys
 from datetime import date
 from typing import Annotated, Any
 
-import boto3
 import msgspec
 import typer
 from psycopg.rows import dict_row
@@ -94,7 +93,7 @@ def replay_day(
     day: Annotated[str, typer.Option(help="day as YYYY-MM-DD")],
 ) -> None:
     """Load one day's object again, with the records that satisfy the contract now."""
-    store = Store.of_session(boto3.Session(), settings.deployment().bucket())
+    store = Store.of_environment(settings.deployment().bucket())
     dsn, run_settings = settings.warehouse_dsn_from_env(), settings.run_settings_from_env()
     result = load(source_named(source), parse_day(day), store, dsn, run_settings, again=True)
     if result.outcome in ("absent", "parked"):

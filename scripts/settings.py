@@ -291,6 +291,11 @@ def optional_connection_from_env(
         raise ConfigurationError(f"{name}: {error}") from None
 
 
+def ca_bundle_from_env(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the file of trusted certificates that requests reads, or an empty text."""
+    return environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE") or ""
+
+
 def whole_environment() -> Mapping[str, str]:
     """Return this process's environment, for the code that must know every secret in it."""
     return os.environ

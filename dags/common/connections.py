@@ -74,10 +74,11 @@ def landing_store(aws_conn_id: str = "aws_default") -> Store:
     """Open the landing bucket with an AWS connection."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-    from scripts.landing.store import CLIENT_CONFIG, Store
+    from scripts.landing.store import CLIENT_CONFIG, Store, readable_settings
 
-    hook = S3Hook(aws_conn_id=aws_conn_id, config=CLIENT_CONFIG)
-    return Store(hook.get_conn(), deployment().bucket())
+    with readable_settings():
+        client = S3Hook(aws_conn_id=aws_conn_id, config=CLIENT_CONFIG).get_conn()
+    return Store(client, deployment().bucket())
 
 
 def api_endpoint(api: Api) -> Endpoint:

@@ -3,7 +3,6 @@
 import sys
 from typing import Annotated
 
-import boto3
 import typer
 
 from scripts import settings
@@ -37,7 +36,7 @@ def main(
         either = f"{wants}, or else " if wants else "(its records have no key) "
         raise InvalidInputError(f"to erase from {source}, give {either}--day YYYY-MM-DD")
     on = parse_any_day(day) if day else None
-    store = Store.of_session(boto3.Session(), settings.deployment().bucket())
+    store = Store.of_environment(settings.deployment().bucket())
     dsn, dbt_dsn = settings.warehouse_dsn_from_env(), settings.transformer_dsn_from_env()
     run_settings = settings.run_settings_from_env()
     unreadable: list[str] = []

@@ -19,6 +19,7 @@ from scripts.errors import InvalidDataError, UnavailableError
 from scripts.killpoints import reach
 from scripts.landing.json_array import MalformedRecord, read_records
 from scripts.landing.store import BLOCK_BYTES, ChangedError, ObjectVersion, OpenObject, Store
+from scripts.landing.temporary import temporary_space
 from sources import Source
 
 _ATTEMPTS = 5
@@ -144,7 +145,7 @@ def _rewrite(
     opened = store.open(version.key, version.version_id)
     if opened is None:
         raise ChangedError(f"a version of {version.key} was deleted")
-    with TemporaryFile() as kept:
+    with temporary_space(), TemporaryFile() as kept:
         left, removed = _copy_others(_records(opened, max_record_bytes), wanted, kept)
         if not (left or wanted.source.allows_empty):
             return removed, None
@@ -171,7 +172,7 @@ def _copy_others(records: Iterable[bytes], wanted: RecordKey, into: IO[bytes]) -
 
 def _records(opened: OpenObject, max_record_bytes: int) -> Iterator[bytes]:
     """Yield the bytes of each record, valid or not, from a temporary copy of the body."""
-    with TemporaryFile() as file:
+    with temporary_space(), TemporaryFile() as file:
         file.writelines(opened.blocks())
         file.write(b"\n")  # an empty file cannot be mapped
         file.flush()

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import boto3
 import typer
 
 from scripts.cli import progress, run_cli, source_named
@@ -25,7 +24,7 @@ def main(
     wanted, on = source_named(source), parse_day(day) if day else today()
     settings, bucket = run_settings_from_env(), deployment().bucket()
     endpoint = api_from_env(wanted.api)
-    store = Store.of_session(boto3.Session(), bucket)
+    store = Store.of_environment(bucket)
     with progress() as show:
 
         def watch(rows: int, size: int) -> None:

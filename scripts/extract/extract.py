@@ -18,6 +18,7 @@ from scripts.extract.record_array import RecordArray
 from scripts.killpoints import reach
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
+from scripts.landing.temporary import temporary_space
 from scripts.settings import Endpoint, RunSettings
 from sources import Source
 
@@ -69,7 +70,7 @@ def extract(
         UnavailableError: the API or the bucket did not answer as expected.
     """
     started, key = time.monotonic(), raw_key(source.name, day)
-    with SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+    with temporary_space(), SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         array = RecordArray(spool, settings.max_record_bytes)
         beginning = array.mark()
         try:

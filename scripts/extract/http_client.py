@@ -27,6 +27,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    LocationParseError,
     NewConnectionError,
     ReadTimeoutError,
 )
@@ -36,7 +37,7 @@ from scripts.extract.limits import Pace, is_limited, stated_limit
 from scripts.extract.request import Request
 from scripts.extract.signing import Login, signer_of
 from scripts.extract.urls import followed
-from scripts.settings import Endpoint, RunSettings
+from scripts.settings import Endpoint, RunSettings, ca_bundle_from_env
 from sources import Source
 
 _BLOCK_BYTES = 1 << 16
@@ -170,7 +171,9 @@ class Client:
             return self._session.request(
                 method, url, data=body, headers=headers, auth=auth, stream=True, timeout=timeout
             )
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
+            if words := _never_sent(error):
+                raise ConfigurationError(words) from None
             raise self._broken(error, "") from None
 
     def _post_form(self, url: str, form: str, login: Login) -> bytes:
@@ -251,6 +254,27 @@ def _redirected(request: Request, response: requests.Response) -> Request:
 
 def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
+
+
+def _never_sent(error: Exception) -> str | None:
+    """Return why no request can be sent with these settings, or None if the next one may be."""
+    match error:
+        case requests.exceptions.InvalidHeader() | UnicodeError():
+            return "a header or secret has a line break or a character that HTTP does not allow"
+        case requests.exceptions.InvalidURL() | LocationParseError():
+            return "its host name is not valid"
+    bundle = ca_bundle_from_env()
+    if bundle and ((error.args and "CA certificate bundle" in str(error)) or _is_no_bundle(error)):
+        return f"the CA bundle {bundle} (REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE) cannot be read"
+    return None
+
+
+def _is_no_bundle(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError) and error.reason == "NO_CERTIFICATE_OR_CRL_FOUND":
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _reason(error: BaseException | None, settings: RunSettings) -> str:

@@ -126,7 +126,7 @@ class _OAuth2(Signer):
 
 
 def _basic(request: Prepared, login: tuple[str, str]) -> Prepared:
-    HTTPBasicAuth(*login)(request)
+    HTTPBasicAuth(*(part.encode() for part in login))(request)  # RFC 7617: UTF-8
     return request
 
 

@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING, Any
 import boto3
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from scripts.errors import UnavailableError
+from scripts.errors import ConfigurationError, PipelineError, UnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -102,6 +102,16 @@ class Store:
         """Open the bucket with a boto3 session, which provides credentials, region and endpoint."""
         return cls(session.client("s3", config=CLIENT_CONFIG, **client_args), bucket)
 
+    @classmethod
+    def of_environment(cls, bucket: str) -> "Store":
+        """Open the bucket with the standard variables and files of AWS.
+
+        Raises:
+            ConfigurationError: they name an endpoint, a profile or a region that cannot be.
+        """
+        with readable_settings():
+            return cls.of_session(boto3.Session(), bucket)
+
     def list(self, prefix: str, *, start_after: str = "") -> Iterator[ObjectInfo]:
         """Yield every object under `prefix` in key order."""
         for page in self._pages("list_objects_v2", "list", prefix, StartAfter=start_after):
@@ -185,8 +195,19 @@ class Store:
             yield
         except (BotoCoreError, ClientError, Boto3Error) as error:
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-            kind = (by_code or {}).get(code, UnavailableError)
+            kind: type[PipelineError] = (by_code or {}).get(code, UnavailableError)
+            if isinstance(error, ParamValidationError):  # such as the name of the bucket
+                kind = ConfigurationError
             raise kind(f"{verb} s3://{self.bucket}/{key}: {error}") from error
+
+
+@contextmanager
+def readable_settings() -> Iterator[None]:
+    """Turn what boto3 says about its settings into a ConfigurationError."""
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(f"settings of AWS: {error}") from None
 
 
 def _description(key: str, answer: Mapping[str, Any]) -> tuple[ObjectInfo, str | None, str | None]:

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import boto3
 import typer
 from msgspec.structs import replace
 
@@ -22,7 +21,7 @@ def main(
     ] = None,
 ) -> None:
     """Load the landed objects of a source into the warehouse: one day, or all that is pending."""
-    store = Store.of_session(boto3.Session(), deployment().bucket())
+    store = Store.of_environment(deployment().bucket())
     dsn = warehouse_dsn_from_env()
     settings = run_settings_from_env()
     declared = source_named(source)

@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 
 from scripts.landing.json_array import HEAD_BYTES, Batch, MalformedRecord
+from scripts.landing.temporary import temporary_space
 from scripts.load.contract import Violation
 
 _IN_MEMORY = 1024**2
@@ -103,5 +104,5 @@ class Quarantine:
 @contextmanager
 def quarantine() -> Iterator[Quarantine]:
     """Yield a quarantine in a temporary file, which is deleted after the block."""
-    with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+    with temporary_space(), SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
         yield Quarantine(spool)

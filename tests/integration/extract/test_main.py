@@ -1,5 +1,6 @@
 """`python -m scripts.extract`: output, exit status, and errors without secrets."""
 
+import base64
 import json
 import os
 import subprocess
@@ -19,10 +20,16 @@ from scripts.landing.store import Store
 pytestmark = pytest.mark.integration
 Api = SwitchableServer[ApiSwitches]
 SECRET = "s3cr3t-of-the-test"
+_PASSWORD = "p\nw"
 
 
 def run(
-    api_url: str, store: Store, ministack: MiniStack, *arguments: str, **settings: Any
+    api_url: str,
+    store: Store,
+    ministack: MiniStack,
+    *arguments: str,
+    environ: Any = None,
+    **settings: Any,
 ) -> subprocess.CompletedProcess[str]:
     fast = {"http_backoff": 0.01, "http_retries": 1, "total_timeout": 20, **settings}
     env = {
@@ -35,6 +42,7 @@ def run(
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AIRFLOW_VAR_PIPELINE": json.dumps(fast),
+        **(environ or {}),
     }
     return subprocess.run(
         [sys.executable, "-m", "scripts.extract", *arguments],
@@ -113,3 +121,45 @@ def test_bad_input_is_status_2_and_one_line(
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert says in done.stderr
     assert not list(store.list(""))
+
+
+def _connection(**parts: Any) -> dict[str, str]:
+    text = json.dumps({"conn_type": "http", "host": "http://127.0.0.1:1", **parts})
+    return {"AIRFLOW_CONN_POSTS_API": text, "POSTS_API_URL": ""}
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        (_connection(extra={"headers": {"X-Key": f"{SECRET}\n"}}), "a header or secret has a line"),
+        (_connection(extra={"headers": {"X-Key": f"{SECRET}€"}}), "that HTTP does not allow"),
+        ({"POSTS_API_URL": "http://exa mple.com"}, "its host name is not valid"),
+        ({"POSTS_API_URL": "http://.example.com"}, "its host name is not valid"),
+        ({"POSTS_API_URL": f"http://{'a' * 70}.com"}, "its host name is not valid"),
+        (
+            {"POSTS_API_URL": "https://127.0.0.1:1", "REQUESTS_CA_BUNDLE": "/no/such.pem"},
+            "the CA bundle /no/such.pem",
+        ),
+        ({"AWS_ENDPOINT_URL": "localhost:4566"}, "settings of AWS: Invalid endpoint"),
+        ({"AWS_PROFILE": "absent"}, "settings of AWS: The config profile (absent)"),
+        ({"LANDING_BUCKET": "a b"}, 'Invalid bucket name "a b"'),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_setting_that_can_never_work_is_one_line_and_is_not_tried_again(
+    api: Api, store: Store, ministack: MiniStack, environ: dict[str, str], says: str
+) -> None:
+    done = run(api.url, store, ministack, "posts", environ=environ)
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "tries" not in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_login_may_have_any_character(api: Api, store: Store, ministack: MiniStack) -> None:
+    environ = _connection(host=api.url, login="ü€", password=_PASSWORD)
+    done = run(api.url, store, ministack, "posts", environ=environ)
+    assert done.returncode == 0, done.stderr
+    sent = base64.b64decode(api.requests[-1].headers["authorization"].removeprefix("Basic "))
+    assert sent.decode() == f"ü€:{_PASSWORD}"
