@@ -24,6 +24,7 @@ from scripts.source.first_page import FirstPage, look
 from scripts.source.remove import planned_removal
 from sources import SOURCES
 from sources.declaration.api import check_name
+from sources.declaration.discover import discover
 from sources.declaration.paths import shown_path
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
@@ -82,6 +83,9 @@ def add(
         typer.confirm("Write the files?", abort=True)
     for path in write_files(draft):
         typer.echo(f"wrote          {path.relative_to(ROOT)}")
+    problems = discover("sources", ROOT / "sources").problems
+    if problem := problems.get(f"sources/{name}.py"):
+        raise InvalidDataError(f"{problem}. Edit the file: the rest of it may be right")
     typer.echo("next: read the files, then `make run`")
 
 

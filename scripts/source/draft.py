@@ -15,6 +15,7 @@ from scripts.extract.pages import fetch_pages
 from scripts.landing.json_array import Batch
 from scripts.settings import Endpoint, RunSettings
 from scripts.source.guess import SINGLE, first_facts, proven, tried, written
+from scripts.source.infer import TAKEN
 from scripts.source.survey import Record, proposed_key, survey, total_place
 from sources import Source
 from sources.declaration import Api, api_key, bearer, http_basic
@@ -107,7 +108,12 @@ def _with_records(
     except msgspec.MsgspecError:
         kind: Format = "csv" if "csv" in content_type or not body.startswith(b"{") else "ndjson"
         source = replace(bare, format=kind)
-        return source, _lines(source, body), []
+        records = [] if body.lstrip().startswith(b"<") else _lines(source, body)
+        if not records:
+            raise InvalidDataError(
+                f"{bare.path}: expected records as JSON, NDJSON or CSV, got {body[:40]!r}"
+            ) from None
+        return source, records, []
     if not found:
         raise InvalidDataError(f"{bare.path}: no array of objects, and no object, in the answer")
     best, *others = found
@@ -115,6 +121,11 @@ def _with_records(
     notes = [f"another array: {shown_path(other.selector)}" for other in others]
     if best.is_single_record:
         notes.append("no array of objects: the answer itself is taken as one record")
+        notes += [
+            f"{name!r} is an empty list: if the records belong there, name a URL that has some"
+            for name, value in best.records[0].items()
+            if value == []
+        ]
     return source, best.records, notes
 
 
@@ -153,4 +164,5 @@ def _propose_pages(draft: Draft, endpoint: Endpoint, day: date, settings: RunSet
 def class_name(name: str) -> str:
     """Return the name of the contract's class: Order for ``orders``."""
     words = "".join(word.capitalize() for word in re.split("_+", name))
-    return words.removesuffix("s") if not words.endswith("ss") else words
+    singular = words.removesuffix("s") if not words.endswith("ss") else words
+    return f"{singular}Record" if singular in TAKEN else singular

@@ -2,9 +2,9 @@
 
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,11 +12,19 @@ from scripts.errors import ConfigurationError
 
 _TOOL = Path(__file__).parents[2] / ".tools" / "datamodel" / "bin" / "datamodel-codegen"
 _MAX_RECORDS = 500
+TAKEN = ("Api", "Source", "BigInt", "Any", "Annotated", "Literal", "Struct")
 _HEADER = re.compile(r"\A.*?(?=^class )", re.DOTALL | re.MULTILINE)
 
 
-def contract_of(name: str, records: Sequence[dict[str, Any]]) -> str:
-    """Return the classes of a contract called `name`, as Python.
+class InferredContract(NamedTuple):
+    """The classes of a contract as Python, and the import lines that they need besides ours."""
+
+    classes: str
+    imports: list[str]
+
+
+def contract_of(name: str, records: Sequence[dict[str, Any]]) -> InferredContract:
+    """Return the classes of a contract called `name`.
 
     Raises:
         ConfigurationError: the generator is not installed, or it does not accept the records.
@@ -39,9 +47,12 @@ def contract_of(name: str, records: Sequence[dict[str, Any]]) -> str:
     return _ours(done.stdout.decode(), name)
 
 
-def _ours(text: str, name: str) -> str:
+def _ours(text: str, name: str) -> InferredContract:
     """Return the generated classes in the style of this project."""
     classes = _HEADER.sub("", text).split("\n\n\nInferred:")[0].strip()
+    # A class of a part has the name of its field.
+    for taken in (word for word in (*TAKEN, name) if f"class {word}(" in classes):
+        classes = re.sub(rf"(^class |: |\[|\| ){taken}\b", rf"\1{taken}Part", classes, flags=re.M)
     classes = classes.replace("InferredItem", name)
     classes = re.sub(
         r"\(Struct\):\n", '(msgspec.Struct):\n    """A part of a record."""\n\n', classes
@@ -52,4 +63,13 @@ def _ours(text: str, name: str) -> str:
     )
     classes = re.sub(r"(: |\[|\| )int\b", r"\1BigInt", classes)
     classes = re.sub(r"\bfield\(", "msgspec.field(", classes)
-    return re.sub(r"\b(UNSET|UnsetType)\b", r"msgspec.\1", classes)
+    classes = re.sub(r"\b(UNSET|UnsetType)\b", r"msgspec.\1", classes)
+    return InferredContract(classes, list(_imports(text, classes)))
+
+
+def _imports(text: str, classes: str) -> Iterator[str]:
+    """Yield the imports of the generated text that the classes use."""
+    for module, names in re.findall(r"^from (\w+) import (.+)$", text, re.MULTILINE):
+        used = [name for name in names.split(", ") if re.search(rf"\b{name}\b", classes)]
+        if used and module not in ("__future__", "msgspec"):
+            yield f"from {module} import {', '.join(used)}"

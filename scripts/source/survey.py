@@ -39,7 +39,12 @@ def total_place(skeleton: Any, rows: int) -> Path | None:
 
 def proposed_key(records: Sequence[Record]) -> tuple[Path, ...] | None:
     """Return a field that all records have and in which they differ, or None."""
-    names = [name for name in records[0] if all(_is_key(record.get(name)) for record in records)]
+    names = [
+        name
+        for name in records[0]
+        if all(_is_key(record.get(name)) for record in records)
+        and len({type(record[name]) for record in records}) == 1
+    ]
     unique = [n for n in names if len({record[n] for record in records}) == len(records)]
     by_name = [name for name in _KEY_NAMES if name in unique]
     endings = [name for name in unique if name.lower().endswith(("id", "key", "_name"))]
