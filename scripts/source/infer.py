@@ -61,7 +61,7 @@ def _ours(text: str, name: str) -> InferredContract:
         f'class {name}(msgspec.Struct):\n    """A part of a record."""',
         f'class {name}(msgspec.Struct, kw_only=True):\n    """One record."""',
     )
-    classes = re.sub(r"(: |\[|\| )int\b", r"\1BigInt", classes)
+    classes = re.sub(r"(: |\[|\| )int(_aliased)?\b", r"\1BigInt", classes)
     classes = re.sub(r"\bfield\(", "msgspec.field(", classes)
     classes = re.sub(r"\b(UNSET|UnsetType)\b", r"msgspec.\1", classes)
     return InferredContract(classes, list(_imports(text, classes)))
@@ -70,6 +70,7 @@ def _ours(text: str, name: str) -> InferredContract:
 def _imports(text: str, classes: str) -> Iterator[str]:
     """Yield the imports of the generated text that the classes use."""
     for module, names in re.findall(r"^from (\w+) import (.+)$", text, re.MULTILINE):
-        used = [name for name in names.split(", ") if re.search(rf"\b{name}\b", classes)]
+        # The last word: an import may be ``str as str_aliased``, for a field that is called str.
+        used = [n for n in names.split(", ") if re.search(rf"\b{n.split()[-1]}\b", classes)]
         if used and module not in ("__future__", "msgspec"):
             yield f"from {module} import {', '.join(used)}"

@@ -46,6 +46,7 @@ def test_the_records_keep_the_contract(tmp_path: Path) -> None:
         {"id": 1, "order": {"id": 2, "order": {"id": 3}}},  # a part is called as the contract
         {"id": 1, "class": {"def": 1}, "0": {"1": 2}, "a b": {"c-d": 3}, "": 4},
         {"id": 1, "orders": [{"id": 2}], "int": {"int": 5}, "Source": "text"},
+        {"id": 1, "str": "x", "float": 1.5, "bool": True, "list": [1], "dict": {"None": None}},
     ],
 )
 def test_a_record_of_any_names_keeps_the_contract_that_is_inferred_from_it(
