@@ -1,5 +1,6 @@
 """The command line for declarations: propose one for a URL, check one, or remove one."""
 
+import subprocess
 import sys
 from dataclasses import replace
 from typing import Annotated
@@ -15,6 +16,7 @@ from scripts.settings import (
     EnvConnection,
     api_from_env,
     api_of,
+    has_admin_dsn,
     optional_connection_from_env,
     run_settings_from_env,
 )
@@ -67,7 +69,8 @@ def add(
 
     It finds the records, and requests further pages to prove how they follow each other. The
     secret comes from AIRFLOW_CONN_<NAME>_API (a JSON connection). A run never guesses: what is
-    written can be read and changed.
+    written can be read and changed. With PIPELINE_WAREHOUSE_ADMIN_DSN it also creates the raw
+    table. Otherwise `make run` does, and in a deployment ``python -m scripts.migrate``.
     """
     check_name(name)
     if name in SOURCES:
@@ -86,6 +89,8 @@ def add(
     problems = discover("sources", ROOT / "sources").problems
     if problem := problems.get(f"sources/{name}.py"):
         raise InvalidDataError(f"{problem}. Edit the file: the rest of it may be right")
+    if has_admin_dsn():  # in a process that has not imported the sources of before
+        subprocess.run([sys.executable, "-m", "scripts.migrate"], cwd=ROOT, check=True)
     typer.echo("next: read the files, then `make run`")
 
 
