@@ -54,7 +54,8 @@ def main(
     typer.echo("erased: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
     if unreadable:
         raise InvalidDataError(
-            f"{', '.join(unreadable)}: a version is not a JSON array, so it could not be searched. "
+            f"{', '.join(unreadable)}: a version is no JSON array, or the bucket does not give it "
+            "out, so it could not be searched. "
             "Delete that version, or erase the day with --day, then run this again"
         )
 

@@ -18,13 +18,14 @@ running the same command again finishes the work, and the ledger is never wrong.
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date
 
 from scripts.erase.from_landing import RecordKey, Removal, remove_record, versions_of
 from scripts.erase.from_warehouse import delete_day, delete_record, marked_days
 from scripts.killpoints import reach
 from scripts.landing.keys import FIRST_DAY, names_a_day, parse_raw_key, raw_key, raw_prefix
-from scripts.landing.store import Store
+from scripts.landing.store import Store, UnreadableError
 from scripts.load.attempt import LoadResult
 from scripts.load.load import load, load_work, summary
 from scripts.reconcile.pending import Work, survey_landing
@@ -109,4 +110,5 @@ def _load_marked(
 def _load_pending(store: Store, dsn: str, settings: RunSettings) -> None:
     """Load everything that has landed but is not loaded, of any age."""
     work = Work(survey_landing(store, dsn, FIRST_DAY).waiting)
-    summary(load_work(work, store, dsn, settings, "erase"))
+    with suppress(UnreadableError):  # the search names the object
+        summary(load_work(work, store, dsn, settings, "erase"))

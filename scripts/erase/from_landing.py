@@ -18,7 +18,14 @@ import msgspec
 from scripts.errors import InvalidDataError, UnavailableError
 from scripts.killpoints import reach
 from scripts.landing.json_array import MalformedRecord, read_records
-from scripts.landing.store import BLOCK_BYTES, ChangedError, ObjectVersion, OpenObject, Store
+from scripts.landing.store import (
+    BLOCK_BYTES,
+    ChangedError,
+    ObjectVersion,
+    OpenObject,
+    Store,
+    UnreadableError,
+)
 from scripts.landing.temporary import temporary_space
 from sources import Source
 
@@ -105,8 +112,9 @@ def versions_of(store: Store, key: str) -> list[ObjectVersion]:
 def _remove_once(store: Store, key: str, wanted: RecordKey, max_record_bytes: int) -> Removal:
     """Check every version once, and remove the record where it is found.
 
-    A version that is not a JSON array cannot be searched. It is deleted together with the others
-    where the record was found. Otherwise the key is reported as unreadable.
+    A version that is not a JSON array, or that the bucket does not give out, cannot be searched. It
+    is deleted together with the others where the record was found. Otherwise the key is reported as
+    unreadable.
     """
     versions = versions_of(store, key)
     latest = next((v for v in versions if v.is_latest and not v.is_marker), None)
@@ -127,11 +135,11 @@ def _remove_once(store: Store, key: str, wanted: RecordKey, max_record_bytes: in
 def _holds(
     store: Store, version: ObjectVersion, wanted: RecordKey, max_record_bytes: int
 ) -> bool | None:
-    """Return whether a version holds the record, or None if it is not a JSON array."""
-    opened = None if version.is_marker else store.open(version.key, version.version_id)
+    """Return whether a version holds the record, or None if it cannot be read as a JSON array."""
     try:
+        opened = None if version.is_marker else store.open(version.key, version.version_id)
         return any(map(wanted.is_in, _records(opened, max_record_bytes))) if opened else False
-    except InvalidDataError:
+    except (InvalidDataError, UnreadableError):
         return None
 
 

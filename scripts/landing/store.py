@@ -79,12 +79,24 @@ class ChangedError(UnavailableError):
     """Another writer changed or deleted the object. Read it again."""
 
 
+class UnreadableError(UnavailableError):
+    """The bucket answers, but does not give out this one object: its key, its archive, its rights.
+
+    Whether it is the object alone shows when another one is read.
+    """
+
+
 class _AbsentError(UnavailableError):
     """The object, or the requested version of it, does not exist."""
 
 
 _HEAD_CODES = dict.fromkeys(["404", "NoSuchKey", "NotFound"], _AbsentError)  # HEAD has no body
-_GET_CODES = dict.fromkeys(["NoSuchKey", "NoSuchVersion"], _AbsentError)
+# AccessDenied, an archived object, SSE-C, and a KMS key that is gone.
+_UNREADABLE = ("AccessDenied", "InvalidObjectState", "InvalidRequest", "KMS.DisabledException")
+_GET_CODES: dict[str, type[UnavailableError]] = {
+    **dict.fromkeys(["NoSuchKey", "NoSuchVersion"], _AbsentError),
+    **dict.fromkeys([*_UNREADABLE, "KMS.NotFoundException"], UnreadableError),
+}
 _REPLACE_CODES = dict.fromkeys(
     ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"], ChangedError
 )
@@ -123,6 +135,10 @@ class Store:
         for page in self._pages("list_objects_v2", "list", prefix, Delimiter="/"):
             yield from (row["Prefix"] for row in page.get("CommonPrefixes", []))
             yield from (row["Key"] for row in page.get("Contents", []))
+
+    def find(self, key: str) -> ObjectInfo | None:
+        """Return what the listing says of an object, without any right to read it."""
+        return next((info for info in self.list(key) if info.key == key), None)
 
     def head(self, key: str) -> ObjectHead | None:
         """Return what S3 knows of an object without its body, or None if it does not exist."""

@@ -280,6 +280,29 @@ class Attempt:
         )
 
 
+def park_unreadable(
+    source: Source,
+    day: date,
+    store: Store,
+    connection: psycopg.Connection,
+    run_id: str | None,
+    reason: str,
+) -> LoadResult:
+    """Record that an object is parked, although the bucket does not give it out."""
+    key = raw_key(source.name, day)
+    info = store.find(key)
+    if info is None:
+        return LoadResult(source.name, day, key, "absent")
+    with connection.transaction(), plain_errors():
+        ledger.lock_day(connection, source.name, day)
+        load_id = ledger.next_load_id(connection)
+        entry = ledger.LedgerEntry(load_id, source.name, day, info, run_id=run_id)
+        parked = ledger.find_parked(connection, entry, reason)
+        if parked is None:
+            ledger.park(connection, entry, reason)
+    return LoadResult(source.name, day, key, "parked", parked or load_id, reason=reason)
+
+
 def _duplicates(batch: Batch, deleted: Mapping[int, bool]) -> dict[int, Violation]:
     """Return the violations of a batch's deleted duplicates, by index."""
     found: dict[int, Violation] = {}

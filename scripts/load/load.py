@@ -11,8 +11,8 @@ from datetime import date
 
 from scripts.errors import UnavailableError
 from scripts.landing.keys import raw_key
-from scripts.landing.store import Store
-from scripts.load.attempt import Attempt, LoadResult, OutdatedError
+from scripts.landing.store import Store, UnreadableError
+from scripts.load.attempt import Attempt, LoadResult, OutdatedError, park_unreadable
 from scripts.load.quarantine import quarantine
 from scripts.reconcile.pending import Work
 from scripts.settings import RunSettings
@@ -68,6 +68,9 @@ def load_work(
 ) -> Iterator[LoadResult]:
     """Load every object of a run's work, oldest first. A parked object does not stop the others.
 
+    Neither does an object that the bucket does not give out. It is parked at the end if another
+    one could be read, because then the bucket itself works.
+
     Yields:
         the result of each object.
 
@@ -75,8 +78,19 @@ def load_work(
         UnavailableError: the bucket or the warehouse failed. Earlier loads stay, the rest is
             pending.
     """
+    refused: list[tuple[Source, date, UnreadableError]] = []
     for name, day in work.objects:
-        yield load(SOURCES[name], day, store, dsn, settings, run_id=run_id, again=work.is_reload)
+        source = SOURCES[name]
+        try:
+            yield load(source, day, store, dsn, settings, run_id=run_id, again=work.is_reload)
+        except UnreadableError as error:
+            refused.append((source, day, error))
+    if refused and len(refused) == len(work.objects):
+        raise refused[0][2]
+    for source, day, cause in refused:
+        reason = f"cannot be read: {cause}"
+        with connect(dsn, autocommit=True) as connection:
+            yield park_unreadable(source, day, store, connection, run_id, reason)
 
 
 def summary(results: Iterable[LoadResult]) -> dict[str, int]:

@@ -28,14 +28,14 @@ class LedgerEntry(msgspec.Struct, frozen=True):
     source: str
     day: date
     info: ObjectInfo
-    version_id: str | None
-    sha256: str | None
-    received: int
-    loaded: int
-    rejected: int
-    new_fields: list[str]
-    seconds: float
-    run_id: str | None
+    version_id: str | None = None
+    sha256: str | None = None
+    received: int = 0
+    loaded: int = 0
+    rejected: int = 0
+    new_fields: list[str] = msgspec.field(default_factory=list)
+    seconds: float = 0
+    run_id: str | None = None
 
 
 class CurrentLoad(msgspec.Struct, frozen=True):

@@ -321,3 +321,20 @@ def test_a_record_is_erased_from_the_object_of_a_day_that_cannot_be(
     assert b'"id": 8' in (_body(store, key) or b"")
     erase_day(POSTS, parse_any_day(day), store, warehouse.loader)
     assert _body(store, key) is None
+
+
+def test_a_version_that_the_bucket_does_not_give_out_is_named_and_stops_nothing(
+    store: Store, warehouse: Warehouse
+) -> None:
+    secret = raw_key("posts", NEXT)
+    store.client.put_object(
+        Bucket=store.bucket,
+        Key=secret,
+        Body=array([post(7, title=MARK)]),
+        SSECustomerAlgorithm="AES256",
+        SSECustomerKey="k" * 32,
+    )
+    put(store, array([post(7, title=MARK), post(8)]), key=KEY)
+    counts, unreadable = erase_record(SEVEN, store, warehouse.loader, SETTINGS, lambda _text: None)
+    assert (counts["records"], unreadable) == (1, [secret])
+    assert MARK.encode() not in (_body(store, KEY) or b"")

@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -13,15 +14,19 @@ from psycopg.conninfo import make_conninfo
 
 from local.ministack import MiniStack
 from local.postgres import PostgresServer
+from scripts.errors import UnavailableError
+from scripts.landing.keys import FIRST_DAY, raw_key
 from scripts.landing.store import Store
 from scripts.load.attempt import LoadResult
-from scripts.load.load import load
+from scripts.load.load import load, load_work
+from scripts.reconcile.pending import Work, survey_landing
 from scripts.settings import RunSettings
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.loading import (
     DAY,
     KEY,
+    SETTINGS,
     array,
     bucket_of,
     database_of,
@@ -487,3 +492,49 @@ def test_a_record_over_the_limit_is_rejected(store: Store, warehouse: Warehouse)
     assert query(warehouse, "select length(record), record_bytes from ops.rejects") == [
         (65_536, len(large))
     ]
+
+
+def _put_unreadable(store: Store, day: date) -> str:
+    """Put an object whose key only its producer has (SSE-C)."""
+    key = raw_key("posts", day)
+    store.client.put_object(
+        Bucket=store.bucket,
+        Key=key,
+        Body=array([post(1)]),
+        SSECustomerAlgorithm="AES256",
+        SSECustomerKey="k" * 32,
+    )
+    return key
+
+
+def test_an_object_that_cannot_be_read_is_parked_and_stops_no_other_one(
+    store: Store, warehouse: Warehouse
+) -> None:
+    days = [DAY, DAY + timedelta(days=1), DAY + timedelta(days=2)]
+    key = _put_unreadable(store, days[0])
+    for day in days[1:]:
+        put(store, array([post(1)]), key=raw_key("posts", day))
+    survey = survey_landing(store, warehouse.loader, FIRST_DAY)
+    results = list(load_work(Work(survey.waiting), store, warehouse.loader, SETTINGS))
+    assert [result.outcome for result in results] == ["loaded", "loaded", "parked"]
+    assert results[-1].key == key
+    assert str(results[-1].reason).startswith("cannot be read: get s3://")
+    assert survey_landing(store, warehouse.loader, FIRST_DAY).waiting == []  # known, as parked
+
+    put(store, array([post(2)]), key=key)
+    waiting = survey_landing(store, warehouse.loader, FIRST_DAY).waiting
+    assert waiting == [("posts", days[0])]
+    [result] = load_work(Work(waiting), store, warehouse.loader, SETTINGS)
+    assert result.outcome == "loaded"
+
+
+def test_a_bucket_that_gives_out_nothing_is_no_fault_of_its_objects(
+    store: Store, warehouse: Warehouse
+) -> None:
+    days = [DAY + timedelta(days=n) for n in (10, 11)]
+    for day in days:
+        _put_unreadable(store, day)
+    work = Work([("posts", day) for day in days])
+    with pytest.raises(UnavailableError, match="get s3://"):
+        list(load_work(work, store, warehouse.loader, SETTINGS))
+    assert ledger(warehouse) == []
