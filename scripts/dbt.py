@@ -67,7 +67,7 @@ def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
             drop_build_tables(connection)
         parsed = dbtRunner().invoke([*_GLOBAL, "parse", *_PLACE])
         if not parsed.success:
-            raise BuildFailedError(f"dbt parse: {_line(str(parsed.exception))}")
+            raise BuildFailedError(f"dbt parse: {one_line(str(parsed.exception))}")
         manifest = cast("Manifest", parsed.result)
         refresh = ["--full-refresh"] if is_full_refresh else []
         for command in ([*_BUILD, *refresh], ["run-operation", "publish"]):
@@ -94,11 +94,11 @@ def drop_build_tables(connection: psycopg.Connection[Any]) -> None:
 
 def _collect(errors: list[str], event: "EventMsg") -> None:
     info: Any = event.info  # protobuf's classes have no types
-    if info.level == "error" and (line := _line(info.msg)):
+    if info.level == "error" and (line := one_line(info.msg)):
         errors.append(line)
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a message without the part in which PostgreSQL shows values."""
     kept = text.partition("DETAIL:")[0].partition("CONTEXT:")[0]
     return " ".join(kept.split())

@@ -25,13 +25,13 @@ from cosmos import settings as cosmos_settings
 from cosmos.constants import InvocationMode
 from cosmos.operators.local import (
     DbtBuildLocalOperator,
-    DbtRunOperationLocalOperator,
     DbtTestLocalOperator,
 )
 from cosmos.profiles import PostgresUserPasswordProfileMapping
 
 from dags.common.assets import LANDING_SWEEP, POSTS_MARTS
 from dags.common.defaults import DEPLOYMENT
+from dags.common.publish_operator import PublishMarts
 from dags.common.retry_policy import WarehousePolicy
 
 _PROJECT = Path(__file__).parents[2] / "dbt"
@@ -115,9 +115,7 @@ def build_and_publish() -> Sequence[Any]:
     # Cosmos' build tasks never run the tests of a source. The models do not wait for them: a build
     # is not published if a test of its sources has failed.
     test_sources = DbtTestLocalOperator(task_id="test_sources", select="source:*", **_ONE_COMMAND)
-    publish = DbtRunOperationLocalOperator(
-        task_id="publish", macro_name="publish", **_ONE_COMMAND, **_PUBLISHES
-    )
+    publish = PublishMarts(task_id="publish", macro_name="publish", **_ONE_COMMAND, **_PUBLISHES)
     return [[test_sources, _task_per_model()], publish]
 
 

@@ -1,7 +1,9 @@
 """When a dbt task is retried. Invariant: what dbt has decided about the data is final.
 
-dbt wraps every fault into one exception. Only its text distinguishes a warehouse that was away for
-a moment from a test or a model that would fail again.
+dbt wraps every fault into one exception, of which only the text remains. So this lists what is
+decided: dbt's own verdicts, and what PostgreSQL says of SQL, rights and values. Everything else is
+retried: a connection that breaks off, a failover, a deadlock, a timeout, a pooler's message, or a
+message in another language.
 """
 
 from __future__ import annotations
@@ -13,18 +15,21 @@ from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
 from scripts.errors import UnavailableError
 
-# Messages of libpq and PostgreSQL. The lock timeout means that a reader delayed a publish.
-_TRANSIENT = re.compile(
-    r"connection to server|could not connect|could not translate host name|could not receive data"
-    r"|server closed the connection|connection already closed|SSL connection has been closed"
-    r"|terminating connection|the database system is (starting up|shutting down|in recovery mode)"
-    r"|too many (connections|clients)|remaining connection slots|due to lock timeout"
+_VERDICTS = (
+    r"Got \d+ results?, configured to fail|(Compilation|Parsing|Contract|Validation) Error"
+    r"|nothing published, run dbt build|has no primary key"
 )
-_DECIDED = re.compile(r"Got \d+ results?, configured to fail")
+_STATEMENTS = (  # SQLSTATE classes 22, 23 and 42
+    r"syntax error|does not exist|already exists|violates|null value in column|division by zero"
+    r"|invalid (input|regular|byte)|out of range|permission denied|must be owner|cannot (be )?cast"
+    r"|is ambiguous|GROUP BY|cannot affect row a second time|could not create unique index"
+    r"|value too long|specified more than once|but expression is of type"
+)
+_DECIDED = re.compile(f"{_VERDICTS}|{_STATEMENTS}")
 
 
 class WarehousePolicy(RetryPolicy):
-    """Retry if the warehouse was away. Fail immediately if a model or a test failed."""
+    """Fail immediately if dbt or PostgreSQL has decided. Retry everything else."""
 
     def evaluate(self, exception: BaseException, *_: Any, **__: Any) -> RetryDecision:
         """Decide by dbt's message. The task limits the number of retries."""
@@ -32,7 +37,6 @@ class WarehousePolicy(RetryPolicy):
             return RetryDecision.retry(
                 reason="the warehouse was away, or another dbt holds its lock"
             )
-        message = str(exception)
-        if _TRANSIENT.search(message) and not _DECIDED.search(message):
-            return RetryDecision.retry(reason="the warehouse was away")
-        return RetryDecision.fail(reason="dbt would fail again")
+        if _DECIDED.search(str(exception)):
+            return RetryDecision.fail(reason="dbt would fail again")
+        return RetryDecision.retry(reason="nothing is decided: the fault may pass")

@@ -5,7 +5,7 @@ import json
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from scripts.dbt import _line
+from scripts.dbt import one_line
 from scripts.errors import ConfigurationError
 from scripts.settings import dbt_environment, transformer_dsn_from_env
 
@@ -38,4 +38,4 @@ def test_without_dbts_variables_it_is_airflows_connection() -> None:
 
 def test_no_value_of_a_row_is_repeated() -> None:
     said = "Database Error\n  duplicate key\n  DETAIL:  Key (title)=(secret) exists.\n"
-    assert _line(said) == "Database Error duplicate key"
+    assert one_line(said) == "Database Error duplicate key"
