@@ -26,6 +26,7 @@ from requests.auth import HTTPBasicAuth
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    DecodeError,
     HTTPError,
     LocationParseError,
     NewConnectionError,
@@ -132,6 +133,7 @@ class Client:
                 if not response.is_redirect:
                     if response.status_code not in empty_statuses:
                         self._check_status(response)
+                    _check_encoding(response)
                     yield request.url, response
                     return
                 request = _redirected(request, response)
@@ -142,6 +144,12 @@ class Client:
         try:
             # read1: a read of a whole block from a slow server would wait long past the deadline.
             block: bytes = response.raw.read1(_BLOCK_BYTES, decode_content=True)
+        except DecodeError as error:
+            if not position:
+                raise InvalidDataError(
+                    "the header Content-Encoding says that the answer is compressed, but it is not"
+                ) from None
+            raise self._broken(error, f" at byte {position}") from None
         except (HTTPError, OSError) as error:
             raise self._broken(error, f" at byte {position}") from None
         self._check_deadline(f" at byte {position}")
@@ -238,6 +246,15 @@ class Client:
         if status != 200:
             hint = ". Check the API's credentials" if status in {401, 403} else ""
             raise InvalidDataError(f"expected status 200, got {status}{hint}")
+
+
+def _check_encoding(response: requests.Response) -> None:
+    """Raise InvalidDataError for a compression that was not asked for and cannot be undone."""
+    named = response.headers.get("Content-Encoding", "").lower()
+    known = {"", "identity", *response.raw.CONTENT_DECODERS}
+    unknown = [part for part in (name.strip() for name in named.split(",")) if part not in known]
+    if unknown:
+        raise InvalidDataError(f"the answer is compressed with {unknown[0]}, we asked for gzip")
 
 
 def is_framed(response: requests.Response) -> bool:

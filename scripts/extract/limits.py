@@ -10,6 +10,8 @@ from urllib3.exceptions import InvalidHeader
 from urllib3.util.retry import Retry
 
 _UNIX_TIME = 1e9  # a larger number is a moment, a smaller one a wait
+_NEVER = 10**12  # seconds. urllib3 would cut every longer wait to six hours
+_NO_NUMBER = (ValueError, OverflowError, OSError)  # a year or a number that no clock can show
 _MILLISECONDS = 1e11
 
 
@@ -22,10 +24,10 @@ class Limit(NamedTuple):
 
 def stated_limit(headers: Mapping[str, str], reset_header: str) -> Limit:
     """Return the wait that an answer asks for: Retry-After, else the end of its rate limit."""
-    with suppress(InvalidHeader, KeyError):
-        pause = Retry().parse_retry_after(headers["Retry-After"])
+    with suppress(InvalidHeader, KeyError, *_NO_NUMBER):
+        pause = Retry(retry_after_max=_NEVER).parse_retry_after(headers["Retry-After"])
         return Limit(pause, f" with Retry-After {pause:g} s")
-    with suppress(KeyError, ValueError):
+    with suppress(KeyError, *_NO_NUMBER):
         number, now = float(headers[reset_header]), time.time()
         moment = number / 1000 if number > _MILLISECONDS else number
         moment = moment if moment > _UNIX_TIME else now + moment

@@ -63,6 +63,18 @@ class Scan:
         return -1
 
 
+_OTHER_KINDS = {
+    b"\x1f\x8b": "compressed with gzip",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ": "compressed with xz",
+    b"PK\x03\x04": "a zip file",
+    b"PAR1": "a Parquet file",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+
+
 def depth(record: bytes) -> int:
     """Return how deep objects and arrays are nested in one record."""
     scan = Scan()
@@ -75,12 +87,21 @@ def utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset = 0
     for block in blocks:
+        if not offset:
+            _check_start(block)
         pending = len(decoder.getstate()[0])
         if pending or not block.isascii():
             _decode(decoder, block, offset - pending)
         offset += len(block)
         yield block
     _decode(decoder, b"", offset - len(decoder.getstate()[0]), final=True)
+
+
+def _check_start(block: bytes) -> None:
+    """Name a file of another kind, of which only the first bytes tell more than "not UTF-8"."""
+    for start, kind in _OTHER_KINDS.items():
+        if block.startswith(start):
+            raise InvalidDataError(f"the input is {kind}: expected plain UTF-8 text")
 
 
 def _decode(

@@ -96,7 +96,6 @@ def test_pages_are_followed_to_the_last(api: Api) -> None:
         {"cut": 100},
         {"cut": 100, "framing": "length"},
         {"content_length": 1_000_000},
-        {"headers": {"Content-Encoding": "gzip"}},
     ],
     ids=str,
 )
@@ -113,6 +112,22 @@ def test_passing_trouble_is_tried_again_and_then_given_up(api: Api, faults: dict
     api.switches = ApiSwitches(**faults)
     raises(UnavailableError, rf"^{api.url}/posts: .*tries: 3", lambda: fetch(api.url))
     assert len(api.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("encoding", "says"),
+    [
+        ("gzip", "says that the answer is compressed, but it is not"),
+        ("compress", "compressed with compress, we asked for gzip"),
+        ("gzip, sdch", "compressed with sdch, we asked for gzip"),
+    ],
+)
+def test_a_compression_that_cannot_be_undone_is_named_and_not_tried_again(
+    api: Api, encoding: str, says: str
+) -> None:
+    api.switches = ApiSwitches(headers={"Content-Encoding": encoding})
+    raises(InvalidDataError, says, lambda: fetch(api.url))
+    assert len(api.requests) == 1
 
 
 def test_a_page_in_the_middle_is_tried_again_alone(api: Api) -> None:

@@ -1,6 +1,9 @@
 """The scanner finds where a value ends, wherever the blocks are cut."""
 
+import bz2
+import gzip
 import json
+import lzma
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,3 +76,20 @@ def test_a_character_that_is_cut_off_at_the_end_is_named() -> None:
 def test_valid_text_passes_unchanged(text: str, size: int) -> None:
     data = text.encode()
     assert b"".join(utf8(data[i : i + size] for i in range(0, len(data), size))) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (gzip.compress(b"[]"), "compressed with gzip"),
+        (b"\x28\xb5\x2f\xfd\x00", "compressed with zstd"),
+        (bz2.compress(b"[]"), "compressed with bzip2"),
+        (lzma.compress(b"[]"), "compressed with xz"),
+        ("[]".encode("utf-16"), "UTF-16"),
+        (b"PK\x03\x04rest", "a zip file"),
+        (b"PAR1rest", "a Parquet file"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(data: bytes, kind: str) -> None:
+    with pytest.raises(InvalidDataError, match=f"the input is {kind}"):
+        list(utf8([data]))
