@@ -50,6 +50,17 @@ _MAX_TOKEN_BYTES = 1 << 16
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "elt-pipeline"}
 
 
+_PRIVATE = (
+    "its host is {}, which is not a public address. If that is intended, set "
+    "PIPELINE_ALLOW_PRIVATE_API=true in the environment"
+)
+_PRIVATE_PROXY = (
+    "the environment sends it through a proxy with a private address, and the guard cannot look "
+    "behind it. Name the API in NO_PROXY, or set PIPELINE_ALLOW_PRIVATE_API=true if the proxy itself "
+    "refuses private addresses"
+)
+
+
 class TransientError(UnavailableError):
     """A fault that may pass. `pause` is the wait in seconds that the server asks for."""
 
@@ -333,10 +344,7 @@ def guarded(connection_class: type[Any]) -> type[Any]:
             address = sock.getpeername()[0]
             if not is_public(address):
                 sock.close()
-                raise ConfigurationError(
-                    f"its host is {address}, which is not a public address. If that is intended, "
-                    "set PIPELINE_ALLOW_PRIVATE_API=true in the environment"
-                )
+                raise ConfigurationError(_PRIVATE_PROXY if self.proxy else _PRIVATE.format(address))
             return sock
 
     return Guarded

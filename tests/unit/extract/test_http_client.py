@@ -63,6 +63,13 @@ def test_a_name_that_changes_its_address_does_not_slip_through(
     assert not api.requests
 
 
+def test_a_private_proxy_is_named_as_what_it_is(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", api.url)
+    with pytest.raises(ConfigurationError, match="through a proxy with a private address"):
+        fetch("http://api.example", is_private_allowed=False)
+    assert not api.requests
+
+
 def test_the_environment_alone_opens_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIPELINE_ALLOW_PRIVATE_API")
     assert not Endpoint("http://127.0.0.1").is_private_allowed
