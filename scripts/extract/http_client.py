@@ -56,8 +56,8 @@ _PRIVATE = (
 )
 _PRIVATE_PROXY = (
     "the environment sends it through a proxy with a private address, and the guard cannot look "
-    "behind it. Name the API in NO_PROXY, or set PIPELINE_ALLOW_PRIVATE_API=true if the proxy itself "
-    "refuses private addresses"
+    "behind it. Name the API in NO_PROXY, or set PIPELINE_ALLOW_PRIVATE_API=true if the proxy "
+    "itself refuses private addresses"
 )
 
 
