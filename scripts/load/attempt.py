@@ -19,7 +19,14 @@ from scripts.killpoints import reach
 from scripts.landing.json_array import Batch, MalformedRecord, read_records
 from scripts.landing.keys import raw_key
 from scripts.landing.store import ObjectHead, OpenObject, Store
-from scripts.load.binary_copy import HEADER, TRAILER, RowCopy, count_duplicates, delete_duplicates
+from scripts.load.binary_copy import (
+    HEADER,
+    TRAILER,
+    RowCopy,
+    count_duplicates,
+    delete_duplicates,
+    first_duplicates,
+)
 from scripts.load.contract import Contract, Violation
 from scripts.load.quarantine import Quarantine
 from scripts.load.raw_tables import check_raw
@@ -161,16 +168,26 @@ class Attempt:
             return
         if self.source.on_duplicate == "last":
             self.replaced = surplus
-        self._check_thresholds(self.quarantine.count + surplus)
+        total = self.quarantine.count + surplus
+        if self._is_too_much(total):  # keep some examples: all of them may be millions
+            self._quarantine(first_duplicates(self.connection, self.source, self.load_id))
+            raise InvalidDataError(
+                f"{surplus} records have the key of another one. "
+                + self._too_many(total - self.replaced)
+            )
         deleted = delete_duplicates(self.connection, self.source, self.load_id)
         self.loaded -= len(deleted)
+        self._quarantine(deleted)
+
+    def _quarantine(self, duplicates: Mapping[int, bool]) -> None:
+        """Read the object again, and keep its duplicates. They are known by position."""
         opened = self.store.open(self.opened.info.key)
         if opened is None or not self._is_same(opened):
             raise OutdatedError
         for item in self._records(opened.blocks(_BLOCK_BYTES)):
             self.connection.execute("select")  # or the server ends the idle transaction
             if isinstance(item, Batch):
-                self.quarantine.add_breaches(item, _duplicates(item, deleted))
+                self.quarantine.add_breaches(item, _duplicates(item, duplicates))
 
     def _records(self, blocks: Iterable[bytes]) -> Iterator[Batch | MalformedRecord]:
         return read_records(blocks, max_record_bytes=self.settings.max_record_bytes)
@@ -193,10 +210,14 @@ class Attempt:
     def _check_thresholds(self, rejected: int) -> None:
         if not self.received and not self.source.allows_empty:
             raise InvalidDataError(f"the list is empty, but {self.source.name} allows no empty day")
+        if self._is_too_much(rejected):
+            raise InvalidDataError(self._too_many(rejected - self.replaced))
+
+    def _is_too_much(self, rejected: int) -> bool:
+        """Return whether so many rejected records park the object. Replaced ones do not count."""
         rejected -= self.replaced
         share = rejected / max(self.received, 1)
-        if share > self.settings.max_reject_share or rejected > self.settings.max_reject_count:
-            raise InvalidDataError(self._too_many(rejected))
+        return share > self.settings.max_reject_share or rejected > self.settings.max_reject_count
 
     def _too_many(self, rejected: int) -> str:
         first = f"; the first: {self.quarantine.first}" if self.quarantine.first else ""

@@ -129,6 +129,15 @@ def count_duplicates(connection: psycopg.Connection, source: Source, load_id: in
     return int(row[0]) if row else 0
 
 
+def first_duplicates(
+    connection: psycopg.Connection, source: Source, load_id: int, count: int = 100
+) -> dict[int, bool]:
+    """Return some positions of surplus rows, and whether their records were equal."""
+    query = sql.SQL("{} select position, is_equal from surplus order by position limit {}")
+    rows = connection.execute(query.format(_surplus(source), count), {"load_id": load_id})
+    return {int(position): bool(is_equal) for position, is_equal in rows}
+
+
 def delete_duplicates(
     connection: psycopg.Connection, source: Source, load_id: int
 ) -> dict[int, bool]:

@@ -403,7 +403,21 @@ def test_too_many_duplicates_park_the_object(store: Store, warehouse: Warehouse)
     put(store, array([post(1)] * 10))
     result = load_day(store, warehouse)
     assert result.outcome == "parked"
-    assert "9 of 10 records rejected" in str(result.reason)
+    assert "9 records have the key of another one. 9 of 10 records rejected" in str(result.reason)
+    kept = query(warehouse, "select position, reason from ops.rejects order by position")
+    assert [position for position, _ in kept] == list(range(1, 10))
+    assert {reason for _, reason in kept} == {"duplicate: the same record is in this object"}
+
+
+def test_of_very_many_duplicates_some_are_kept_as_examples(
+    store: Store, warehouse: Warehouse
+) -> None:
+    put(store, array([post(1, title=str(n)) for n in range(500)]))
+    result = load_day(store, warehouse)
+    assert result.outcome == "parked"
+    assert "500 records have the key of another one" in str(result.reason)
+    kept = query(warehouse, "select reason, count(*) from ops.rejects group by 1")
+    assert kept == [("duplicate: another record with its key is in this object", 100)]
 
 
 @pytest.mark.parametrize(
