@@ -22,8 +22,9 @@ from scripts.errors import ConfigurationError, UnavailableError
 
 _SECONDS = 5
 _UNFOLDED = email.policy.SMTP.clone(max_line_length=998)  # a folded subject begins with a space
-# How Slack refuses a message, and not the webhook. An empty message is refused so, too.
-_REFUSED_MESSAGE = {requests.codes.bad_request, requests.codes.request_entity_too_large}
+# How Slack refuses a message, and not the webhook, such as ``400 no_text`` for an empty one. A page
+# of another program with status 400 has no such word.
+_REFUSED_MESSAGE = re.compile(r"400 [a-z_]+|413.*")
 _TEMPORARY = {requests.codes.too_many_requests, *range(500, 600)}
 _ACCEPTED = "200 ok"
 _WORD, _WORD_BYTES = re.compile(r"[a-z_]*"), 80
@@ -64,8 +65,8 @@ class Slack:
 
     def send(self, notice: Notice) -> None:
         """Post one message. Raises DeliveryError unless Slack answers 200 and ``ok``."""
-        status, text, asked = self._post(notice.slack())
-        if status in _REFUSED_MESSAGE:
+        _, text, asked = self._post(notice.slack())
+        if _REFUSED_MESSAGE.fullmatch(text):
             raise MessageRefusedError(f"slack refuses the message: {text}")
         if text != _ACCEPTED:
             seconds = float(asked) if asked.isdecimal() else 0  # a date is rare: the usual delay
@@ -81,7 +82,7 @@ class Slack:
         status, text, _ = self._post({})
         if status in _TEMPORARY:
             raise DeliveryError(f"slack answers {text}")
-        if status not in _REFUSED_MESSAGE and text != _ACCEPTED:
+        if not _REFUSED_MESSAGE.fullmatch(text) and text != _ACCEPTED:
             raise ConfigurationError(
                 f"connection slack_alerts: no working webhook, it answers {text}. Create a new one"
             )

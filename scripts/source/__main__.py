@@ -1,5 +1,6 @@
 """The command line for declarations: propose one for a URL, check one, or remove one."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ import typer
 
 from scripts.cli import run_app, source_named
 from scripts.errors import InvalidDataError, InvalidInputError
+from scripts.extract.urls import params_of
 from scripts.landing.keys import parse_day, raw_prefix, today
 from scripts.settings import (
     Endpoint,
@@ -29,6 +31,11 @@ from sources.declaration.api import check_name
 from sources.declaration.discover import discover
 from sources.declaration.paths import shown_path
 
+# Names of query parameters, in lower case and without signs.
+_SECRET_PARAMS = {
+    *("key", "apikey", "appkey", "appid", "token", "accesstoken", "authtoken", "apitoken", "auth"),
+    *("secret", "clientsecret", "password", "passwd", "pwd", "sig", "signature"),
+}
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
 
@@ -123,6 +130,13 @@ def _endpoint(url: str, name: str) -> Endpoint:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise InvalidInputError(f"expected a URL such as https://host/path, got {url[:100]!r}")
+    for param in params_of(url):
+        if re.sub(r"[^a-z]", "", param.lower()) in _SECRET_PARAMS:
+            raise InvalidInputError(
+                f"the URL has {param}, which looks like a secret, and it would be written into a "
+                f"file: leave it out, put it into connection {name}_api as the password, and give "
+                f"--auth query:{param}"
+            )
     found = optional_connection_from_env(f"{name}_api")
     base_url = f"{parts.scheme}://{parts.netloc}"
     return replace(api_of(found or EnvConnection(), f"{name}_api", base_url), url=base_url)

@@ -64,6 +64,7 @@ _NOTICE = notice_of(IncidentRecord(Incident(Kind.DAY_LATE, "posts")), PLACE, Non
         ({"status": 307, "headers": {"Location": "/elsewhere"}}, "307"),
         ({"body": "<html>Welcome</html>"}, "200"),
         ({"body": ""}, "200"),
+        ({"status": 400, "body": "<html>Bad Request</html>"}, "400"),
         ({"status": 403}, "403"),
         ({"status": 204}, "204"),
     ],

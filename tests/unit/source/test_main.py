@@ -10,6 +10,7 @@ import pytest
 
 from local.stand_in_api import ApiSwitches, stand_in
 from local.switchable import SwitchableServer, running
+from scripts.source.files import ROOT
 from sources import SOURCES
 
 pytestmark = pytest.mark.unit
@@ -58,3 +59,17 @@ def test_a_source_that_is_not_declared_is_named(api: Api) -> None:
     done = run(api, "check", "no_such")
     assert done.returncode == 2
     assert f"no source is called 'no_such'; declared: {', '.join(sorted(SOURCES))}" in done.stderr
+
+
+@pytest.mark.parametrize("param", ["api_key", "access-token", "appid", "Signature"])
+def test_a_secret_in_the_url_is_refused_before_it_is_written_into_a_file(
+    api: Api, param: str
+) -> None:
+    url = f"{api.url}/posts?_limit=5&{param}=pl4nted"
+    done = run(api, "add", url, "orders")
+    assert done.returncode == 2
+    assert f"the URL has {param}, which looks like a secret" in done.stderr
+    assert f"--auth query:{param}" in done.stderr
+    assert "pl4nted" not in done.stdout + done.stderr
+    assert not api.requests
+    assert not (ROOT / "sources" / "orders.py").exists()
