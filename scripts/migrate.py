@@ -19,7 +19,8 @@ from sqlalchemy.pool import NullPool
 
 from scripts.cli import run_cli
 from scripts.errors import ConfigurationError
-from scripts.load.raw_tables import ensure_raw
+from scripts.load.raw_tables import create_record_keys, ensure_raw
+from scripts.load.record_key import read_missing_keys
 from scripts.settings import admin_dsn_from_env, role_passwords_from_env
 from scripts.warehouse.connection import ENCODING, connect, plain_errors
 from sources import SOURCES
@@ -49,8 +50,12 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
             try:
                 with connection.transaction():
                     ensure_raw(connection, source)
+                    read_missing_keys(connection, source)
             except ConfigurationError as error:  # adapt the other tables all the same
                 refused.append(str(error))
+        with connection.transaction():
+            connection.execute("set local role loader")
+            create_record_keys(connection)
         for role, password in (passwords or {}).items():
             connection.execute(
                 sql.SQL("alter role {} password {}").format(sql.Identifier(role), password)

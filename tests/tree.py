@@ -36,7 +36,11 @@ SAMPLE = {
 }
 _PRODUCT = {
     "dbt/models/staging/ledger.yml",
-    *_both("models/intermediate/pinned_loads", "models/marts/fct_daily_loads"),
+    *_both(
+        "models/intermediate/pinned_loads",
+        "models/intermediate/carried_rows",
+        "models/marts/fct_daily_loads",
+    ),
     *_both("tests/singular/volume_is_usual"),
 }
 # For make in a copy: what the copy only links to must not be installed again through the link.

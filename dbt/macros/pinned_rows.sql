@@ -1,21 +1,47 @@
 {#
-    The raw rows of a source that this build reads: those of the pinned loads, each with its day,
-    whether the day is the source's last loaded one, and whether the load was published before.
+    The rows of a source that this build reads: those of the pinned loads, each with its day, whether
+    the day is the source's last loaded one, and whether the load was published before. A day also
+    has the last rows of the records that it rejected (see the model carried_rows). `raw_load_id` is
+    the load that brought the row, `load_id` the load of the day.
 #}
 {% macro pinned_rows(source_name) -%}
-    with raw_rows as (
+    with pinned_loads as (
+        select * from {{ ref("pinned_loads") }}
+    ),
+
+    carried_rows as (
+        select * from {{ ref("carried_rows") }}
+        where position is not null
+    ),
+
+    raw_rows (raw_load_id) as (
         select * from {{ source("raw", source_name) }}
     ),
 
-    pinned_loads as (
-        select * from {{ ref("pinned_loads") }}
+    {#- Imported twice: PostgreSQL materialises a CTE that is read in two places. #}
+    earlier_rows (raw_load_id) as (
+        select * from {{ source("raw", source_name) }}
     )
 
     select
         raw_rows.*,
+        pinned_loads.load_id,
         pinned_loads.day,
         pinned_loads.is_latest,
         pinned_loads.is_published
     from raw_rows
-    inner join pinned_loads on raw_rows.load_id = pinned_loads.load_id
+    inner join pinned_loads on raw_rows.raw_load_id = pinned_loads.load_id
+    union all
+    select
+        earlier_rows.*,
+        pinned_loads.load_id,
+        pinned_loads.day,
+        pinned_loads.is_latest,
+        pinned_loads.is_published
+    from carried_rows
+    inner join pinned_loads on carried_rows.load_id = pinned_loads.load_id
+    inner join earlier_rows
+        on
+            carried_rows.carried_load_id = earlier_rows.raw_load_id
+            and carried_rows.position = earlier_rows.position
 {%- endmacro %}

@@ -30,26 +30,28 @@
 {%- endmacro %}
 
 {#
-    The rows of `model` that belong to a load of `loads`, with the day of the load. In PostgreSQL it
-    is one index lookup per load: the offset prevents the planner, which cannot know how few days
+    The rows of `model` that belong to a load of `loads`, with the columns `of_loads`. In PostgreSQL
+    it is one index lookup per load: the offset prevents the planner, which cannot know how few days
     have changed, from reading the rows of every load.
 #}
-{% macro rows_of_loads(model, loads, load_id, columns) -%}
-    {{ return(adapter.dispatch("rows_of_loads", "elt")(model, loads, load_id, columns)) }}
+{% macro rows_of_loads(model, loads, load_id, columns, of_loads=["day"]) -%}
+    {{ return(
+        adapter.dispatch("rows_of_loads", "elt")(model, loads, load_id, columns, of_loads)
+    ) }}
 {%- endmacro %}
 
-{% macro default__rows_of_loads(model, loads, load_id, columns) -%}
+{% macro default__rows_of_loads(model, loads, load_id, columns, of_loads) -%}
     select
-        {{ loads }}.day,
+        {{ elt.prefixed(loads, of_loads) }},
         {{ elt.prefixed("rows_of_load", columns) }}
     from {{ loads }}
     inner join {{ model }} as rows_of_load
         on {{ loads }}.{{ load_id }} = rows_of_load.load_id
 {%- endmacro %}
 
-{% macro postgres__rows_of_loads(model, loads, load_id, columns) -%}
+{% macro postgres__rows_of_loads(model, loads, load_id, columns, of_loads) -%}
     select
-        {{ loads }}.day,
+        {{ elt.prefixed(loads, of_loads) }},
         {{ elt.prefixed("rows_of_load", columns) }}
     from {{ loads }}
     cross join lateral (

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from scripts.erase.from_landing import RecordKey
 from scripts.load.raw_tables import rows_table
+from scripts.load.record_key import key_of_texts
 from scripts.warehouse.ledger import lock_day
 from sources import Source
 
@@ -46,7 +47,7 @@ _MARKED = """
     order by day
 """
 _REJECTS = """
-    select rejects.load_id, position, record, record_bytes
+    select rejects.load_id, position, record, record_bytes, record_key, record_key = %s as is_found
     from ops.rejects inner join ops.loads on loads.load_id = rejects.load_id
     where loads.source = %s
 """
@@ -92,10 +93,13 @@ def _read(type_: str, text: str) -> Any:
 def _rejects_of(connection: psycopg.Connection, wanted: RecordKey) -> Iterator[tuple[int, int]]:
     """Yield (load_id, position) of the rejects that are or may be the record."""
     with connection.cursor("rejects") as cursor:
-        cursor.execute(_REJECTS, (wanted.source.name,))
-        for load_id, position, record, record_bytes in cursor:
-            is_cut = record_bytes > len(record)
-            if wanted.is_in(record) or (is_cut and wanted.is_unknown_in(record)):
+        key = key_of_texts(wanted.source, wanted.values)
+        cursor.execute(_REJECTS, (key, wanted.source.name))
+        for load_id, position, record, record_bytes, known_key, is_found in cursor:
+            # A record that has expired is empty: only its key is left.
+            is_cut = record and record_bytes > len(record) and not known_key
+            may_be_it = is_found if known_key else is_cut and wanted.is_unknown_in(record)
+            if may_be_it or wanted.is_in(record):
                 yield load_id, position
 
 

@@ -54,7 +54,7 @@ def load(
     """
     with connect(dsn, autocommit=True) as connection:
         for _ in range(_ATTEMPTS):
-            with quarantine() as rejects:
+            with quarantine(source) as rejects:
                 attempt = Attempt(source, day, store, connection, settings, run_id, rejects)
                 try:
                     return attempt.run(again=again)

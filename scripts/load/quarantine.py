@@ -15,15 +15,18 @@ import psycopg
 from scripts.landing.json_array import HEAD_BYTES, Batch, MalformedRecord
 from scripts.landing.temporary import temporary_space
 from scripts.load.contract import Violation
+from scripts.load.record_key import key_reader
+from sources import Source
 
 _IN_MEMORY = 1024**2
 _COLUMNS = (
-    "load_id, position, byte_start, byte_end, field, reason, record, record_bytes, record_sha256"
+    "load_id, position, byte_start, byte_end, field, reason, record, record_bytes, record_sha256,"
+    " record_key"
 )
 
 
 class Reject(msgspec.Struct, array_like=True):
-    """One rejected record: its position, the reason, and its first 64 KB."""
+    """One rejected record: its position, the reason, its first 64 KB, and its key as JSON."""
 
     position: int
     byte_start: int
@@ -33,14 +36,16 @@ class Reject(msgspec.Struct, array_like=True):
     record: bytes
     record_bytes: int
     record_sha256: str
+    record_key: str = "{}"  # it cannot be read
 
 
 class Quarantine:
     """The rejects of one load, in an open file."""
 
-    def __init__(self, spool: IO[bytes]) -> None:
+    def __init__(self, source: Source, spool: IO[bytes]) -> None:
         self.count = 0
         self.first = ""
+        self._key = key_reader(source)
         self._spool = spool
 
     def add_breaches(self, batch: Batch, breaches: Mapping[int, Violation]) -> None:
@@ -61,6 +66,7 @@ class Quarantine:
                     record=record[:HEAD_BYTES],
                     record_bytes=len(record),
                     record_sha256=sha256(record).hexdigest(),
+                    record_key=self._key(record),
                 )
             )
 
@@ -102,7 +108,7 @@ class Quarantine:
 
 
 @contextmanager
-def quarantine() -> Iterator[Quarantine]:
-    """Yield a quarantine in a temporary file, which is deleted after the block."""
+def quarantine(source: Source) -> Iterator[Quarantine]:
+    """Yield a quarantine of a source in a temporary file, which is deleted after the block."""
     with temporary_space(), SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-        yield Quarantine(spool)
+        yield Quarantine(source, spool)

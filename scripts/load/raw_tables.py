@@ -1,14 +1,16 @@
 """The raw tables, derived from the contracts. Invariant: a table fits its contract, or is not used.
 
 ``raw.<source>_rows`` keeps the rows of every load: the key fields as typed columns, the record as
-jsonb. The view ``raw.<source>`` shows the current loads.
+jsonb. The view ``raw.<source>`` shows the current loads. The view ``ops.record_keys`` shows the key
+of every row of every source, as JSON.
 """
 
 from psycopg import Connection, DataError, IntegrityError, sql
 
 from scripts.errors import ConfigurationError
-from sources import Source
+from sources import SOURCES, Source
 
+_EPOCH_MICROSECONDS = "(extract(epoch from {}) * 1000000)::bigint"  # the same in every time zone
 # A table whose comment says so is not complete. The dbt macro `reasons_not_whole` reads it too.
 _REBUILDING = "rebuilding"
 _OTHERS = ("load_id", "position", "payload")
@@ -68,6 +70,7 @@ def recreate_raw(connection: Connection, source: Source) -> None:
         connection.execute("set local lock_timeout = '10s'")
         connection.execute(sql.SQL("drop table if exists {} cascade").format(rows_table(source)))
         _create(connection, source)
+        create_record_keys(connection)
         _mark(connection, source, _REBUILDING)
         connection.execute(
             "update ops.loads set is_current = false where source = %s and is_current",
@@ -76,6 +79,37 @@ def recreate_raw(connection: Connection, source: Source) -> None:
         connection.execute(
             "delete from ops.loads where source = %s and state = 'parked'", [source.name]
         )
+
+
+def create_record_keys(connection: Connection) -> None:
+    """Create the view ``ops.record_keys`` over every source whose table fits, as role loader."""
+    selects = [
+        sql.SQL(
+            "select load_id, position, jsonb_build_object({})::text as record_key from {}"
+        ).format(sql.SQL(", ").join(_pairs(source)), rows_table(source))
+        for source in SOURCES.values()
+        if source.key_columns and source.key_columns == _columns(connection, source)
+    ] or [
+        sql.SQL(
+            "select 0::bigint as load_id, 0::bigint as position, '' as record_key where false"
+        ).format()
+    ]
+    view = sql.SQL("create or replace view ops.record_keys as {}")
+    connection.execute(view.format(sql.SQL(" union all ").join(selects)))
+    connection.execute("grant select on ops.record_keys to transformer")
+
+
+def _pairs(source: Source) -> list[sql.Composed]:
+    """Return the name and the value of each key column, for a JSON object."""
+    return [
+        sql.SQL("{}, {}").format(
+            sql.Literal(name),
+            sql.SQL(_EPOCH_MICROSECONDS if type_.startswith("timestamp") else "{}").format(
+                sql.Identifier(name)
+            ),
+        )
+        for name, type_ in source.key_columns.items()
+    ]
 
 
 def is_incomplete(connection: Connection, source: Source) -> bool:
@@ -117,6 +151,11 @@ def _adapt(connection: Connection, source: Source, present: dict[str, str]) -> N
     for (view,) in connection.execute(_DEPENDENT_VIEWS, [table.as_string(connection)]).fetchall():
         connection.execute(sql.SQL("drop view if exists {} cascade").format(sql.SQL(view)))
     connection.execute("set local role loader")
+    connection.execute(
+        "update ops.rejects set record_key = null from ops.loads"
+        " where loads.load_id = rejects.load_id and loads.source = %s",
+        [source.name],
+    )
     for name in present.keys() - wanted.keys():
         drop = sql.SQL("alter table {} drop column {}")
         connection.execute(drop.format(table, sql.Identifier(name)))

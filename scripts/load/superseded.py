@@ -24,7 +24,8 @@ def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
     """Delete the rows of replaced loads, and expired rejects and ledger rows.
 
     Rejects, and ledger rows that are neither current nor the latest of their object, are kept for
-    `settings.retention_days`. Each batch is a separate transaction.
+    `settings.retention_days`. After that a reject of a current load loses its record, but not its
+    key: the models need to know what the day does not know. Each batch is a separate transaction.
 
     Returns:
         the number of rows deleted from ``raw.<source>_rows``.
@@ -34,6 +35,7 @@ def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
         deleted = sum(_in_batches(partial(delete_rows, i)) for i in _replaced(connection, source))
         values = {"source": source.name, "days": settings.retention_days, "limit": _BATCH_ROWS}
         _in_batches(lambda: connection.execute(_OLD_REJECTS, values).rowcount)
+        _in_batches(lambda: connection.execute(_OLD_RECORDS, values).rowcount)
         old_loads = sql.SQL(_OLD_LOADS).format(rows=rows_table(source))
         _in_batches(lambda: connection.execute(old_loads, values).rowcount)
     return deleted
@@ -49,7 +51,16 @@ _OLD_REJECTS = """
     delete from ops.rejects where ctid = any(array(
         select rejects.ctid
         from ops.rejects inner join ops.loads on loads.load_id = rejects.load_id
-        where loads.source = %(source)s
+        where loads.source = %(source)s and not loads.is_current
+            and loads.loaded_at < clock_timestamp() - make_interval(days => %(days)s)
+        limit %(limit)s
+    ))
+"""
+_OLD_RECORDS = """
+    update ops.rejects set record = '' where ctid = any(array(
+        select rejects.ctid
+        from ops.rejects inner join ops.loads on loads.load_id = rejects.load_id
+        where loads.source = %(source)s and rejects.record <> ''
             and loads.loaded_at < clock_timestamp() - make_interval(days => %(days)s)
         limit %(limit)s
     ))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -88,6 +89,24 @@ def test_a_day_that_has_not_come_does_not_hide_the_latest_one(stack: LocalStack)
     assert stack.query("select count(*) from ops.loads where day > current_date + 1") == [(0,)]
     known = "select key from ops.unknown_objects"
     assert wait_for(lambda: stack.query(known), lambda rows: (_FUTURE,) in rows, 90)
+
+
+def test_a_rejected_post_is_not_published_as_deleted(stack: LocalStack) -> None:
+    today, yesterday = (str(now().date() - timedelta(days=n)) for n in (0, 1))
+    since = now()
+    assert stack.run_by_hand("ingest_posts", {"day": yesterday})[1] == "success"
+    stack.transforms_settled(since)
+    state = "select is_deleted, title from marts.fct_posts where post_id = 5"
+    changes = "select change from marts.fct_post_changes where post_id = 5 order by day"
+    before = stack.marts(state), stack.marts(changes)
+    for title, rejected in ((5, 1), (None, 0)):
+        stack.switch(**({"edited": {5: {"title": title}}} if title else {}))
+        since = now()
+        assert stack.run_by_hand("ingest_posts", {"day": today})[1] == "success"
+        stack.transforms_settled(since)
+        current = "select rejected from ops.loads where source = 'posts' and is_current and day = "
+        assert stack.query(f"{current}'{today}'") == [(rejected,)]
+        assert (stack.marts(state), stack.marts(changes)) == before
 
 
 def test_settings_that_cannot_be_read_stop_every_run_and_are_reported(stack: LocalStack) -> None:

@@ -1,6 +1,7 @@
--- The changes of a day follow from two loads: its own and that of the previous loaded day. The row
--- without post_id records which two they were. A day is computed again when either differs, so a
--- late or reloaded day also corrects its successor. Empty and withdrawn days are no special case.
+-- The changes of a day follow from two loads, its own and that of the previous loaded day, and from
+-- what both carry. The row without post_id records which they were. A day is computed again when
+-- one of them differs, so a late or reloaded day also corrects its successor. Empty and withdrawn
+-- days are no special case.
 {{ config(
     materialized="incremental",
     incremental_strategy="delete+insert",
@@ -10,6 +11,11 @@
 
 with pinned_loads as (
     select * from {{ ref("pinned_loads") }}
+),
+
+carried_rows as (
+    select * from {{ ref("carried_rows") }}
+    where position is null
 ),
 
 stg_posts as (
@@ -23,12 +29,16 @@ earlier_posts as (
 
 days as (
     select
-        day,
-        load_id,
-        previous_load_id,
+        pinned_loads.day,
+        pinned_loads.load_id,
+        pinned_loads.previous_load_id,
+        concat(carried.checksum, '/', carried_before.checksum) as carried,
         '{{ logic_checksum() }}' as logic
     from pinned_loads
-    where source = 'posts'
+    left join carried_rows as carried on pinned_loads.load_id = carried.load_id
+    left join carried_rows as carried_before
+        on pinned_loads.previous_load_id = carried_before.load_id
+    where pinned_loads.source = 'posts'
 ),
 
 {% if is_incremental() %}
@@ -37,6 +47,7 @@ days as (
             day,
             load_id,
             previous_load_id,
+            carried,
             logic
         from {{ this }}
         where post_id is null
@@ -47,12 +58,14 @@ days as (
             coalesce(days.day, built_days.day) as day,
             days.load_id,
             days.previous_load_id,
+            days.carried,
             days.logic
         from days
         full outer join built_days on days.day = built_days.day
         where
             days.load_id is distinct from built_days.load_id
             or days.previous_load_id is distinct from built_days.previous_load_id
+            or days.carried is distinct from built_days.carried
             or days.logic is distinct from built_days.logic
     ),
 {% else %}
@@ -117,6 +130,7 @@ final as (
         day,
         load_id,
         previous_load_id,
+        carried,
         logic,
         cast(null as bigint) as post_id,
         cast(null as bigint) as author_id,
@@ -134,6 +148,7 @@ final as (
         day,
         null as load_id,
         null as previous_load_id,
+        null as carried,
         null as logic,
         post_id,
         author_id,

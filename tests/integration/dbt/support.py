@@ -53,8 +53,11 @@ class Loader:
         self._dsn = warehouse.loader
         self._source = source
 
-    def load(self, day: date, posts: Sequence[Post], *, rejected: int = 0) -> int:
-        """Make these records the content of the day. Return the load's id."""
+    def load(self, day: date, posts: Sequence[Post], *, rejects: Sequence[int | None] = ()) -> int:
+        """Make these records the content of the day. Return the load's id.
+
+        `rejects` are the keys of rejected records, None for one that cannot be read.
+        """
         with psycopg.connect(self._dsn) as connection:
             row = connection.execute("select nextval('ops.load_id')").fetchone()
             assert row is not None
@@ -71,9 +74,9 @@ class Loader:
                     self._source,
                     day,
                     f"raw/{self._source}/{day}.json",
-                    len(posts) + rejected,
+                    len(posts) + len(rejects),
                     len(posts),
-                    rejected,
+                    len(rejects),
                 ),
             )
             with connection.cursor() as cursor:
@@ -82,6 +85,13 @@ class Loader:
                         sql.Identifier(f"{self._source}_rows")
                     ),
                     [(load_id, at, p["id"], Jsonb(p)) for at, p in enumerate(posts)],
+                )
+                cursor.executemany(
+                    "insert into ops.rejects values (%s, %s, 0, 1, null, 'r', '', 1, '', %s)",
+                    [
+                        (load_id, len(posts) + at, Jsonb({} if key is None else {"id": key}))
+                        for at, key in enumerate(rejects)
+                    ],
                 )
         return load_id
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -106,6 +107,52 @@ def test_history_of_days_that_come_one_by_one(dbt: Dbt, loader: Loader) -> None:
     ]
     volumes = "select loaded from build.fct_daily_loads order by day"
     assert dbt.rows(volumes) == [(2,), (0,), (2,)]
+
+
+CHANGES = "select day, post_id, change from build.fct_post_changes order by 1, 2"
+
+
+def test_a_rejected_post_is_unknown_and_not_deleted(dbt: Dbt, loader: Loader) -> None:
+    for day, records, rejects in (
+        (DAYS[0], [post(1), post(2), post(3)], []),
+        (DAYS[1], [post(2)], [1]),  # 3 is deleted
+        (DAYS[2], [post(2)], [1, None]),
+        (DAYS[3], [post(1, "edited")], [None]),  # 2 cannot be called deleted
+        (DAYS[4], [post(1, "edited")], []),
+    ):
+        loader.load(day, records, rejects=rejects)
+        dbt.build()
+    created = [(DAYS[0], number, "created") for number in (1, 2, 3)]
+    expected = [
+        *created,
+        (DAYS[1], 3, "deleted"),
+        (DAYS[3], 1, "edited"),
+        (DAYS[4], 2, "deleted"),
+    ]
+    assert dbt.rows(CHANGES) == expected
+    dbt.build("--full-refresh")
+    assert dbt.rows(CHANGES) == expected
+    loader.load(DAYS[1], [post(2)])  # the day again: 1 is not rejected, and not there
+    dbt.build()
+    assert dbt.rows(CHANGES) == [
+        *created,
+        (DAYS[1], 1, "deleted"),
+        (DAYS[1], 3, "deleted"),
+        (DAYS[3], 1, "created"),
+        (DAYS[4], 2, "deleted"),
+    ]
+
+
+def test_a_rejected_user_or_comment_stays_as_it_was(dbt: Dbt, loader: Loader) -> None:
+    for day in DAYS[:2]:
+        loader.load(day, [post(1, author=1)])
+    Loader(dbt.warehouse, "users").load(DAYS[0], [user(1, "One")])
+    Loader(dbt.warehouse, "users").load(DAYS[1], [], rejects=[1])
+    Loader(dbt.warehouse, "comments").load(DAYS[0], [comment(1, 1), comment(2, 1), comment(3, 1)])
+    Loader(dbt.warehouse, "comments").load(DAYS[1], [comment(1, 1)], rejects=[3])
+    dbt.build()
+    posts = "select post_id, author_name, comment_count from build.fct_posts"
+    assert dbt.rows(posts) == [(1, "One", 2)]
 
 
 def test_posts_do_without_the_other_sources_and_take_them_when_they_come(dbt: Dbt) -> None:
@@ -240,16 +287,23 @@ class Step:
     is_stale: bool
 
 
-STALE: dict[str, list[Post]] = {
-    "posts": [post(1, "stale"), post(77, "stale")],
-    "comments": [comment(1, 77)],
-    "users": [],
+class Content(NamedTuple):
+    """What an object contains: valid records, and the keys of rejected ones, None if unreadable."""
+
+    records: list[Post]
+    rejects: list[int | None]
+
+
+STALE: dict[str, Content] = {
+    "posts": Content([post(1, "stale"), post(77, "stale")], [2]),
+    "comments": Content([comment(1, 77)], []),
+    "users": Content([], [None]),
 }
 
 
 @functools.cache
-def world(seed: int) -> dict[Slot, list[Post]]:
-    """Return days of posts that appear, change, disappear and return.
+def world(seed: int) -> dict[Slot, Content]:
+    """Return days of posts that appear, change, are rejected, disappear and return.
 
     One day is missing and one is empty. Each source that the posts are joined with has two days.
     """
@@ -259,17 +313,26 @@ def world(seed: int) -> dict[Slot, list[Post]]:
     def some(count: int) -> list[int]:
         return [n for n in range(count) if chance.random() < 0.7]
 
-    found: dict[Slot, list[Post]] = {}
+    def some_rejected(records: list[Post]) -> Content:
+        rejected = [record["id"] for record in records if chance.random() < 0.2]
+        unreadable = [None] * (chance.random() < 0.2)
+        return Content([r for r in records if r["id"] not in rejected], [*rejected, *unreadable])
+
+    found: dict[Slot, Content] = {}
     for day in DAYS:
         if day != missing:
-            found["posts", day] = [
-                post(n, chance.choice("ab"), chance.choice("xy"), author=chance.choice([1, 2]))
-                for n in some(0 if day == empty else 6)
-            ]
+            found["posts", day] = some_rejected(
+                [
+                    post(n, chance.choice("ab"), chance.choice("xy"), author=chance.choice([1, 2]))
+                    for n in some(0 if day == empty else 6)
+                ]
+            )
     for day in chance.sample(DAYS, 2):
-        found["comments", day] = [comment(n, chance.choice(range(6))) for n in some(9)]
+        found["comments", day] = some_rejected(
+            [comment(n, chance.choice(range(6))) for n in some(9)]
+        )
     for day in chance.sample(DAYS, 2):
-        found["users", day] = [user(n, chance.choice(["A", "B"])) for n in some(4)]
+        found["users", day] = some_rejected([user(n, chance.choice("AB")) for n in some(4)])
     return found
 
 
@@ -287,15 +350,34 @@ def fingerprints(dbt: Dbt) -> dict[str, str]:
     return found
 
 
+def simple_changes(seed: int) -> list[tuple[date, int, str]]:
+    """Return the changes of a world's posts, day by day, as simply as they can be said."""
+    state: dict[int, Post] = {}
+    changes = []
+    days = sorted(day for source, day in world(seed) if source == "posts")
+    for day in days:
+        content = world(seed)["posts", day]
+        found = {record["id"]: record for record in content.records}
+        for number, record in state.items():
+            if number in content.rejects or None in content.rejects:
+                found.setdefault(number, record)
+        changes += [(day, n, "created") for n in found.keys() - state.keys()]
+        changes += [(day, n, "deleted") for n in state.keys() - found.keys()]
+        changes += [(day, n, "edited") for n in found if n in state and found[n] != state[n]]
+        state = found
+    return sorted(changes)
+
+
 @pytest.fixture(scope="module")
 def expected(built: Dbt) -> list[dict[str, str]]:
     """Each world's fingerprints, from its days in order with a full refresh."""
     prints = []
     for seed in range(3):
         _empty(built)
-        for (source, day), records in world(seed).items():
-            Loader(built.warehouse, source).load(day, records)
+        for (source, day), content in world(seed).items():
+            Loader(built.warehouse, source).load(day, content.records, rejects=content.rejects)
         built.run("--full-refresh")
+        assert built.rows(CHANGES) == simple_changes(seed)
         prints.append(fingerprints(built))
     return prints
 
@@ -331,7 +413,7 @@ def test_any_order_and_repetition_of_days_ends_in_the_same_marts(
     stray = next(day for day in DAYS if ("posts", day) not in world(seed))
     Loader(built.warehouse).load(stray, [post(99, "withdrawn later")])
     _load(built, seed, first)
-    built.run("--select", "pinned_loads", "int_post_changes")  # what remembers
+    built.run("--select", "pinned_loads", "carried_rows", "int_post_changes")  # what remembers
     _load(built, seed, second)
     Loader(built.warehouse).withdraw(stray)
     built.run(*(["--full-refresh"] if is_refreshed else []))
@@ -341,5 +423,5 @@ def test_any_order_and_repetition_of_days_ends_in_the_same_marts(
 def _load(dbt: Dbt, seed: int, steps: Sequence[Step]) -> None:
     for step in steps:
         source, day = step.slot
-        records = STALE[source] if step.is_stale else world(seed)[step.slot]
-        Loader(dbt.warehouse, source).load(day, records)
+        content = STALE[source] if step.is_stale else world(seed)[step.slot]
+        Loader(dbt.warehouse, source).load(day, content.records, rejects=content.rejects)

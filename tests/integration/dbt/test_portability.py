@@ -1,5 +1,6 @@
 """Portability: the same raw rows and models give the same marts on DuckDB as on PostgreSQL."""
 
+import json
 import subprocess
 from datetime import date
 from pathlib import Path
@@ -32,6 +33,8 @@ _LEDGER = (
     "load_id bigint, source varchar, day date, sha256 varchar, received bigint, loaded bigint,"
     " rejected bigint, is_current boolean, published_at timestamptz"
 )
+_REJECTS = "load_id bigint, position bigint, record_key varchar"
+_RECORD_KEYS = "load_id bigint, position bigint, record_key varchar"
 _PROFILE = """
 elt:
   target: duckdb
@@ -74,7 +77,11 @@ def test_the_marts_are_the_same_on_another_database(
 
 def _copy_raw(warehouse: Warehouse, file: Path) -> None:
     """Copy the raw tables and the ledger into a new DuckDB file."""
-    tables = {("ops", "loads"): _LEDGER}
+    tables = {
+        ("ops", "loads"): _LEDGER,
+        ("ops", "rejects"): _REJECTS,
+        ("ops", "record_keys"): _RECORD_KEYS,
+    }
     for source in SOURCES.values():
         keys = ", ".join(f"{name} {type_}" for name, type_ in source.key_columns.items())
         columns = f"load_id bigint, position bigint, {keys}, payload varchar"
@@ -95,7 +102,8 @@ def _copy_raw(warehouse: Warehouse, file: Path) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return msgspec.json.encode(value).decode() if isinstance(value, dict) else value
+    """Return JSON as text, written as jsonb writes it."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
 
 
 def _dbt(folder: Path, file: Path, *command: str) -> None:

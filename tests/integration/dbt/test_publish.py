@@ -14,7 +14,14 @@ from tests.integration.dbt.support import PROJECT, Baseline, Dbt, Loader, days, 
 pytestmark = pytest.mark.integration
 
 FIRST, SECOND, THIRD = days(3)
-_UPSTREAM = ["pinned_loads", "stg_comments", "stg_users", "stg_posts", "int_post_changes"]
+_UPSTREAM = [
+    "pinned_loads",
+    "carried_rows",
+    "stg_comments",
+    "stg_users",
+    "stg_posts",
+    "int_post_changes",
+]
 MODELS = [*_UPSTREAM, "fct_post_changes", "fct_posts", "dim_authors", "fct_daily_loads"]
 POSTS = "select post_id, title from marts.fct_posts order by 1"
 

@@ -38,6 +38,13 @@ def test_a_record_is_deleted_from_rows_and_rejects_and_its_load_is_marked(
     assert ledger(warehouse, _COUNTS) == [(3, 2, 1, True)]
 
 
+def test_a_reject_whose_record_has_expired_is_deleted_by_its_key(warehouse: Warehouse) -> None:
+    with psycopg.connect(warehouse.loader) as connection:
+        connection.execute("update ops.rejects set record = ''")
+        assert delete_record(connection, RecordKey(POSTS, ("7",))) == (1, 1)
+    assert [position for position, *_ in rejects(warehouse)] == [4]
+
+
 def test_an_unknown_record_changes_nothing(warehouse: Warehouse) -> None:
     with psycopg.connect(warehouse.loader) as connection:
         assert delete_record(connection, RecordKey(POSTS, ("77",))) == (0, 0)

@@ -17,7 +17,9 @@ from scripts.erase.from_landing import RecordKey, remove_record
 from scripts.erase.from_warehouse import delete_record
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
+from scripts.load import raw_tables
 from scripts.load.raw_tables import ensure_raw
+from scripts.load.record_key import read_missing_keys
 from scripts.settings import RunSettings
 from sources.declaration import Source
 from sources.declaration.paths import Path
@@ -86,7 +88,7 @@ def loaded(store: Store, warehouse: Warehouse, source: Source, records: list[Any
     return load_day(store, warehouse, source=source, settings=RunSettings(max_reject_share=0.5))
 
 
-@pytest.mark.parametrize(
+of_every_type = pytest.mark.parametrize(
     ("source", "values"),
     [
         (keyed(int), [3, 1, 2, -(2**63), 2**63 - 1]),
@@ -100,6 +102,9 @@ def loaded(store: Store, warehouse: Warehouse, source: Source, records: list[Any
     ],
     ids=["int", "text", "uuid", "date", "timestamp", "nested", "renamed", "with a dot"],
 )
+
+
+@of_every_type
 def test_a_key_is_a_typed_column(
     store: Store, warehouse: Warehouse, source: Source, values: list[Any]
 ) -> None:
@@ -112,6 +117,35 @@ def test_a_key_is_a_typed_column(
         sql.Identifier(field.column), sql.Literal(list(field.parts)), sql.SQL(field.type)
     )
     assert set(query(warehouse, statement)) == {(True,)}
+
+
+@of_every_type
+def test_a_rejected_record_has_the_same_key_as_its_row(
+    store: Store,
+    warehouse: Warehouse,
+    monkeypatch: pytest.MonkeyPatch,
+    source: Source,
+    values: list[Any],
+) -> None:
+    monkeypatch.setattr(raw_tables, "SOURCES", {"keyed": source})
+    name = source.key_fields[0].parts[0]
+    records = [{name: value, "n": n} for n, value in enumerate(values)]
+    loaded(store, warehouse, source, records)
+    with psycopg.connect(warehouse.admin) as connection:
+        connection.execute("set local role loader")
+        raw_tables.create_record_keys(connection)
+    put(store, array([*({**r, "n": "text"} for r in records), {"n": 1}]), key=raw_key("keyed", DAY))
+    result = load_day(store, warehouse, source=source, settings=RunSettings(max_reject_share=1.0))
+    assert (result.loaded, result.rejected) == (0, len(values) + 1)
+    with psycopg.connect(warehouse.loader) as connection:
+        connection.execute("set timezone = 'Asia/Tokyo'")
+        of_rows = connection.execute("select record_key from ops.record_keys").fetchall()
+    of_rejects = query(warehouse, "select record_key::text from ops.rejects")
+    assert sorted(of_rejects) == sorted([*of_rows, ("{}",)])
+    with psycopg.connect(warehouse.admin) as connection:
+        connection.execute("update ops.rejects set record_key = null")
+        assert read_missing_keys(connection, source) == len(of_rejects)
+    assert query(warehouse, "select record_key::text from ops.rejects") == of_rejects
 
 
 def test_a_moment_without_zone_is_utc(store: Store, warehouse: Warehouse) -> None:

@@ -135,6 +135,19 @@ def test_rejects_and_history_go_when_they_are_old(store: Store, warehouse: Wareh
     assert [position for position, *_ in rejects(warehouse)] == [30]
 
 
+def test_an_old_reject_of_a_current_load_keeps_only_its_key(
+    store: Store, warehouse: Warehouse
+) -> None:
+    put(store, array([post(1), post(30, title=5)]))
+    load_day(store, warehouse)
+    with psycopg.connect(warehouse.loader) as connection:
+        connection.execute("update ops.loads set loaded_at = loaded_at - interval '31 days'")
+    for _ in range(2):
+        clean_up(warehouse.loader, POSTS, RunSettings(retention_days=30))
+    kept = "select position, record, record_bytes > 0, record_key from ops.rejects"
+    assert query(warehouse, kept) == [(1, b"", True, {"id": 30})]
+
+
 @pytest.mark.parametrize(
     ("source", "records", "kept"),
     [
