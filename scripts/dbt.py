@@ -31,17 +31,18 @@ _PLACE = ("--project-dir", str(_ROOT / "dbt"), "--profiles-dir", str(_ROOT / "db
 _BUILD = ("build", "--exclude-resource-type", "unit_test")  # `make test` runs unit tests
 
 
-def build_and_publish(dsn: str) -> None:
-    """Build every model from scratch in a child process, test it and publish it.
+def build_and_publish(dsn: str, *options: str) -> None:
+    """Build every model in a child process, test it and publish it.
 
     Args:
         dsn: the warehouse, as role transformer.
+        options: of this module's command line.
 
     Raises:
         BuildFailedError: dbt failed. The marts do not change. The message names the node.
     """
     child = subprocess.run(
-        [sys.executable, "-m", "scripts.dbt", "--full-refresh"],
+        [sys.executable, "-m", "scripts.dbt", *options],
         cwd=_ROOT,
         env=settings.dbt_environment(dsn),
         stdin=subprocess.DEVNULL,
@@ -54,8 +55,10 @@ def build_and_publish(dsn: str) -> None:
         raise BuildFailedError(f"the marts did not change: {message.removeprefix('error: ')}")
 
 
-def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
+def run_dbt(dsn: str, *, is_full_refresh: bool, drops_unowned: bool) -> None:
     """Run ``dbt build`` and the publish in this process. Its environment must lead to `dsn`.
+
+    `drops_unowned`: also drop the tables of schema marts that no model owns.
 
     Raises:
         BuildFailedError: a model or a test failed, or the publish was refused.
@@ -70,7 +73,8 @@ def run_dbt(dsn: str, *, is_full_refresh: bool) -> None:
             raise BuildFailedError(f"dbt parse: {one_line(str(parsed.exception))}")
         manifest = cast("Manifest", parsed.result)
         refresh = ["--full-refresh"] if is_full_refresh else []
-        for command in ([*_BUILD, *refresh], ["run-operation", "publish"]):
+        publish = ["run-operation", "publish", "--args", f"{{drop_unowned: {drops_unowned}}}"]
+        for command in ([*_BUILD, *refresh], publish):
             errors: list[str] = []
             runner = dbtRunner(manifest, [partial(_collect, errors)])
             if not runner.invoke([*_GLOBAL, *command, *_PLACE]).success:
@@ -108,6 +112,9 @@ def main(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="drop schema build, then build all models")
     ] = False,
+    drop_unowned: Annotated[
+        bool, typer.Option("--drop-unowned", help="drop tables in schema marts that no model owns")
+    ] = False,
 ) -> None:
     """Build and test the models in schema build, then publish the difference to the marts.
 
@@ -117,7 +124,7 @@ def main(
     dsn = settings.transformer_dsn_from_env()
     settings.enter_dbt_environment(dsn)  # dbt's profile cannot read an Airflow connection
     settings.enter_dbt_settings(settings.run_settings_from_env())
-    run_dbt(dsn, is_full_refresh=full_refresh)
+    run_dbt(dsn, is_full_refresh=full_refresh, drops_unowned=drop_unowned)
     typer.echo("built, tested and published")
 
 

@@ -16,9 +16,10 @@ from typing import Any
 import psycopg
 import requests
 
-from local.airflow import components
-from local.ministack import MiniStack
+from local.airflow import components, environment
+from local.ministack import LOGIN, REGION, MiniStack
 from local.rest import LocalAirflowApi
+from local.stack import Stack
 from local.state import read_state
 from tests.documents import README, ROOT, outside, run_readme
 from tests.tree import LINKED
@@ -42,6 +43,24 @@ class LocalStack:
             [sys.executable, "-m", "local", *arguments],
             cwd=self.tree,
             env={**os.environ, **self._place},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def script(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m scripts.<module>` with the connections of this stack."""
+        own = Stack(self.folder)
+        aws = {
+            "AWS_ENDPOINT_URL": self.known["s3_endpoint"],
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": LOGIN,
+            "AWS_SECRET_ACCESS_KEY": LOGIN,
+        }
+        return subprocess.run(
+            [sys.executable, "-m", f"scripts.{module}", *arguments],
+            cwd=self.tree,
+            env={**environment(own.folder, own.state), **aws, "COLUMNS": "160"},
             capture_output=True,
             text=True,
             check=False,

@@ -4,7 +4,7 @@
     open snapshot keeps its rows: a table that is truncated, renamed or created again would look
     empty to that reader. Refuses a build that is not complete and tested.
 #}
-{% macro publish() -%}
+{% macro publish(drop_unowned=false) -%}
     {%- set models = elt.marts_models() -%}
     {%- do run_query("begin") -%}
     {%- do run_query("select pg_advisory_xact_lock(hashtext('elt.publish'))") -%}
@@ -18,6 +18,7 @@
     {%- for model in models -%}
         {%- do elt.publish_model(model) -%}
     {%- endfor -%}
+    {%- do elt.settle_unowned_marts(models, drop_unowned) -%}
     {%- set loads = elt.affected_rows(
         "update ops.loads set published_at = now() where published_at is null"
         ~ " and load_id in (select load_id from " ~ target.schema ~ ".pinned_loads)"
@@ -46,6 +47,33 @@
         {%- do models.append(node) -%}
     {%- endfor -%}
     {{ return(models) }}
+{%- endmacro %}
+
+{#
+    Note the tables of schema marts that no model owns, as a model that was removed or renamed leaves
+    them. Nothing updates them any more, and erasure cannot look into them. `drop` removes those that
+    this role owns, with the views on them.
+#}
+{% macro settle_unowned_marts(models, drop) -%}
+    {%- set unowned -%}
+        from pg_class
+        where relnamespace = 'marts'::regnamespace and relkind in ('r', 'p', 'm')
+            and relname not in ('{{ models | map(attribute="alias") | join("', '") }}')
+    {%- endset -%}
+    {%- if drop -%}
+        {%- for row in run_query(
+            "select case relkind when 'm' then 'materialized view ' else 'table ' end"
+            ~ " || 'marts.' || quote_ident(relname) " ~ unowned
+            ~ " and pg_get_userbyid(relowner) = current_user"
+        ).rows -%}
+            {%- do run_query("drop " ~ row[0] ~ " cascade") -%}
+            {{ log("dropped " ~ row[0] ~ ", which no model owns", info=true) }}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- set noted = target.schema ~ ".unowned_marts" -%}
+    {%- do run_query("create table if not exists " ~ noted ~ " (name text primary key)") -%}
+    {%- do run_query("delete from " ~ noted) -%}
+    {%- do run_query("insert into " ~ noted ~ " select relname " ~ unowned) -%}
 {%- endmacro %}
 
 {# Prevent another dbt from replacing a table between the check and the merge. #}

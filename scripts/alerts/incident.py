@@ -33,6 +33,8 @@ class Kind(StrEnum):
     VOLUME_UNUSUAL = "volume-unusual"
     OBJECT_PARKED = "object-parked"
     MANY_REJECTS = "many-rejects"
+    OBJECT_DELETED = "object-deleted"
+    MART_UNOWNED = "mart-unowned"
     DAG_IMPORT_ERROR = "dag-import-error"
     NO_HEARTBEAT = "no-heartbeat"
     NO_ANSWER = "no-answer"

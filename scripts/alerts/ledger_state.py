@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import groupby
 
 from scripts.alerts.causes import Findings
 from scripts.alerts.incident import Incident, Kind, no_answer
@@ -15,6 +16,8 @@ from scripts.warehouse.ledger import last_published_at
 
 WatchResult = PipelineState | UnavailableError  # of `scripts.reconcile.watch`
 
+_SEEN_IN_LANDING = frozenset({Kind.DAY_LATE, Kind.OBJECT_PARKED, Kind.OBJECT_DELETED})
+
 
 def read_ledger_state(
     connection: Connection, state: WatchResult, settings: RunSettings, now: datetime
@@ -25,11 +28,12 @@ def read_ledger_state(
         *_stale(connection, settings, now),
         *_rejects(connection, settings),
         *_unusual(connection, settings, now),
+        *_unowned(connection),
     ]
     if isinstance(state, UnavailableError):
         incidents.append(no_answer("landing zone", state))
-        return Findings(incidents, unknown=frozenset({Kind.DAY_LATE, Kind.OBJECT_PARKED}))
-    return Findings([*incidents, *_late_and_parked(state, settings)])
+        return Findings(incidents, unknown=_SEEN_IN_LANDING)
+    return Findings([*incidents, *_late_and_parked(state, settings), *_deleted(state)])
 
 
 def _late_and_parked(state: PipelineState, settings: RunSettings) -> Iterator[Incident]:
@@ -39,6 +43,14 @@ def _late_and_parked(state: PipelineState, settings: RunSettings) -> Iterator[In
         source, day_text = name.split("/")
         day = date.fromisoformat(day_text)
         yield Incident.new(kind, source, day, {"Object": raw_key(source, day), label: text})
+
+
+def _deleted(state: PipelineState) -> Iterator[Incident]:
+    """One incident for each source: a bucket that lost its objects has one cause."""
+    for source, names in groupby(state.deleted, key=lambda name: name.split("/")[0]):
+        days = [name.split("/")[1] for name in names]
+        facts = {"Objects": f"{len(days)}, from {days[0]} to {days[-1]}"}
+        yield Incident.new(Kind.OBJECT_DELETED, source, facts=facts)
 
 
 def _due(name: str, settings: RunSettings) -> str:
@@ -98,3 +110,11 @@ def _unusual(connection: Connection, settings: RunSettings, now: datetime) -> It
     for source, day, loaded, z_score in rows:
         facts = {"Rows": str(loaded), "Deviation": f"{z_score:+.1f} standard deviations"}
         yield Incident.new(Kind.VOLUME_UNUSUAL, source, day, facts)
+
+
+def _unowned(connection: Connection) -> Iterator[Incident]:
+    """Read what the last publish noted."""
+    if connection.execute("select to_regclass('build.unowned_marts')").fetchone() == (None,):
+        return
+    for (name,) in connection.execute("select name from build.unowned_marts order by name"):
+        yield Incident.new(Kind.MART_UNOWNED, f"marts.{name}")

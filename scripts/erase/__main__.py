@@ -10,6 +10,7 @@ from scripts.cli import progress, run_cli, source_named
 from scripts.dbt import build_and_publish
 from scripts.erase.erase import erase_day, erase_record
 from scripts.erase.from_landing import RecordKey
+from scripts.erase.from_warehouse import unowned_marts
 from scripts.errors import InvalidDataError, InvalidInputError
 from scripts.landing.keys import parse_any_day
 from scripts.landing.store import Store
@@ -50,14 +51,23 @@ def main(
             wanted = RecordKey(declared, ids)
             counts, unreadable = erase_record(wanted, store, dsn, run_settings, show)
         show("building, testing and publishing the marts")
-        build_and_publish(dbt_dsn)
+        build_and_publish(dbt_dsn, "--full-refresh", "--drop-unowned")
+        unowned = unowned_marts(dsn)
     typer.echo("erased: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+    problems = []
+    if unowned:
+        problems.append(
+            f"{', '.join(unowned)}: no model owns these tables, and role transformer may not drop "
+            "them. If they hold the record, remove it there"
+        )
     if unreadable:
-        raise InvalidDataError(
+        problems.append(
             f"{', '.join(unreadable)}: a version is no JSON array, or the bucket does not give it "
             "out, so it could not be searched. "
             "Delete that version, or erase the day with --day, then run this again"
         )
+    if problems:
+        raise InvalidDataError("; ".join(problems))
 
 
 if __name__ == "__main__":

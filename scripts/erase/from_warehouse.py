@@ -13,6 +13,7 @@ from psycopg import sql
 from scripts.erase.from_landing import RecordKey
 from scripts.load.raw_tables import rows_table
 from scripts.load.record_key import key_of_texts
+from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.ledger import lock_day
 from sources import Source
 
@@ -118,3 +119,10 @@ def delete_day(connection: psycopg.Connection, source: Source, day: date) -> tup
 def marked_days(connection: psycopg.Connection, source: Source) -> list[tuple[date, int]]:
     """Return (day, records left) of current loads that lost a record and need a reload."""
     return connection.execute(_MARKED, (source.name,)).fetchall()
+
+
+def unowned_marts(dsn: str) -> list[str]:
+    """Return the tables of schema marts that belong to no model, as the last publish noted them."""
+    with connect(dsn) as connection, plain_errors():
+        rows = connection.execute("select name from build.unowned_marts order by name")
+        return [f"marts.{name}" for (name,) in rows]

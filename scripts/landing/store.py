@@ -175,6 +175,11 @@ class Store:
             )
         return answer.get("VersionId")
 
+    def delete(self, key: str) -> None:
+        """Delete an object. In a bucket with versions it can be restored."""
+        with self._request("delete", key):
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+
     def versions(self, prefix: str) -> Iterator[ObjectVersion]:
         """Yield every version and delete marker under `prefix`."""
         for page in self._pages("list_object_versions", "list versions of", prefix):

@@ -88,20 +88,23 @@ def work_left(store: Store, dsn: str, settings: RunSettings, done: Work) -> Work
 class LandingSurvey(NamedTuple):
     """What one listing and the ledger show since a day, as (source name, day).
 
-    `waiting` has landed but is not loaded, oldest day first. `unknown` are keys that are not a day
-    of a declared source.
+    `waiting` has landed but is not loaded, oldest day first. `deleted` has a current load or a
+    parked one, but no object any more. `loaded` has been loaded once: of these days some may be
+    deleted or withdrawn. `unknown` are keys that are not a day of a declared source.
     """
 
     landed: set[tuple[str, date]]
     waiting: list[tuple[str, date]]
+    deleted: list[tuple[str, date]]
+    loaded: set[tuple[str, date]]
     unpublished: int
     unknown: list[str]
 
 
 def survey_landing(store: Store, dsn: str, since: date) -> LandingSurvey:
     """List the landing zone once and compare it with the ledger. Raises UnavailableError."""
-    known, unpublished = _ledger(dsn, since)
-    survey = LandingSurvey(set(), [], unpublished, [])
+    known, loaded, unpublished = _ledger(dsn, since)
+    survey = LandingSurvey(set(), [], [], loaded, unpublished, [])
     for source in SOURCES.values():
         for info in store.list(raw_prefix(source.name), start_after=_before(source, since)):
             parsed = parse_raw_key(info.key)
@@ -112,6 +115,8 @@ def survey_landing(store: Store, dsn: str, since: date) -> LandingSurvey:
             if info not in known:
                 survey.waiting.append(parsed)
     survey.waiting.sort(key=lambda found: found[::-1])
+    expected = {found for info in known if (found := parse_raw_key(info.key))}
+    survey.deleted.extend(sorted(expected - survey.landed))
     return survey
 
 
@@ -148,8 +153,8 @@ def _before(source: Source, since: date) -> str:
     return "" if since == FIRST_DAY else raw_key(source.name, since - timedelta(days=1))
 
 
-def _ledger(dsn: str, since: date) -> tuple[set[ObjectInfo], int]:
-    """Return the listings that need no load, and the number of unpublished loads."""
+def _ledger(dsn: str, since: date) -> tuple[set[ObjectInfo], set[tuple[str, date]], int]:
+    """Return the listings that need no load, the days ever loaded, and the unpublished loads."""
     with connect(dsn) as connection:
         rows = connection.execute(
             """
@@ -162,7 +167,11 @@ def _ledger(dsn: str, since: date) -> tuple[set[ObjectInfo], int]:
             [since],
         )
         known = {ObjectInfo(*row) for row in rows}
+        loaded = connection.execute(
+            "select distinct source, day from ops.loads where day >= %s and state = 'loaded'",
+            [since],
+        ).fetchall()
         counted = connection.execute(
             "select count(*) from ops.loads where is_current and published_at is null"
         ).fetchone()
-    return known, counted[0] if counted else 0
+    return known, set(loaded), counted[0] if counted else 0

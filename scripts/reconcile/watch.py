@@ -3,7 +3,7 @@
 It needs one listing per source and a few indexed queries, so it can run every few minutes.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -23,18 +23,20 @@ class PipelineState:
     Attributes:
         late: days that are due but have not landed.
         waiting: days that have landed but are not loaded.
+        deleted: days that are in the ledger, but have no object any more.
         unpublished: number of current loads that are not in the marts.
         parked: days whose object is parked and has not changed since, with the reason.
         unknown: objects in the landing zone that are not a day of a declared source.
         marts_age_seconds: time since the last publication. None before the first.
     """
 
-    late: list[str]
-    waiting: list[str]
-    unpublished: int
-    parked: dict[str, str]
-    unknown: list[str]
-    marts_age_seconds: float | None
+    late: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    unpublished: int = 0
+    parked: dict[str, str] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    marts_age_seconds: float | None = None
 
     @property
     def is_work_pending(self) -> bool:
@@ -58,8 +60,9 @@ def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> Pipel
         parked, published_at = _ledger(dsn)
     unknown = [*survey.unknown, *find_impossible_days(store), *find_undeclared(store)]
     return PipelineState(
-        late=[_name(*day) for day in late_days(survey.landed, settings, now)],
+        late=[_name(*day) for day in late_days(survey.landed | survey.loaded, settings, now)],
         waiting=[_name(*day) for day in survey.waiting],
+        deleted=[_name(*day) for day in survey.deleted],
         unpublished=survey.unpublished,
         parked={_name(source, day): reason for source, day, reason in parked},
         unknown=list(dict.fromkeys(unknown)),

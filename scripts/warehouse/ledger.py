@@ -90,6 +90,27 @@ def make_current(
     _insert(connection, entry, state="loaded", reason=None)
 
 
+def withdraw(connection: psycopg.Connection, source: str, day: date) -> bool:
+    """Take a day out of the warehouse, in one transaction. Return whether the ledger knows it.
+
+    Its history stays, but no load is current, and a parked object is forgotten.
+    """
+    values = (source, day)
+    with connection.transaction():
+        lock_day(connection, source, day)
+        found = connection.execute(
+            "select count(*) from ops.loads where source = %s and day = %s", values
+        ).fetchone()
+        connection.execute(
+            "update ops.loads set is_current = false where source = %s and day = %s and is_current",
+            values,
+        )
+        connection.execute(
+            "delete from ops.loads where source = %s and day = %s and state = 'parked'", values
+        )
+    return found != (0,)
+
+
 def refresh_listing(
     connection: psycopg.Connection, load_id: int, info: ObjectInfo, version_id: str | None
 ) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from local.sinks import slack_messages
+from local.stack import Stack
 from tests.stack import LocalStack, now, wait_for
 
 pytestmark = [
@@ -107,6 +109,40 @@ def test_a_rejected_post_is_not_published_as_deleted(stack: LocalStack) -> None:
         current = "select rejected from ops.loads where source = 'posts' and is_current and day = "
         assert stack.query(f"{current}'{today}'") == [(rejected,)]
         assert (stack.marts(state), stack.marts(changes)) == before
+
+
+def test_a_deleted_object_is_reported_until_its_day_is_withdrawn(stack: LocalStack) -> None:
+    """The marts keep the day, and the alert and the health page say so."""
+    yesterday = str(now().date() - timedelta(days=1))
+    since = now()
+    assert stack.run_by_hand("ingest_posts", {"day": yesterday})[1] == "success"
+    stack.transforms_settled(since)
+    latest = "select count(*) from marts.fct_daily_loads where source = 'posts' and day = "
+    key = f"raw/posts/{yesterday}.json"
+    stack.s3().delete_object(Bucket=stack.known["bucket"], Key=key)
+
+    assert _is_reported(stack, "posts: an object was deleted")
+    health = stack.script("health")
+    assert (health.returncode, "posts: an object was deleted" in health.stdout) == (1, True)
+    assert stack.marts(f"{latest}'{yesterday}'") == [(1,)]
+
+    done = stack.script("withdraw", "posts", "--day", yesterday)
+    assert done.returncode == 0, done.stderr
+    assert stack.marts(f"{latest}'{yesterday}'") == [(0,)]
+    open_now = "select kind from ops.incidents where closed_at is null and kind = 'object-deleted'"
+    assert wait_for(lambda: not stack.query(open_now), bool, 90)
+
+
+def test_a_mart_without_a_model_is_reported_and_dropped_on_demand(stack: LocalStack) -> None:
+    with psycopg.connect(Stack(stack.folder).dsn("transformer")) as connection:
+        connection.execute("create table marts.dim_extra as select title from marts.fct_posts")
+    assert stack.run_by_hand("transform_posts", {})[1] == "success"
+    assert _is_reported(stack, "the table marts.dim_extra belongs to no model")
+    assert "marts.dim_extra" in stack.script("health").stdout
+    done = stack.script("dbt", "--drop-unowned")
+    assert done.returncode == 0, done.stderr
+    open_now = "select kind from ops.incidents where closed_at is null and kind = 'mart-unowned'"
+    assert wait_for(lambda: not stack.query(open_now), bool, 90)
 
 
 def test_settings_that_cannot_be_read_stop_every_run_and_are_reported(stack: LocalStack) -> None:

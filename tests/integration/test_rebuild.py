@@ -14,7 +14,7 @@ from scripts.migrate import migrate
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.documents import ROOT, run_readme
-from tests.loading import DAY, SETTINGS, array, environment, post, put, put_foreign, run
+from tests.loading import DAY, KEY, SETTINGS, array, environment, post, put, put_foreign, run
 from tests.warehouses import count, dbt_place, marts, tables
 
 pytestmark = pytest.mark.integration
@@ -138,3 +138,37 @@ def test_one_source_is_loaded_into_a_fresh_table_and_nothing_is_published_before
     assert marts(warehouse) == before
     assert run(store, warehouse, "dbt", **place).returncode == 0
     assert count(warehouse, "select count(*) from ops.loads where published_at is null") == 1
+
+
+def test_a_day_whose_object_was_deleted_is_not_rebuilt(
+    warehouse: Warehouse, store: Store, tmp_path: Path
+) -> None:
+    place = dbt_place(warehouse, tmp_path)
+    titles = "select string_agg(title, ' ' order by post_id) from marts.fct_posts"
+    _land(store, DAY, array([post(1), post(2)]))
+    assert run(store, warehouse, "rebuild", **place).returncode == 0
+    before = marts(warehouse)
+    _land(store, _DAYS[2], array([post(1, title="edited"), post(2)]))
+    assert run(store, warehouse, "rebuild", **place).returncode == 0
+    assert count(warehouse, titles) == "edited t2"
+
+    store.delete(raw_key("posts", _DAYS[2]))
+    rebuilt = run(store, warehouse, "rebuild", **place)
+
+    assert f"withdrew raw/posts/{_DAYS[2]}.json: the object was deleted" in rebuilt.stdout
+    assert rebuilt.returncode == 0
+    assert marts(warehouse) == before
+
+
+@pytest.mark.parametrize("arguments", [[], ["--source", "posts"]])
+def test_a_bucket_in_which_nothing_is_left_of_a_source_is_not_believed(
+    warehouse: Warehouse, store: Store, tmp_path: Path, arguments: list[str]
+) -> None:
+    put(store, array([post(1)]))
+    load(POSTS, DAY, store, warehouse.loader, SETTINGS)
+    store.delete(KEY)
+    refused = run(store, warehouse, "rebuild", *arguments, **dbt_place(warehouse, tmp_path))
+    assert refused.returncode == 2
+    assert f"s3://{store.bucket}/raw/posts/ is empty, but the warehouse" in refused.stderr
+    assert count(warehouse, "select count(*) from raw.posts_rows") == 1
+    assert count(warehouse, "select count(*) from ops.loads where is_current") == 1

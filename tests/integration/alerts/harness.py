@@ -16,7 +16,7 @@ from tests.inbox import Inbox
 NOW = datetime.now(UTC)
 
 
-QUIET = PipelineState([], [], 0, {}, [], None)
+QUIET = PipelineState()
 
 
 class FakeAirflow:

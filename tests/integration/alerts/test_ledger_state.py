@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from local.sinks import mails
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_a_late_day_is_reported_once_and_its_landing_too(inbox: Inbox) -> None:
-    late = PipelineState(["posts/2026-01-02"], [], 0, {}, [], None)
+    late = PipelineState(late=["posts/2026-01-02"])
     watch(inbox, late)
     watch(inbox, late)
     assert subjects(inbox) == ["posts has not landed (2026-01-02)"]
@@ -24,9 +25,34 @@ def test_a_late_day_is_reported_once_and_its_landing_too(inbox: Inbox) -> None:
 
 
 def test_a_parked_object_is_reported_with_its_reason(inbox: Inbox) -> None:
-    watch(inbox, PipelineState([], [], 0, {"posts/2026-01-02": "no list, at byte 0"}, [], None))
+    watch(inbox, PipelineState(parked={"posts/2026-01-02": "no list, at byte 0"}))
     assert subjects(inbox) == ["posts: an object was parked (2026-01-02)"]
     assert "Reason: no list, at byte 0" in mails(inbox.folder)[0]["text"]
+
+
+def test_deleted_objects_of_a_source_are_one_incident(inbox: Inbox) -> None:
+    days = ["posts/2026-01-01", "posts/2026-01-02", "users/2026-01-02"]
+    watch(inbox, PipelineState(deleted=days))
+    assert sorted(subjects(inbox)) == [
+        "posts: an object was deleted (all days)",
+        "users: an object was deleted (all days)",
+    ]
+    texts = [mail["text"] for mail in mails(inbox.folder)]
+    assert any("Objects: 2, from 2026-01-01 to 2026-01-02" in text for text in texts)
+    assert all("The marts still contain its day" in text for text in texts)
+
+    watch(inbox)
+    assert "recovered after" in subjects(inbox)[-1]
+
+
+def test_a_mart_that_no_model_owns_is_reported(inbox: Inbox) -> None:
+    with psycopg.connect(inbox.warehouse.transformer, autocommit=True) as connection:
+        connection.execute("create table build.unowned_marts as select 'dim_extra' as name")
+        watch(inbox)
+        assert subjects(inbox) == ["the table marts.dim_extra belongs to no model (all days)"]
+        connection.execute("delete from build.unowned_marts")
+    watch(inbox)
+    assert "recovered after" in subjects(inbox)[-1]
 
 
 @pytest.mark.parametrize(
@@ -65,8 +91,6 @@ def test_what_is_within_its_limits_is_not_reported(inbox: Inbox, columns: dict[s
 
 
 def test_an_unusual_volume_is_reported(inbox: Inbox) -> None:
-    import psycopg
-
     with psycopg.connect(inbox.warehouse.transformer) as connection:
         connection.execute(
             "create table build.fct_daily_loads as select 'posts'::text as source,"

@@ -60,17 +60,17 @@ def test_a_channel_that_takes_nothing_is_reported_on_the_other_and_its_return_to
     inbox: Inbox,
 ) -> None:
     inbox.switch(status=500)
-    watch(inbox, PipelineState(["posts/2026-01-02"], [], 0, {}, [], None))
+    watch(inbox, PipelineState(late=["posts/2026-01-02"]))
     for _ in range(2):
         inbox.let_time_pass()
-        watch(inbox, PipelineState(["posts/2026-01-02"], [], 0, {}, [], None))
+        watch(inbox, PipelineState(late=["posts/2026-01-02"]))
     subjects = inbox.mail()
     assert subjects[1:] == ["[local] slack does not accept alerts (all days)"]
 
     inbox.switch()
     inbox.let_time_pass()
     for _ in range(2):
-        watch(inbox, PipelineState(["posts/2026-01-02"], [], 0, {}, [], None))
+        watch(inbox, PipelineState(late=["posts/2026-01-02"]))
     assert inbox.slack() == ["🔴 [local] posts has not landed (2026-01-02)"]
     assert "recovered after" in inbox.mail()[-1]
     assert len(inbox.mail()) == 3
@@ -83,7 +83,7 @@ def test_the_dead_mans_switch_is_pinged_and_reports_when_no_channel_works(
     watch(inbox, heartbeat_url=url)
     inbox.without("PIPELINE_ALERT_EMAIL")
     inbox.switch(drop=True)
-    watch(inbox, PipelineState(["posts/2026-01-02"], [], 0, {}, [], None), heartbeat_url=url)
+    watch(inbox, PipelineState(late=["posts/2026-01-02"]), heartbeat_url=url)
     inbox.switch()
     inbox.let_time_pass()
     watch(inbox, heartbeat_url=url)

@@ -12,7 +12,7 @@ from tests.inbox import SECRET, Inbox
 
 pytestmark = pytest.mark.integration
 
-_LATE = PipelineState(["posts/2026-01-02"], [], 0, {}, [], None)
+_LATE = PipelineState(late=["posts/2026-01-02"])
 
 
 class Memory(dict[str, Any]):
@@ -42,7 +42,7 @@ def test_what_was_reported_without_the_warehouse_is_remembered_and_then_forgotte
         for _ in range(2):
             assert report_pipeline_state(UnavailableError("gone"), RunSettings(), memory)
     assert inbox.counts() == (1, 1)
-    assert report_pipeline_state(PipelineState([], [], 0, {}, [], None), RunSettings(), memory)
+    assert report_pipeline_state(PipelineState(), RunSettings(), memory)
     assert inbox.counts() == (2, 2)
     assert list(memory.values()) == [[]]
 

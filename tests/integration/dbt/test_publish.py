@@ -269,6 +269,22 @@ def test_a_model_a_command_runs_every_gate(dbt: Dbt, loader: Loader) -> None:
     dbt.publish()
 
 
+def test_a_table_that_no_model_owns_is_noted_and_dropped_on_demand(dbt: Dbt) -> None:
+    noted = "select name from build.unowned_marts"
+    with psycopg.connect(dbt.warehouse.transformer) as connection:
+        connection.execute('create table marts."Dim extra" as select 1 as number')
+        connection.execute("create view marts.of_fct_posts as select * from marts.fct_posts")
+    dbt.publish()
+    assert dbt.rows(noted, "loader") == [("Dim extra",)]
+    arguments = ("run-operation", "publish", "--args", "{drop_unowned: true}")
+    assert dbt.invoke(*arguments).success
+    assert dbt.rows(noted) == []
+    left = "select relname from pg_class where relnamespace = 'marts'::regnamespace"
+    names = {name for (name,) in dbt.rows(left)}
+    assert "Dim extra" not in names
+    assert names >= {"of_fct_posts", "fct_posts"}
+
+
 def test_nothing_is_published_before_the_first_build(warehouse: Warehouse, tmp_path: Path) -> None:
     assert "run dbt build first" in Dbt(warehouse, tmp_path).publish_problem()
 

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from scripts.reconcile.unknown_objects import claim_unreported
 from scripts.reconcile.watch import PipelineState, watch
 from scripts.settings import RunSettings
+from scripts.warehouse.ledger import withdraw
 from tests.conftest import Warehouse
 from tests.integration.reconcile.test_pending import _TODAY, _YESTERDAY, _land, _record
 
@@ -56,6 +58,38 @@ def test_a_parked_object_is_reported_until_it_changes(warehouse: Warehouse, stor
     _land(store, _TODAY, b"[ ]")
     _record(warehouse, store, _TODAY)
     assert _watch(warehouse, store).parked == {}
+
+
+def test_a_deleted_object_is_reported_and_its_day_is_not_called_late(
+    warehouse: Warehouse, store: Store
+) -> None:
+    for day in (_YESTERDAY, _TODAY):
+        _land(store, day)
+        _record(warehouse, store, day, published_at="now")
+    assert _watch(warehouse, store).deleted == []
+
+    store.delete(raw_key("posts", _TODAY))
+    seen = _watch(warehouse, store)
+    assert (seen.deleted, seen.late, seen.waiting) == ([f"posts/{_TODAY}"], [], [])
+
+    with psycopg.connect(warehouse.loader) as connection:
+        assert withdraw(connection, "posts", _TODAY)
+    seen = _watch(warehouse, store)
+    assert (seen.deleted, seen.late) == ([], []), "it was withdrawn, which is no lateness"
+
+
+def test_a_parked_object_that_was_deleted_is_forgotten_when_it_is_withdrawn(
+    warehouse: Warehouse, store: Store
+) -> None:
+    _land(store, _TODAY)
+    _record(warehouse, store, _TODAY, state="parked", reason="truncated", is_current=False)
+    store.delete(raw_key("posts", _TODAY))
+    assert _watch(warehouse, store).deleted == [f"posts/{_TODAY}"]
+    with psycopg.connect(warehouse.loader) as connection:
+        assert withdraw(connection, "posts", _TODAY)
+        assert not withdraw(connection, "posts", _TODAY)
+    seen = _watch(warehouse, store)
+    assert (seen.deleted, seen.parked) == ([], {})
 
 
 def test_an_unknown_object_is_reported_and_left_alone(warehouse: Warehouse, store: Store) -> None:

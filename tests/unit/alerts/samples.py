@@ -54,6 +54,13 @@ def incidents() -> dict[Kind, Incident]:
                 (Kind.VOLUME_UNUSUAL, "posts", DAY, {"Rows": "3", "Deviation": "-4.1"}),
                 (Kind.OBJECT_PARKED, "posts", DAY, {"Reason": "no list, at byte 0"}),
                 (Kind.MANY_REJECTS, "posts", DAY, {"Rejected": "3 of 100 (3.0%)"}),
+                (
+                    Kind.OBJECT_DELETED,
+                    "posts",
+                    None,
+                    {"Objects": "2, from 2026-01-01 to 2026-01-02"},
+                ),
+                (Kind.MART_UNOWNED, "marts.dim_extra", None, {}),
                 (Kind.DAG_IMPORT_ERROR, "ingest.py", None, {"Error": "SyntaxError: invalid"}),
                 (Kind.NO_HEARTBEAT, "triggerer", None, {"Latest": "2026-01-02T07:00:00Z"}),
                 (Kind.DELIVERY_FAILED, "slack", None, {"Error": "slack answers 500"}),
