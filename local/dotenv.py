@@ -50,7 +50,8 @@ def dotenv(example: str, profiles: set[str]) -> str:
     lines = []
     for line in example.splitlines():
         name, equals, _ = line.partition("=")
-        lines.append(f"{name}={values.pop(name)}" if equals and name in values else line)
+        # Between single quotes Compose and a shell change nothing. Our values contain none.
+        lines.append(f"{name}='{values.pop(name)}'" if equals and name in values else line)
     if values:
         raise ConfigurationError(f".env.example lacks {', '.join(sorted(values))}: add them")
     return "\n".join(lines) + "\n"

@@ -17,11 +17,11 @@ output "role_arns" {
 output "env" {
   description = "Lines for .env: terraform output -raw env >> .env"
   value = join("\n", [
-    "LANDING_BUCKET=${module.landing.bucket}",
-    "PIPELINE_LANDING_QUEUE_URL=${module.landing.queue_url}",
-    "PIPELINE_INGEST_AWS_CONN_ID=aws_ingest",
-    "AIRFLOW_CONN_AWS_DEFAULT=${local.connections.load}",
-    "AIRFLOW_CONN_AWS_INGEST=${local.connections.ingest}",
+    "LANDING_BUCKET='${module.landing.bucket}'",
+    "PIPELINE_LANDING_QUEUE_URL='${module.landing.queue_url}'",
+    "PIPELINE_INGEST_AWS_CONN_ID='aws_ingest'",
+    "AIRFLOW_CONN_AWS_DEFAULT='${local.connections.load}'",
+    "AIRFLOW_CONN_AWS_INGEST='${local.connections.ingest}'",
     "",
   ])
 }

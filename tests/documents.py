@@ -141,3 +141,9 @@ def _lines(block: str) -> Iterator[str]:
             yield pending.strip()
         pending = ""
     assert not pending, pending
+
+
+def dotenv_settings(text: str) -> dict[str, str]:
+    """Return the settings of an .env file as a shell reads them."""
+    lines = [line for line in text.splitlines() if re.match(r"\w+=", line)]
+    return dict("".join(shlex.split(line)).split("=", 1) for line in lines)

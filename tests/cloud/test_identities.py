@@ -5,7 +5,6 @@ The tests must run in this order: the last one destroys what the others use.
 
 import io
 import json
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from botocore.exceptions import ClientError
 from scripts.errors import UnavailableError
 from scripts.landing.store import Store
 from tests.cloud.conftest import Cloud
+from tests.documents import dotenv_settings
 
 pytestmark = [pytest.mark.cloud, pytest.mark.timeout(600)]
 
@@ -69,8 +69,7 @@ def test_a_second_plan_is_empty(cloud: Cloud) -> None:
 def test_the_lines_for_env_hold_no_secret_and_lead_to_the_bucket(cloud: Cloud) -> None:
     written = (cloud.terraform.folder.parent / ".env").read_text()
     assert written.endswith(f"\n{cloud.outputs['env']}")
-    lines = written.splitlines()
-    env = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]\w+=", line))
+    env = dotenv_settings(written)
     assert env["PIPELINE_ADMIN_PASSWORD"]
     assert env["LANDING_BUCKET"] == cloud.outputs["bucket"]
     connection = json.loads(env["AIRFLOW_CONN_AWS_INGEST"])

@@ -92,6 +92,19 @@ def test_every_profile_is_valid_with_what_make_env_writes(tmp_path: Path, profil
     assert environment["LANDING_BUCKET"] == ("landing" if "local" in profiles else "of-terraform")
 
 
+def test_a_value_between_quotes_arrives_unchanged(tmp_path: Path) -> None:
+    value = """{"password": "a$HOME ${HOME} $$ #b \\n"}"""
+    write_dotenv("local", tmp_path)
+    text = (tmp_path / ".env").read_text()
+    assert "AIRFLOW_CONN_SLACK_ALERTS=''" in text
+    text = text.replace("AIRFLOW_CONN_SLACK_ALERTS=''", f"AIRFLOW_CONN_SLACK_ALERTS='{value}'")
+    (tmp_path / ".env").write_text(text)
+    done = compose(tmp_path, "config", "--format", "json")
+    scheduler = json.loads(done.stdout)["services"]["scheduler"]["environment"]
+    # `config` doubles each dollar sign, so that its output can be read again.
+    assert scheduler["AIRFLOW_CONN_SLACK_ALERTS"].replace("$$", "$") == value
+
+
 def test_nothing_starts_without_secrets(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text((_ROOT / ".env.example").read_text())
     done = compose(tmp_path, "config", "--quiet")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import DOCUMENTS, README, ROOT, run_readme, set_up_copy
+from tests.documents import DOCUMENTS, README, ROOT, dotenv_settings, run_readme, set_up_copy
 
 pytestmark = pytest.mark.integration
 
@@ -70,7 +70,7 @@ def _taken(tree: Path) -> dict[str, str]:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     text = file.read_text()
     file.unlink()
-    return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+    return dotenv_settings(text)
 
 
 def test_docs_describe_every_column(tree: Path) -> None:

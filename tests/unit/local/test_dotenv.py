@@ -18,14 +18,11 @@ from scripts.settings import (
     warehouse_dsn_from_env,
 )
 from sources import SOURCES
+from tests.documents import dotenv_settings
 
 pytestmark = pytest.mark.unit
 
 _EXAMPLE = (ROOT / ".env.example").read_text()
-
-
-def _settings(text: str) -> dict[str, str]:
-    return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
 
 
 def test_make_env_is_private_random_and_never_overwrites(tmp_path: Path) -> None:
@@ -36,9 +33,15 @@ def test_make_env_is_private_random_and_never_overwrites(tmp_path: Path) -> None
         write_dotenv("", folder)
         assert stat.S_IMODE((folder / ".env").stat().st_mode) == 0o600
         texts.append((folder / ".env").read_text())
-    secret = re.compile(r"^(\w*(?:PASSWORD|SECRET|KEY)\w*)=(.+)$", re.MULTILINE)
-    first, second = (dict(secret.findall(text)) for text in texts)
-    made = {name for name in first if name != "DBT_PASSWORD"}
+    first, second = (
+        {
+            n: v
+            for n, v in dotenv_settings(text).items()
+            if re.search("PASSWORD|SECRET|KEY", n) and v
+        }
+        for text in texts
+    )
+    made = set(first)
     assert len(made) == 11
     assert len(set(first.values())) == len(first)
     assert [name for name in made if first[name] == second[name]] == []
@@ -52,8 +55,7 @@ def test_what_make_env_writes_is_what_our_own_commands_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_dotenv("local", tmp_path)
-    lines = (tmp_path / ".env").read_text().splitlines()
-    env = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]\w+=.", line))
+    env = {n: v for n, v in dotenv_settings((tmp_path / ".env").read_text()).items() if v}
     for name in ("POSTS_API_URL", "DBT_HOST"):
         env.pop(name)  # values of the example, for manual commands, which take precedence
     monkeypatch.setenv("PIPELINE_ALLOW_PRIVATE_API", env["PIPELINE_ALLOW_PRIVATE_API"])
@@ -76,7 +78,7 @@ def test_what_make_env_writes_is_what_our_own_commands_read(
 def test_a_profile_sets_its_values(
     profiles: set[str], listed: str, bucket: str, executor: str
 ) -> None:
-    made = _settings(dotenv(_EXAMPLE, profiles))
+    made = dotenv_settings(dotenv(_EXAMPLE, profiles))
     assert made["COMPOSE_PROFILES"] == listed
     assert made["LANDING_BUCKET"] == bucket
     assert made["PIPELINE_EXECUTOR"] == executor

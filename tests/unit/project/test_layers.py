@@ -30,7 +30,7 @@ _FLOORS = (
     {"warehouse"},
     {"dbt", "extract", "reconcile"},
     {"load"},
-    {"migrate", "rejects", "source"},
+    {"migrate", "rejects", "source", "withdraw"},
     {"rebuild", "alerts"},
     {"health", "erase"},
 )
