@@ -93,6 +93,44 @@ def test_a_day_that_has_not_come_does_not_hide_the_latest_one(stack: LocalStack)
     assert wait_for(lambda: stack.query(known), lambda rows: (_FUTURE,) in rows, 90)
 
 
+@pytest.mark.parametrize(
+    ("link", "says"),
+    [
+        ('<{api}/posts?_page=2>; title="a=b"; rel="next"', "the pages form a loop"),
+        ('<{api}/posts?_page=2>; rel="next', "cannot read the header Link"),
+    ],
+)
+def test_a_link_that_is_hard_to_read_is_no_last_page(
+    stack: LocalStack, link: str, says: str
+) -> None:
+    """The answer names a next page, so a run that takes one page for all would delete posts."""
+    before = stack.marts(_LATEST)
+    stack.switch(posts=40, headers={"Link": link.format(api=stack.known["api_url"])})
+    today = now().date().isoformat()
+    assert stack.run_by_hand("ingest_posts", {"day": today})[1] == "failed"
+    stack.switch()
+    assert _is_reported(stack, says)
+    assert "ingest_posts failed" in stack.script("health").stdout
+    assert stack.marts(_LATEST) == before
+    assert stack.run_by_hand("ingest_posts", {"day": today})[1] == "success"
+
+
+def test_texts_stay_what_they_are_under_another_encoding(stack: LocalStack) -> None:
+    title = "Zoë \u2028 € 😀"
+    today = now().date().isoformat()
+    stack.restart_airflow(PGCLIENTENCODING="LATIN1")
+    try:
+        stack.switch(edited={4: {"title": title}})
+        since = now()
+        assert stack.run_by_hand("ingest_posts", {"day": today})[1] == "success"
+        assert {run["state"] for run in stack.transforms_settled(since)} == {"success"}
+        titles = "select title from marts.fct_posts where post_id = 4"
+        assert stack.marts(titles) == [(title,)]
+    finally:
+        stack.switch()
+        stack.restart_airflow(PGCLIENTENCODING="UTF8")
+
+
 def test_a_rejected_post_is_not_published_as_deleted(stack: LocalStack) -> None:
     today, yesterday = (str(now().date() - timedelta(days=n)) for n in (0, 1))
     since = now()

@@ -78,8 +78,11 @@ def _delivered(harness: Harness, title: str, back_at: datetime, goal: float) -> 
         ("2025-04-02", {"status": 500}),
         ("2025-04-03", {"status": 500, "delay": 60}),
         ("2025-04-04", None),
+        # What a mistyped address of Slack answers, and what a proxy or a login page answers.
+        ("2025-04-06", {"status": 302, "headers": {"Location": "http://127.0.0.1:1/"}}),
+        ("2025-04-07", {"status": 200, "body": "<html>sign in</html>"}),
     ],
-    ids=["429 with Retry-After", "500", "hangs", "connection refused"],
+    ids=["429 with Retry-After", "500", "hangs", "connection refused", "302", "a page"],
 )
 def test_a_slack_that_refuses_is_reported_by_mail_and_notified_when_it_is_back(
     harness: Harness, day: str, refusal: dict[str, Any] | None

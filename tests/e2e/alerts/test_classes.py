@@ -58,6 +58,34 @@ def test_rejects_above_the_warning_share(harness: Harness) -> None:
     harness.assert_delivered_once(title, f"posts/many-rejects/{day}")
 
 
+def test_an_object_that_was_deleted(harness: Harness) -> None:
+    day, title = "2025-03-05", "posts: an object was deleted"
+    harness.drop(day, posts(40))
+    _is_published(harness, date.fromisoformat(day))
+    key = f"raw/posts/{day}.json"
+    harness.stack.s3().delete_object(Bucket=harness.stack.known["bucket"], Key=key)
+    _alerted(harness, title, now())
+
+    harness.drop(day, posts(40))
+    harness.wait_for_alert(title, "recovered", _RUN + _SOON)
+    harness.assert_delivered_once(title, "posts/object-deleted")
+
+
+def test_a_mart_without_a_model(harness: Harness) -> None:
+    title = "the table marts.dim_extra belongs to no model"
+    with psycopg.connect(Stack(harness.stack.folder).dsn("transformer")) as connection:
+        connection.execute("create table marts.dim_extra (n int)")
+    harness.drop("2025-03-06", posts(40))
+    _is_published(harness, date(2025, 3, 6))
+    _alerted(harness, title, now())
+
+    with psycopg.connect(Stack(harness.stack.folder).dsn("transformer")) as connection:
+        connection.execute("drop table marts.dim_extra")
+    harness.drop("2025-03-06", posts(41))
+    harness.wait_for_alert(title, "recovered", _RUN + _SOON)
+    harness.assert_delivered_once(title, "marts.dim_extra/mart-unowned")
+
+
 def test_an_unusual_volume(harness: Harness) -> None:
     before, day = (today() - timedelta(days=back) for back in (3, 2))
     harness.configure(late_days=7)
