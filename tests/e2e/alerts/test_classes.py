@@ -59,7 +59,7 @@ def test_rejects_above_the_warning_share(harness: Harness) -> None:
 
 
 def test_an_object_that_was_deleted(harness: Harness) -> None:
-    day, title = "2025-03-05", "posts: an object was deleted"
+    day, title = "2025-03-08", "posts: an object was deleted"
     harness.drop(day, posts(40))
     _is_published(harness, date.fromisoformat(day))
     key = f"raw/posts/{day}.json"
@@ -75,13 +75,13 @@ def test_a_mart_without_a_model(harness: Harness) -> None:
     title = "the table marts.dim_extra belongs to no model"
     with psycopg.connect(Stack(harness.stack.folder).dsn("transformer")) as connection:
         connection.execute("create table marts.dim_extra (n int)")
-    harness.drop("2025-03-06", posts(40))
-    _is_published(harness, date(2025, 3, 6))
+    harness.drop("2025-03-09", posts(40))
+    _is_published(harness, date(2025, 3, 9))
     _alerted(harness, title, now())
 
     with psycopg.connect(Stack(harness.stack.folder).dsn("transformer")) as connection:
         connection.execute("drop table marts.dim_extra")
-    harness.drop("2025-03-06", posts(41))
+    harness.drop("2025-03-09", posts(41))
     harness.wait_for_alert(title, "recovered", _RUN + _SOON)
     harness.assert_delivered_once(title, "marts.dim_extra/mart-unowned")
 
