@@ -10,6 +10,7 @@ from scripts.settings import Endpoint
 
 _PAGE_ROWS = 100
 _MAX_PAGES = 10
+_GOOD = 2  # the class of status 200
 
 
 class AirflowApi:
@@ -39,13 +40,18 @@ class AirflowApi:
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         url = f"{self._url}{path}"
         try:
-            answer = self._session.request(method, url, timeout=self._seconds, **arguments)
-            body: dict[str, Any] = answer.json() if answer.ok else {}
+            answer = self._session.request(  # a redirect would take the password elsewhere
+                method, url, timeout=self._seconds, allow_redirects=False, **arguments
+            )
+            is_good = answer.status_code // 100 == _GOOD
+            body: dict[str, Any] = answer.json() if is_good else {}
         except requests.RequestException as error:  # also if a proxy answers with HTML
             raise UnavailableError(
                 f"Airflow API: {type(error).__name__} at {method} {path}. Check the api-server."
             ) from None
-        if not answer.ok:
-            text = f"{answer.status_code}, expected 2xx: {answer.text[:300]}"
-            raise UnavailableError(f"Airflow API: {method} {path} returned {text}")
+        if not is_good:  # the text of the answer can be anybody's
+            raise UnavailableError(
+                f"Airflow API: {method} {path} returned {answer.status_code}, expected 2xx. Check "
+                "the address and the login of connection airflow_api"
+            )
         return body

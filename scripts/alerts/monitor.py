@@ -26,6 +26,7 @@ from scripts.errors import PipelineError, UnavailableError
 from scripts.settings import Deployment, RunSettings
 
 _HEARTBEAT_SECONDS = 10
+_GOOD = 2  # the class of status 200
 _log = logging.getLogger(__name__)
 
 
@@ -116,6 +117,8 @@ def _ping(url: str, *, is_well: bool) -> None:
         return
     try:
         target = url if is_well else f"{url.rstrip('/')}/fail"
-        requests.get(target, timeout=_HEARTBEAT_SECONDS).raise_for_status()
+        answer = requests.get(target, timeout=_HEARTBEAT_SECONDS, allow_redirects=False)
+        if answer.status_code // 100 != _GOOD:
+            _log.warning("HEARTBEAT_URL answers %s, expected 2xx", answer.status_code)
     except requests.RequestException as error:  # only the type, because the URL is a secret
         _log.warning("HEARTBEAT_URL did not accept the ping: %s", type(error).__name__)

@@ -24,12 +24,19 @@ _SHAPES = (
     r"()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
     r"()\beyJ[-A-Za-z0-9_]{6,}\.[-A-Za-z0-9_.]+",  # a JSON web token
     r"()\bxox[a-z]-[-A-Za-z0-9]{6,}",
+    r"()\b(?:gh[a-z]|github_pat|glpat|sk|pk|rk)[-_][-_A-Za-z0-9]{16,}",  # GitHub, GitLab, Stripe
+    r"()\bAIza[-_A-Za-z0-9]{20,}",
+    r"(?i)(\b(?:Set-)?Cookie[\"']?\s*[=:]\s*).*",
+    r"(?i)(\bAuthorization[\"']?\s*[=:]\s*[\"']?(?:\w+\s+)?)[^\s\"',;]+",
     r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*",
     (
         r"(?i)(\b[-\w.]{0,60}(?:passw(?:or)?d|secret|token|(?:api|access)[-_]?key|credential)"
         r"[-\w.]{0,30}[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]+"
     ),
-    r"(?i)([?&](?:sig|signature|x-amz-signature|x-amz-credential|key)=)[^&\s]+",
+    (
+        r"(?i)([?&](?:sig|signature|x-amz-signature|x-amz-credential|key|auth|authorization|code|jwt)"
+        r"=)[^&\s]+"
+    ),
 )
 # PostgreSQL repeats a value that it refuses. The value is the content of a record.
 _ECHOES = (

@@ -4,20 +4,18 @@ The deadline is checked before each request and after each block of a body. A se
 *headers* one byte at a time passes it: in Airflow the task's ``execution_timeout`` ends that.
 
 The guard: a user who may set the API's address could otherwise make the pipeline fetch what only
-this machine or its network can reach, such as a cloud's credentials. The address that was really
-connected to is checked, not the name, because a name can resolve to another address a moment later.
+this machine or its network can reach, such as a cloud's credentials. `guarded` connects to public
+addresses only.
 
 Errors raised here do not name the URL. The caller adds it.
 """
 
-import socket
 import ssl
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.client import IncompleteRead, RemoteDisconnected
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 import requests
@@ -35,6 +33,7 @@ from urllib3.exceptions import (
 
 from scripts.errors import ConfigurationError, InvalidDataError, UnavailableError
 from scripts.extract.limits import Pace, is_limited, stated_limit
+from scripts.extract.public_address import guarded
 from scripts.extract.request import Request
 from scripts.extract.signing import Login, signer_of
 from scripts.extract.urls import followed
@@ -48,17 +47,6 @@ _TRANSIENT_STATUS = {408, 425}  # and every 5xx
 _KEEPS_METHOD = {307, 308}
 _MAX_TOKEN_BYTES = 1 << 16
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "elt-pipeline"}
-
-
-_PRIVATE = (
-    "its host is {}, which is not a public address. If that is intended, set "
-    "PIPELINE_ALLOW_PRIVATE_API=true in the environment"
-)
-_PRIVATE_PROXY = (
-    "the environment sends it through a proxy with a private address, and the guard cannot look "
-    "behind it. Name the API in NO_PROXY, or set PIPELINE_ALLOW_PRIVATE_API=true if the proxy "
-    "itself refuses private addresses"
-)
 
 
 class TransientError(UnavailableError):
@@ -333,26 +321,3 @@ def _words(cause: BaseException, settings: RunSettings) -> str | None:
         case ssl.SSLCertVerificationError():
             words = f"the certificate is not trusted: {cause.verify_message}"
     return words
-
-
-def guarded(connection_class: type[Any]) -> type[Any]:
-    """Return a connection class that closes connections to private addresses before sending."""
-
-    class Guarded(connection_class):  # type: ignore[misc]  # known at run time only
-        def _new_conn(self) -> socket.socket:
-            sock: socket.socket = super()._new_conn()
-            address = sock.getpeername()[0]
-            if not is_public(address):
-                sock.close()
-                raise ConfigurationError(_PRIVATE_PROXY if self.proxy else _PRIVATE.format(address))
-            return sock
-
-    return Guarded
-
-
-def is_public(address: str) -> bool:
-    """Return whether an IP address belongs to the public internet."""
-    ip = ip_address(address.partition("%")[0])  # without the zone of a link-local one
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return ip.is_global and not ip.is_multicast

@@ -44,12 +44,13 @@ def test_all_pages_are_read_in_order(server: Server) -> None:
 @pytest.mark.parametrize(
     ("switches", "message"),
     [
-        (Switches(status=403, body='{"detail": "Forbidden"}'), "returned 403"),
+        (Switches(status=403, body='{"detail": "pl4nted"}'), "returned 403"),
+        (Switches(status=307, headers={"Location": "/elsewhere"}), "returned 307"),
         (Switches(body="<html>Sign in</html>"), "JSONDecodeError at GET /api/v2/dags"),
         (Switches(drop=True), "ConnectionError at GET /api/v2/dags"),
         (Switches(delay=2), "ReadTimeout at GET /api/v2/dags"),
     ],
-    ids=["refused", "html", "dropped", "slow"],
+    ids=["refused", "redirected", "html", "dropped", "slow"],
 )
 def test_no_usable_answer_is_unavailable(server: Server, switches: Switches, message: str) -> None:
     api = _api(server)
@@ -64,3 +65,11 @@ def test_a_refused_login_is_unavailable_and_shows_no_password(server: Server) ->
     with pytest.raises(UnavailableError, match="POST /auth/token returned 401") as caught:
         _api(server)
     assert "pl4nted" not in str(caught.value)
+
+
+def test_no_redirect_takes_the_password_to_another_place(server: Server) -> None:
+    with running(SwitchableServer(("127.0.0.1", 0), _answer, Switches)) as other:
+        server.switches = Switches(status=307, headers={"Location": f"{other.url}/auth/token"})
+        with pytest.raises(UnavailableError, match="returned 307"):
+            _api(server)
+        assert not other.requests

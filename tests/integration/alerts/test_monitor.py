@@ -90,6 +90,15 @@ def test_the_dead_mans_switch_is_pinged_and_reports_when_no_channel_works(
     assert [request.path for request in pings.requests] == ["/uuid", "/uuid/fail", "/uuid"]
 
 
+def test_a_ping_follows_no_redirect(
+    inbox: Inbox, pings: SwitchableServer[Switches], caplog: pytest.LogCaptureFixture
+) -> None:
+    pings.switches = Switches(status=302, headers={"Location": f"{pings.url}/elsewhere"})
+    watch(inbox, heartbeat_url=f"{pings.url}/uuid")
+    assert [request.path for request in pings.requests] == ["/uuid"]
+    assert "HEARTBEAT_URL answers 302, expected 2xx" in caplog.text
+
+
 def test_a_dead_mans_switch_that_is_dead_stops_nothing(
     inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:

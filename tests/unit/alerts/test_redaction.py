@@ -53,6 +53,17 @@ def test_what_the_environment_holds_is_masked_in_any_text(
         "GET https://s3/x?X-Amz-Credential=s3cr3tpw&X-Amz-Signature=s3cr3tpw",
         "token eyJhbGciOi.s3cr3tpw.s3cr3tpw",
         "xoxb-s3cr3tpw-1234",
+        "remote: ghp_s3cr3tpws3cr3tpws3cr3tpw",
+        "github_pat_s3cr3tpws3cr3tpws3cr3tpw",
+        "glpat-s3cr3tpws3cr3tpw",
+        "key=AIzas3cr3tpws3cr3tpws3cr3tpw",
+        "sk_live_s3cr3tpws3cr3tpw",
+        "GET https://api.example/v1?auth=s3cr3tpw&page=2",
+        "GET https://api.example/v1?code=s3cr3tpw",
+        "Cookie: session=s3cr3tpw; other=s3cr3tpw",
+        "'Set-Cookie': 'id=s3cr3tpw'",
+        "Authorization: s3cr3tpw",
+        "'authorization': 'Digest s3cr3tpw'",
     ],
 )
 def test_what_is_shaped_like_a_secret_is_masked(text: str) -> None:
