@@ -83,8 +83,10 @@ def guarded(connection_class: type[Any]) -> type[Any]:
     """
 
     class Guarded(connection_class):  # type: ignore[misc]  # known at run time only
+        _dns_host: str
+
         def _new_conn(self) -> socket.socket:
-            name: str = self._dns_host
+            name = self._dns_host
             addresses = _addresses(name, self.port)
             _refuse_private(addresses, self.proxy)
             problem: Exception = OSError("no address")
