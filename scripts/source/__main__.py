@@ -110,7 +110,7 @@ def remove(
 ) -> None:
     """Delete the declaration of a source, and every model and test that is built on it.
 
-    Reads dbt's manifest (`make manifest`). Landed objects and tables stay: it shows what is left.
+    Reads dbt's manifest (`make manifest`). Landed objects and tables stay: it shows what is left, and how to drop the marts.
     """
     removal = planned_removal(name, ROOT)
     for path in removal.deleted:
@@ -123,6 +123,7 @@ def remove(
     for source in removal.sources:
         typer.echo(f"stays          s3://$LANDING_BUCKET/{raw_prefix(source)}, raw.{source}_rows")
     typer.echo(f"stays          the tables {', '.join(removal.tables)}")
+    typer.echo("next           python -m scripts.dbt --drop-unowned drops those in schema marts")
 
 
 def _endpoint(url: str, name: str) -> Endpoint:

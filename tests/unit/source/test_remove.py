@@ -43,6 +43,7 @@ def test_an_api_goes_with_all_its_sources_and_everything_built_on_them(tree: Pat
     assert left == {
         "ledger.yml",
         *("pinned_loads.sql", "pinned_loads.yml"),
+        *("carried_rows.sql", "carried_rows.yml"),
         *("fct_daily_loads.sql", "fct_daily_loads.yml"),
     }
 
