@@ -110,7 +110,8 @@ def remove(
 ) -> None:
     """Delete the declaration of a source, and every model and test that is built on it.
 
-    Reads dbt's manifest (`make manifest`). Landed objects and tables stay: it shows what is left, and how to drop the marts.
+    Reads dbt's manifest (`make manifest`). Landed objects and tables stay: it shows which, and how
+    to drop the marts.
     """
     removal = planned_removal(name, ROOT)
     for path in removal.deleted:
