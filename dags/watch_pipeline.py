@@ -12,13 +12,12 @@ objects.
 
 **Triage**: ``python -m scripts.alerts list`` shows open incidents, docs/runbook.md what to do. The
 XCom ``state`` lists days that are late, waiting or parked, and the age of the marts. A key that
-belongs to no declared source is not touched. It is reported once: in the log, in ``state`` and in
+belongs to no declared source is not touched. It is reported once: in the log and in
 ``ops.unknown_objects``. A failed run means that alerting itself failed: its log says why.
 """
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,8 +27,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 from dags.common.assets import LANDING_SWEEP
 from dags.common.defaults import DAG_DEFAULTS, DEPLOYMENT
 from dags.common.parameters import check_conf
-
-_log = logging.getLogger(__name__)
 
 
 @dag(
@@ -53,25 +50,24 @@ def watch_pipeline() -> None:
     ) -> None:
         from callbacks import report_pipeline_state
         from dags.common.connections import landing_store, run_settings, warehouse_dsn
-        from scripts.errors import UnavailableError
-        from scripts.reconcile.unknown_objects import claim_unreported
+        from scripts.errors import PipelineError, UnavailableError
+        from scripts.reconcile.unknown_objects import log_unknown
         from scripts.reconcile.watch import PipelineState, watch
 
         check_conf(dag_run, dag)
         state: PipelineState | UnavailableError
         try:
             state = watch(landing_store(), warehouse_dsn(), run_settings(), datetime.now(UTC))
-            unknown = claim_unreported(warehouse_dsn(), state.unknown)
-            if unknown:
-                _log.warning("objects of no declared source, not touched: %s", ", ".join(unknown))
-            ti.xcom_push(key="state", value={**state.facts(), "unknown": unknown})
-        except UnavailableError as error:
-            state = error
+            ti.xcom_push(key="state", value=state.facts())
+        except PipelineError as error:  # alerts go out whatever it is
+            state = UnavailableError(str(error))
         is_reported = report_pipeline_state(state, run_settings(), asset_state_store[LANDING_SWEEP])
+        if isinstance(state, PipelineState):
+            log_unknown(warehouse_dsn(), state.unknown)
         if isinstance(state, PipelineState) and state.is_work_pending:  # whatever alerting did
-            outlet_events[LANDING_SWEEP].extra.update(
-                {"waiting": state.waiting, "unpublished": state.unpublished}
-            )
+            facts = state.facts()
+            names = ("waiting", "waiting_count", "unpublished")
+            outlet_events[LANDING_SWEEP].extra.update({name: facts[name] for name in names})
         elif not is_reported:
             raise RuntimeError("alerting failed: see the log above")
         else:

@@ -32,7 +32,14 @@ from local.ministack import MiniStack
 from local.postgres import PostgresServer
 from local.processes import ManagedProcess, is_listening
 from local.sinks import mails, slack_messages
-from local.state import BUCKET, ROOT, StackOptions, read_state, write_state
+from local.state import (
+    BUCKET,
+    ROOT,
+    StackOptions,
+    check_state_folder,
+    read_state,
+    write_state,
+)
 from scripts.alerts.channels import Channel, channels_of
 from scripts.health.facts import Health
 from scripts.health.verdict import read_health
@@ -84,10 +91,16 @@ class Stack:
         }
 
     def up(self, options: StackOptions | None = None) -> None:
-        """Start every process that does not run. `options` replace the remembered ones."""
+        """Start every process that does not run. `options` replace the remembered ones.
+
+        Raises:
+            ConfigurationError: the folder contains something else, or an API has no address.
+        """
+        check_state_folder(self.folder)
         with self._locked():
             self._apply(options or self.state.options)
             apis(self.state)  # before anything starts: an API without an address is named
+            write_state(self.folder, self.state)  # from here on the folder is known as ours
             if not self.postgres.is_running():
                 self.report("starting Postgres")
             self.postgres.create()
@@ -101,7 +114,13 @@ class Stack:
             self._start_airflow()
 
     def down(self, *, purge: bool = False) -> None:
-        """Stop every process of this folder's stack. `purge` also deletes its state."""
+        """Stop every process of this folder's stack. `purge` also deletes its state.
+
+        Raises:
+            ConfigurationError: the folder contains something else.
+        """
+        if purge:
+            check_state_folder(self.folder)
         with self._locked():
             started = {n: p for n, p in self.processes().items() if p.state() != "stopped"}
             if started:

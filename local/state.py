@@ -12,6 +12,9 @@ from pathlib import Path
 import msgspec
 
 from local.processes import free_port
+from scripts.errors import ConfigurationError
+
+_FILE = "state.json"
 
 ROOT = Path(__file__).parents[1]
 BUCKET = "landing"
@@ -83,9 +86,18 @@ def state_folder() -> Path:
     return Path(os.environ.get("PIPELINE_LOCAL_DIR") or ROOT / ".local").resolve()
 
 
+def check_state_folder(folder: Path) -> None:
+    """Raise ConfigurationError if a folder exists that is not ours: a purge would delete it."""
+    names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if names - {"lock"} and _FILE not in names:
+        raise ConfigurationError(
+            f"PIPELINE_LOCAL_DIR: {folder} contains other files. Name a new folder"
+        )
+
+
 def read_state(folder: Path) -> StackState:
     """Return the stored state, or on first use a new one with free ports and new secrets."""
-    file = folder / "state.json"
+    file = folder / _FILE
     if not file.exists():
         return StackState()
     return msgspec.json.decode(file.read_bytes(), type=StackState)
@@ -94,6 +106,6 @@ def read_state(folder: Path) -> StackState:
 def write_state(folder: Path, state: StackState) -> None:
     """Store the state."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "state.json"
+    file = folder / _FILE
     file.touch(mode=0o600)
     file.write_bytes(msgspec.json.format(msgspec.json.encode(state)))

@@ -193,7 +193,7 @@ def api_of(connection: AirflowConnection, name: str, base_url: str = "") -> Endp
 def warehouse_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
     """Return WAREHOUSE_DSN, else the DSN of AIRFLOW_CONN_WAREHOUSE. Role loader."""
     if dsn := environ.get("WAREHOUSE_DSN"):
-        return dsn
+        return _checked_dsn("WAREHOUSE_DSN", dsn)
     return dsn_of(_connection("WAREHOUSE", environ, instead="WAREHOUSE_DSN"))
 
 
@@ -242,25 +242,49 @@ def enter_dbt_settings(settings: RunSettings) -> None:
 
 def dsn_of(connection: AirflowConnection) -> str:
     """Compose the libpq DSN of a postgres connection, with the ``ssl*`` options of its extra."""
+    import psycopg
     from psycopg.conninfo import make_conninfo
 
     options = {k: v for k, v in connection.extra_dejson.items() if k.startswith("ssl")}
-    return make_conninfo(
-        "",
-        host=connection.host,
-        port=connection.port,
-        dbname=connection.schema,
-        user=connection.login,
-        password=connection.password,
-        **options,
-    )
+    try:
+        return make_conninfo(
+            "",
+            host=connection.host,
+            port=connection.port,
+            dbname=connection.schema,
+            user=connection.login,
+            password=connection.password,
+            **options,
+        )
+    except psycopg.ProgrammingError:
+        raise ConfigurationError(
+            f"a postgres connection: libpq does not know all of {', '.join(options)} in its extra"
+        ) from None
 
 
 def admin_dsn_from_env(environ: Mapping[str, str] = os.environ) -> str:
     """Return PIPELINE_WAREHOUSE_ADMIN_DSN, the owner of the database, used by migrations only."""
     if dsn := environ.get("PIPELINE_WAREHOUSE_ADMIN_DSN"):
-        return dsn
+        return _checked_dsn("PIPELINE_WAREHOUSE_ADMIN_DSN", dsn)
     raise ConfigurationError("set PIPELINE_WAREHOUSE_ADMIN_DSN to the DSN of the database owner")
+
+
+def _checked_dsn(name: str, dsn: str) -> str:
+    """Return a DSN that libpq reads as it was meant. Its own errors repeat the password."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        parts = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        parts = {"host": "@"}
+    ports = str(parts.get("port", "0")).split(",")
+    if "@" in str(parts.get("host", "")) or not all(port.isdecimal() for port in ports):
+        raise ConfigurationError(
+            f"{name} is not a DSN such as postgresql://user:password@host:5432/database. In a "
+            "password write @ as %40, / as %2F, % as %25 and a space as %20"
+        )
+    return dsn
 
 
 def has_admin_dsn(environ: Mapping[str, str] = os.environ) -> bool:

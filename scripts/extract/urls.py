@@ -1,5 +1,6 @@
 """URLs as the client follows and shows them. Invariant: `shown` returns no secret."""
 
+import re
 from collections.abc import Mapping
 from urllib.parse import (
     parse_qsl,
@@ -15,6 +16,7 @@ from urllib.parse import (
 from scripts.errors import ConfigurationError, InvalidDataError
 
 _PORTS = {"http": 80, "https": 443}
+_TOKEN = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[-\w.~:%+=]{16,}")
 _HARMLESS = {"_page", "_limit", "_start", "_end", "page", "per_page", "limit", "offset"}
 
 
@@ -89,13 +91,18 @@ def _secured(url: str, target: str) -> str:
 
 
 def shown(url: str) -> str:
-    """Return the URL for messages, without login and without values of unknown parameters."""
+    """Return the URL for messages, without what may be secret in it.
+
+    That is its login, the values of unknown parameters, and segments of its path that look like a
+    token: long, with letters and digits.
+    """
     parts = urlsplit(url)
+    path = "/".join("***" if _TOKEN.fullmatch(part) else part for part in parts.path.split("/"))
     query = "&".join(
         f"{name}={value if name in _HARMLESS else '***'}"
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
     )
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, query, ""))
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

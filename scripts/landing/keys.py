@@ -69,3 +69,8 @@ def _is_possible(day: date) -> bool:
 def today(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> date:
     """Return the current day of a clock. Days begin at midnight UTC."""
     return now().astimezone(UTC).date()
+
+
+def printable(key: str) -> str:
+    """Return a key for logs and tables: without characters that these do not take, such as NUL."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in key)

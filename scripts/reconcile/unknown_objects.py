@@ -3,12 +3,17 @@
 They are not touched: one may be a note, or a day under a source name that is not declared.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 
+from scripts.errors import PipelineError
 from scripts.landing.keys import FIRST_DAY, RAW, raw_key, raw_prefix
 from scripts.landing.store import Store
 from scripts.warehouse.connection import connect, plain_errors
 from sources import SOURCES
+
+MOST_NAMES = 100  # of one list in an XCom, an event or a line of a log
+_log = logging.getLogger(__name__)
 
 
 def find_undeclared(store: Store) -> list[str]:
@@ -27,6 +32,18 @@ def _before(store: Store, source: str, first: str) -> Iterator[str]:
         if info.key >= first:
             return
         yield info.key
+
+
+def log_unknown(dsn: str, keys: Iterable[str]) -> None:
+    """Log the keys that were not reported before. A failure is logged: it stops nothing else."""
+    try:
+        new = claim_unreported(dsn, keys)
+    except PipelineError as error:
+        _log.warning("cannot record unknown objects: %s", error)
+        return
+    if new:
+        first = ", ".join(new[:MOST_NAMES])
+        _log.warning("%s objects of no declared source, not touched: %s", len(new), first)
 
 
 def claim_unreported(dsn: str, keys: Iterable[str]) -> list[str]:

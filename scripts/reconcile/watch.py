@@ -5,12 +5,18 @@ It needs one listing per source and a few indexed queries, so it can run every f
 
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
+from scripts.landing.keys import printable
 from scripts.landing.store import Store
 from scripts.reconcile.freshness import late_days
 from scripts.reconcile.pending import survey_landing
-from scripts.reconcile.unknown_objects import find_impossible_days, find_undeclared
+from scripts.reconcile.unknown_objects import (
+    MOST_NAMES,
+    find_impossible_days,
+    find_undeclared,
+)
 from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.ledger import last_published_at
@@ -44,8 +50,15 @@ class PipelineState:
         return bool(self.waiting or self.unpublished)
 
     def facts(self) -> dict[str, Any]:
-        """Return it as plain JSON."""
-        return asdict(self)
+        """Return it as plain JSON, small enough for an XCom: of a list its beginning and length."""
+        facts = asdict(self)
+        for name, found in tuple(facts.items()):
+            if isinstance(found, list | dict):
+                kind = type(found)
+                first = found.items() if isinstance(found, dict) else found
+                facts[name] = kind(islice(first, MOST_NAMES))
+                facts[f"{name}_count"] = len(found)
+        return facts
 
 
 def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> PipelineState:
@@ -65,7 +78,7 @@ def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> Pipel
         deleted=[_name(*day) for day in survey.deleted],
         unpublished=survey.unpublished,
         parked={_name(source, day): reason for source, day, reason in parked},
-        unknown=list(dict.fromkeys(unknown)),
+        unknown=list(dict.fromkeys(map(printable, unknown))),
         marts_age_seconds=(now - published_at).total_seconds() if published_at else None,
     )
 

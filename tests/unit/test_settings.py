@@ -57,6 +57,53 @@ def test_a_wrong_run_setting_is_named(text: str, named: str) -> None:
         run_settings_from_env({"AIRFLOW_VAR_PIPELINE": text})
 
 
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        f"postgresql+psycopg2://loader:{SECRET}@h/db",
+        f"mysql://loader:{SECRET}@h/db",
+        f"loader:{SECRET}@h/db",
+        f"jdbc:postgresql://h/db?user=u&password={SECRET}",
+        f"postgresql://loader:s/{SECRET}@h/db",
+        f"postgresql://loader:s@{SECRET}@h/db",
+        f"postgresql://loader:s%{SECRET}@h/db",
+        f"postgresql://loader:s {SECRET}@h/db",
+        f"postgresql://loader:{SECRET}@[::1/db",
+        f"postgresql://loader:{SECRET}@h:54x2/db",
+        f"host=h password=s {SECRET} user=u",
+        f"host=h password='{SECRET} user=u",
+        f"host=h pasword={SECRET}",
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("WAREHOUSE_DSN", warehouse_dsn_from_env),
+        ("PIPELINE_WAREHOUSE_ADMIN_DSN", admin_dsn_from_env),
+    ],
+    ids=["loader", "owner"],
+)
+def test_a_dsn_that_is_not_read_as_it_is_meant_is_not_repeated(
+    name: str, read: Any, dsn: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} is not a DSN such as") as caught:
+        read({name: dsn})
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://u:s%40%2F%25%20@h:5432/db?sslmode=require",
+        "postgres://u:a'b#c:d@[::1]:5432/db",
+        "postgresql://u:p@h1:5432,h2:5433/db",
+        "host=/run/postgresql dbname=db user=u password='a b'",
+    ],
+)
+def test_a_good_dsn_is_left_as_it_is(dsn: str) -> None:
+    assert warehouse_dsn_from_env({"WAREHOUSE_DSN": dsn}) == dsn
+
+
 def test_run_settings_cannot_be_changed_after_reading() -> None:
     read: Any = RunSettings()
     with pytest.raises(ValueError, match="frozen"):

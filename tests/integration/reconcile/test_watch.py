@@ -1,5 +1,6 @@
 """Late and stuck data, computed from a real bucket and a real ledger."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -7,7 +8,7 @@ import pytest
 
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
-from scripts.reconcile.unknown_objects import claim_unreported
+from scripts.reconcile.unknown_objects import claim_unreported, log_unknown
 from scripts.reconcile.watch import PipelineState, watch
 from scripts.settings import RunSettings
 from scripts.warehouse.ledger import withdraw
@@ -100,6 +101,39 @@ def test_an_unknown_object_is_reported_and_left_alone(warehouse: Warehouse, stor
     seen = _watch(warehouse, store)
     assert seen.unknown == ["raw/posts/notes.txt", "raw/post/", "raw/readme"]
     assert not seen.is_work_pending
+
+
+def test_no_name_of_an_object_stops_the_watch(warehouse: Warehouse, store: Store) -> None:
+    names = [
+        "a\x00b.json",
+        "a\x01b.json",
+        "a\nb.json",
+        "\u202ea.json",
+        "'; drop table x; --.json",
+        "\ud7ff.json",
+    ]
+    for name in names:
+        store.client.put_object(Bucket=store.bucket, Key=f"raw/posts/{name}", Body=b"[]")
+    seen = _watch(warehouse, store)
+    assert len(seen.unknown) == len(names)
+    assert all(name.isprintable() for name in seen.unknown)
+    assert claim_unreported(warehouse.loader, seen.unknown) == sorted(seen.unknown)
+
+
+def test_a_name_that_no_column_takes_is_only_logged(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    log_unknown(warehouse.loader, ["raw/posts/a\x00b.json"])
+    assert "cannot record unknown objects" in caplog.text
+
+
+def test_long_lists_are_cut_and_counted() -> None:
+    keys = [f"raw/posts/{n}.txt" for n in range(100_000)]
+    state = PipelineState(unknown=keys, waiting=keys, parked=dict.fromkeys(keys, "no list"))
+    facts = state.facts()
+    assert len(json.dumps(facts)) < 20_000
+    assert (facts["unknown_count"], facts["waiting_count"], facts["parked_count"]) == (100_000,) * 3
+    assert facts["waiting"] == keys[:100]
 
 
 def test_an_unknown_object_is_reported_once(warehouse: Warehouse) -> None:

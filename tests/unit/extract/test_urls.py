@@ -72,6 +72,19 @@ def test_a_reference_out_of_the_origin_is_refused(reference: str) -> None:
         followed("https://h/v1/posts", reference)
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://h/bot123456:AAF-s3cr3t_tok3n/getUpdates", "https://h/***/getUpdates"),
+        ("https://h/v1/0123456789abcdef0123456789abcdef/posts", "https://h/v1/***/posts"),
+        ("https://h/v2/customers-and-suppliers/2026-01-31", None),
+        ("https://h/rest/v1/orders.json", None),
+    ],
+)
+def test_a_token_in_the_path_is_not_shown(url: str, expected: str | None) -> None:
+    assert shown(url) == (expected or url)
+
+
 def test_what_is_shown_keeps_pages_and_hides_secrets() -> None:
     url = "https://me:pw@h:81/v1/posts?_page=2&api_key=s3cr3t&cursor=abc&_limit=5"
     assert shown(url) == "https://h:81/v1/posts?_page=2&api_key=***&cursor=***&_limit=5"

@@ -12,7 +12,7 @@ from local.__main__ import _options, _show, app
 from local.stack import Stack
 from local.state import StackOptions, StackState, read_state, write_state
 from scripts.alerts.channels import Channel
-from scripts.errors import InvalidInputError
+from scripts.errors import ConfigurationError, InvalidInputError
 
 pytestmark = pytest.mark.unit
 
@@ -83,6 +83,18 @@ def test_down_keeps_the_state_unless_it_is_purged(folder: Path) -> None:
     purged = _run("down", "--purge")
     assert (purged.exit_code, "its state is deleted" in purged.stdout) == (0, True), purged.output
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("command", [("down", "--purge"), ("up",)])
+def test_a_folder_of_something_else_is_neither_used_nor_deleted(
+    folder: Path, command: tuple[str, ...]
+) -> None:
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("the only copy")
+    refused = _run(*command)
+    assert isinstance(refused.exception, ConfigurationError)
+    assert "contains other files" in str(refused.exception)
+    assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
 
 
 def test_an_option_replaces_its_remembered_value_only(tmp_path: Path) -> None:
