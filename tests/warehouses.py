@@ -15,6 +15,10 @@ _TABLES = """
     select schemaname, tablename from pg_tables
     where schemaname not in ('pg_catalog', 'information_schema') order by 1, 2
 """
+_STATISTICS = """
+    select schemaname || '.' || tablename || '.' || attname from pg_stats
+    where most_common_vals::text ~ %s or histogram_bounds::text ~ %s
+"""
 _KEYS = """
     select quote_ident(attname) from pg_index inner join pg_attribute
         on attrelid = indrelid and attnum = any(indkey)
@@ -51,7 +55,7 @@ def marts(warehouse: Warehouse) -> dict[str, str]:
 
 
 def traces(warehouse: Warehouse, store: Store, marker: str) -> list[str]:
-    """Return every table and every object version that contains a text."""
+    """Return every table, every statistic and every object version that contains a text."""
     found = []
     with psycopg.connect(warehouse.admin) as connection:
         for table in tables(warehouse):
@@ -60,6 +64,10 @@ def traces(warehouse: Warehouse, store: Store, marker: str) -> list[str]:
             )
             if connection.execute(text).fetchone() != (0,):
                 found.append(table.as_string())
+        pattern = f"{marker}|{marker.encode().hex()}"
+        found += [
+            f"pg_stats of {place}" for (place,) in connection.execute(_STATISTICS, [pattern] * 2)
+        ]
     for version in store.versions(""):
         if not version.is_marker:
             opened = store.open(version.key, version.version_id)

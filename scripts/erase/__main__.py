@@ -10,7 +10,7 @@ from scripts.cli import progress, run_cli, source_named
 from scripts.dbt import build_and_publish
 from scripts.erase.erase import erase_day, erase_record
 from scripts.erase.from_landing import RecordKey
-from scripts.erase.from_warehouse import unowned_marts
+from scripts.erase.from_warehouse import forget_statistics, unowned_marts
 from scripts.errors import InvalidDataError, InvalidInputError
 from scripts.landing.keys import parse_any_day
 from scripts.landing.store import Store
@@ -53,6 +53,9 @@ def main(
         show("building, testing and publishing the marts")
         build_and_publish(dbt_dsn, "--full-refresh", "--drop-unowned")
         unowned = unowned_marts(dsn)
+        show("removing the values from statistics and dead rows")
+        for own in (dsn, dbt_dsn):
+            forget_statistics(own)
     typer.echo("erased: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
     problems = []
     if unowned:

@@ -29,6 +29,15 @@ _REMOVE_REJECTS = """
     where rejects.load_id = found.load_id and rejects.position = found.position
     returning rejects.load_id
 """
+# Names of unknown fields can be data. The load of what is left finds its own names again.
+_FORGET_FIELDS = """
+    update ops.loads set new_fields = '{}' where source = %s and new_fields <> '{}'
+        and (not is_current or sha256 = 'erased')
+"""
+_OWN_TABLES = """
+    select schemaname, tablename from pg_tables
+    where tableowner = current_user and schemaname in ('raw', 'ops', 'build', 'marts')
+"""
 _CORRECT_LOAD = """
     update ops.loads set
         received = received - %(rows)s - %(rejects)s,
@@ -70,6 +79,8 @@ def delete_record(connection: psycopg.Connection, wanted: RecordKey) -> tuple[in
             for load_id in rows | rejects
         ]
         cursor.executemany(_CORRECT_LOAD, corrections)
+        if corrections:
+            cursor.execute(_FORGET_FIELDS, [wanted.source.name])
     return rows.total(), rejects.total()
 
 
@@ -119,6 +130,16 @@ def delete_day(connection: psycopg.Connection, source: Source, day: date) -> tup
 def marked_days(connection: psycopg.Connection, source: Source) -> list[tuple[date, int]]:
     """Return (day, records left) of current loads that lost a record and need a reload."""
     return connection.execute(_MARKED, (source.name,)).fetchall()
+
+
+def forget_statistics(dsn: str) -> None:
+    """Remove what statistics and dead rows still hold of deleted values, in the role's own tables.
+
+    Every role that may read a column sees its most common values in ``pg_stats``.
+    """
+    with connect(dsn, autocommit=True) as connection, plain_errors():
+        for place in connection.execute(_OWN_TABLES).fetchall():
+            connection.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(*place)))
 
 
 def unowned_marts(dsn: str) -> list[str]:

@@ -38,6 +38,17 @@ def test_a_record_is_deleted_from_rows_and_rejects_and_its_load_is_marked(
     assert ledger(warehouse, _COUNTS) == [(3, 2, 1, True)]
 
 
+def test_names_of_unknown_fields_are_forgotten_with_the_record(
+    warehouse: Warehouse, store: Store
+) -> None:
+    put(store, array([post(1), post(7, jane_doe=1)]))
+    load_day(store, warehouse)
+    assert ledger(warehouse, "new_fields") == [([],), (["jane_doe"],)]
+    with psycopg.connect(warehouse.loader) as connection:
+        delete_record(connection, RecordKey(POSTS, ("7",)))
+    assert ledger(warehouse, "new_fields") == [([],), ([],)]
+
+
 def test_a_reject_whose_record_has_expired_is_deleted_by_its_key(warehouse: Warehouse) -> None:
     with psycopg.connect(warehouse.loader) as connection:
         connection.execute("update ops.rejects set record = ''")

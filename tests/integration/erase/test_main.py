@@ -33,6 +33,10 @@ def test_a_mart_that_no_model_owns_is_erased_too(
     with psycopg.connect(warehouse.transformer) as connection:
         connection.execute("create table marts.dim_extra as select title from marts.fct_posts")
         connection.execute("create view marts.of_extra as select * from marts.dim_extra")
+    for role in (warehouse.loader, warehouse.transformer):
+        with psycopg.connect(role, autocommit=True) as connection:
+            connection.execute("analyze")
+    assert "pg_stats" in " ".join(traces(warehouse, store, "forget me"))
     erased = run(store, warehouse, "erase", "--source", "posts", "--id", "7", **place)
     assert erased.returncode == 0, erased.stderr
     assert traces(warehouse, store, "forget me") == []
