@@ -281,7 +281,7 @@ def _checked_dsn(name: str, dsn: str) -> str:
     ports = str(parts.get("port", "0")).split(",")
     if "@" in str(parts.get("host", "")) or not all(port.isdecimal() for port in ports):
         raise ConfigurationError(
-            f"{name} is not a DSN such as postgresql://user:password@host:5432/database. In a "
+            f"{name} is not a DSN such as postgresql://loader:...@host:5432/warehouse. In a "
             "password write @ as %40, / as %2F, % as %25 and a space as %20"
         )
     return dsn

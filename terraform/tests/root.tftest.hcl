@@ -45,7 +45,7 @@ run "env_is_what_the_pipeline_reads" {
   }
 
   assert {
-    condition = jsondecode(trimprefix(split("\n", output.env)[4], "AIRFLOW_CONN_AWS_INGEST=")) == {
+    condition = jsondecode(trim(trimprefix(split("\n", output.env)[4], "AIRFLOW_CONN_AWS_INGEST="), "'")) == {
       conn_type = "aws"
       extra = {
         region_name = "eu-central-1"

@@ -271,6 +271,7 @@ def test_a_model_a_command_runs_every_gate(dbt: Dbt, loader: Loader) -> None:
 
 def test_a_table_that_no_model_owns_is_noted_and_dropped_on_demand(dbt: Dbt) -> None:
     noted = "select name from build.unowned_marts"
+    dbt.publish()
     with psycopg.connect(dbt.warehouse.transformer) as connection:
         connection.execute('create table marts."Dim extra" as select 1 as number')
         connection.execute("create view marts.of_fct_posts as select * from marts.fct_posts")
