@@ -399,6 +399,15 @@ def test_duplicates_are_found_in_one_pass_whatever_the_statistics_say(
     assert (result.outcome, result.loaded, result.rejected) == ("loaded", 50_000, 50_000)
 
 
+def test_what_a_day_does_not_know_is_known_by_its_key(store: Store, warehouse: Warehouse) -> None:
+    """A broken record and two versions of one keep their key, what is no record has none."""
+    put(store, array([post(1), post(2), post(2, title="x"), post(3, body=None), b"NaN"]))
+    result = load_day(store, warehouse, settings=RunSettings(max_reject_share=1))
+    assert (result.loaded, result.rejected) == (1, 4)
+    kept = query(warehouse, "select position, record_key from ops.rejects order by position")
+    assert kept == [(1, {"id": 2}), (2, {"id": 2}), (3, {"id": 3}), (4, {})]
+
+
 def test_too_many_duplicates_park_the_object(store: Store, warehouse: Warehouse) -> None:
     put(store, array([post(1)] * 10))
     result = load_day(store, warehouse)
