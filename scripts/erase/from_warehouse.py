@@ -34,6 +34,8 @@ _FORGET_FIELDS = """
     update ops.loads set new_fields = '{}' where source = %s and new_fields <> '{}'
         and (not is_current or sha256 = 'erased')
 """
+# A dbt test that failed names the keys of rows. The incident that is open is closed by a run.
+_FORGET_TESTS = "delete from ops.incidents where kind = 'dbt-test-failed' and closed_at is not null"
 _OWN_TABLES = """
     select schemaname, tablename from pg_tables
     where tableowner = current_user and schemaname in ('raw', 'ops', 'build', 'marts')
@@ -81,6 +83,7 @@ def delete_record(connection: psycopg.Connection, wanted: RecordKey) -> tuple[in
         cursor.executemany(_CORRECT_LOAD, corrections)
         if corrections:
             cursor.execute(_FORGET_FIELDS, [wanted.source.name])
+            cursor.execute(_FORGET_TESTS)
     return rows.total(), rejects.total()
 
 

@@ -10,6 +10,7 @@ addresses only.
 Errors raised here do not name the URL. The caller adds it.
 """
 
+import logging
 import ssl
 import time
 from collections.abc import Collection, Iterator
@@ -47,6 +48,7 @@ _TRANSIENT_STATUS = {408, 425}  # and every 5xx
 _KEEPS_METHOD = {307, 308}
 _MAX_TOKEN_BYTES = 1 << 16
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "elt-pipeline"}
+_log = logging.getLogger(__name__)
 
 
 class TransientError(UnavailableError):
@@ -90,6 +92,8 @@ class Client:
         self.received = 0
         self._waits = 0
         self._api = api = source.api
+        if endpoint.url.startswith("http:") and (endpoint.login or endpoint.secret):
+            _log.warning("connection %s sends its secrets without encryption", api.connection)
         self._deadline = time.monotonic() + settings.total_timeout
         self._pace = Pace(api.requests_per_minute)
         self._signer = signer_of(api, endpoint, self._post_form)

@@ -42,8 +42,13 @@ def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
 
 
 def clean_up_all(dsn: str, settings: RunSettings) -> int:
-    """Clean up after every declared source. Return the number of deleted rows."""
-    with dbt_lock(dsn, is_alone=False):
+    """Clean up after every declared source. Return the number of deleted rows.
+
+    Closed incidents go after `settings.retention_days`, too: their facts can name keys of records.
+    """
+    with dbt_lock(dsn, is_alone=False) as connection:
+        with plain_errors():
+            connection.execute(_OLD_INCIDENTS, [settings.retention_days])
         return sum(clean_up(dsn, source, settings) for source in SOURCES.values())
 
 
@@ -78,6 +83,15 @@ _OLD_LOADS = """
             )
         limit %(limit)s
     ))
+"""
+# A message that no channel has accepted yet keeps its incident.
+_OLD_INCIDENTS = """
+    delete from ops.incidents
+    where closed_at < clock_timestamp() - make_interval(days => %s) and not exists (
+        select from ops.deliveries
+        where deliveries.incident_id = incidents.incident_id and sent_at is null
+            and next_try_at < 'infinity'
+    )
 """
 
 

@@ -15,7 +15,7 @@ from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from scripts.load.load import load
 from scripts.load.raw_tables import ensure_raw
-from scripts.load.superseded import clean_up
+from scripts.load.superseded import clean_up, clean_up_all
 from scripts.settings import RunSettings
 from sources import Source
 from sources.jsonplaceholder import API, POSTS
@@ -133,6 +133,23 @@ def test_rejects_and_history_go_when_they_are_old(store: Store, warehouse: Wareh
     # The latest result of an object is kept at any age. Without it the object would be retried.
     assert ledger(warehouse, "state, is_current") == [("loaded", True), ("parked", False)]
     assert [position for position, *_ in rejects(warehouse)] == [30]
+
+
+def test_closed_incidents_go_when_they_are_old_and_everybody_knows(warehouse: Warehouse) -> None:
+    with psycopg.connect(warehouse.loader) as connection:
+        for number, closed in enumerate(("31 days", "29 days", None, "31 days"), 1):
+            connection.execute(
+                "insert into ops.incidents (fingerprint, kind, subject, details, closed_at)"
+                " values (%s, 'run-failed', 's', '{}', clock_timestamp() - %s::interval)",
+                [str(number), closed],
+            )
+        connection.execute("insert into ops.deliveries values (4, 'slack', 'recovered')")
+    clean_up_all(warehouse.loader, RunSettings(retention_days=30))
+    assert query(warehouse, "select incident_id from ops.incidents order by 1") == [
+        (2,),
+        (3,),
+        (4,),
+    ]
 
 
 def test_an_old_reject_of_a_current_load_keeps_only_its_key(

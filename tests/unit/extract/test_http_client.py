@@ -86,6 +86,19 @@ def test_a_private_proxy_is_named_as_what_it_is(api: Api, monkeypatch: pytest.Mo
     assert not api.requests
 
 
+@pytest.mark.parametrize(("login", "warnings"), [(("u", "pl4nted-pw"), 1), (None, 0)])
+def test_secrets_without_encryption_are_worth_a_word(
+    api: Api, caplog: pytest.LogCaptureFixture, login: tuple[str, str] | None, warnings: int
+) -> None:
+    endpoint = Endpoint(api.url, login=login, is_private_allowed=True)
+    for page in fetch_pages(endpoint, POSTS, date(2026, 1, 2), RunSettings()):
+        for attempt in page.attempts():
+            with attempt:
+                list(page.records())
+    said = [record.message for record in caplog.records]
+    assert said == ["connection posts_api sends its secrets without encryption"] * warnings
+
+
 def test_the_environment_alone_opens_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIPELINE_ALLOW_PRIVATE_API")
     assert not Endpoint("http://127.0.0.1").is_private_allowed
