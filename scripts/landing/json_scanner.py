@@ -6,10 +6,14 @@ It knows only strings and brackets: the text that it cuts may be invalid JSON.
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 from scripts.errors import InvalidDataError
 
 _REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # 1 and -1, as signed bytes
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 _MARKS = re.compile(rb'"|[\[{]++|[\]}]++')  # runs, so that deep nesting is cheap
 _MARK_OR_COMMA = re.compile(rb'["\[\]{},]')
 
@@ -19,7 +23,6 @@ class Scan:
 
     def __init__(self) -> None:
         self.depth = 0
-        self.deepest = 0
         self._is_in_string = False
         self._is_escaped = False
 
@@ -44,7 +47,6 @@ class Scan:
             return 1
         if marks[0] in b"{[":
             self.depth += len(marks)
-            self.deepest = max(self.deepest, self.depth)
             return len(marks)
         closed = min(self.depth, len(marks))
         self.depth -= closed
@@ -76,10 +78,9 @@ _OTHER_KINDS = {
 
 
 def depth(record: bytes) -> int:
-    """Return how deep objects and arrays are nested in one record."""
-    scan = Scan()
-    scan.feed(record, 0)
-    return scan.deepest
+    """Return how deep objects and arrays are nested in a record, which is valid JSON."""
+    steps = _STRING.sub(b"", record).translate(_STEPS, delete=_NO_BRACKETS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0)
 
 
 def utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -49,10 +49,27 @@ def test_quotes_and_brackets_inside_a_string_do_not_count(size: int) -> None:
 
 @pytest.mark.parametrize(
     ("record", "levels"),
-    [(b"1", 0), (b'"[[["', 0), (b"{}", 1), (b'{"a": [[1], {}]}', 3), (b"[" * 900, 900)],
+    [
+        (b"1", 0),
+        (b'"[[["', 0),
+        (b"{}", 1),
+        (b'{"a": [[1], {}]}', 3),
+        (rb'{"\"[[": "]]]\\", "b": []}', 2),
+        (b"[" * 900 + b"]" * 900, 900),
+    ],
 )
 def test_depth_counts_nesting_and_not_text(record: bytes, levels: int) -> None:
     assert depth(record) == levels
+
+
+@given(_values, st.booleans())
+def test_depth_is_that_of_the_parsed_value(value: Any, ascii_: bool) -> None:
+    def levels(part: Any) -> int:
+        if isinstance(part, dict):
+            part = list(part.values())
+        return 1 + max(map(levels, part), default=0) if isinstance(part, list) else 0
+
+    assert depth(json.dumps(value, ensure_ascii=ascii_).encode()) == levels(value)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 64])
