@@ -128,7 +128,7 @@ lint-style: setup .tools/checkov/.installed ## Run every linter except the type 
 	@ruff check --quiet .
 	@sqlfluff lint --disable-progress-bar --nocolor dbt | tail -n 40
 	@yamllint --strict .
-	@shellcheck .ci/run
+	@shellcheck .ci/run .ci/mirror
 	@hadolint Dockerfile
 	@.tools/checkov/bin/checkov --quiet --compact --skip-download --directory . \
 		--framework terraform dockerfile --skip-path '^/?\.' >.tools/checkov.log || { cat .tools/checkov.log; exit 1; }
