@@ -11,8 +11,8 @@ Finally it pings the dead-man's switch ``HEARTBEAT_URL``: a missing ping reports
 objects.
 
 **Triage**: ``python -m scripts.alerts list`` shows open incidents, docs/runbook.md what to do. The
-XCom ``state`` lists days that are late, waiting or parked, and the age of the marts. A key that
-belongs to no declared source is not touched. It is reported once: in the log and in
+XCom ``state`` lists days that are late, waiting, deleted or parked, and the age of the marts. A
+key that belongs to no declared source is not touched. It is reported once: in the log and in
 ``ops.unknown_objects``. A failed run means that alerting itself failed: its log says why.
 """
 

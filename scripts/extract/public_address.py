@@ -118,9 +118,9 @@ def _refuse_private(addresses: Iterable[str], proxy: object) -> None:
 
 
 def _addresses(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, or none if its name cannot be resolved."""
+    """Return the addresses of a host, or none if its name is not valid or cannot be resolved."""
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):
         return []
     return list(dict.fromkeys(str(answer[4][0]) for answer in found))

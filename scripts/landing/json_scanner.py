@@ -11,7 +11,7 @@ from itertools import accumulate
 from scripts.errors import InvalidDataError
 
 _REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_STRING = re.compile(b'"' + _REST_OF_STRING.pattern, re.DOTALL)
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # 1 and -1, as signed bytes
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 _MARKS = re.compile(rb'"|[\[{]++|[\]}]++')  # runs, so that deep nesting is cheap

@@ -79,6 +79,13 @@ def test_open_and_closed_private_ports_look_the_same(api: Api, host: str) -> Non
     assert not api.requests
 
 
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
+@pytest.mark.parametrize("is_private_allowed", [True, False])
+def test_a_name_that_cannot_be_one_is_called_that(host: str, is_private_allowed: bool) -> None:
+    with pytest.raises(ConfigurationError, match="its host name is not valid"):
+        fetch(f"http://{host}/posts", is_private_allowed=is_private_allowed)
+
+
 def test_a_private_proxy_is_named_as_what_it_is(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", api.url)
     with pytest.raises(ConfigurationError, match="through a proxy with a private address"):
