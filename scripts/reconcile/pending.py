@@ -115,8 +115,8 @@ def survey_landing(store: Store, dsn: str, since: date) -> LandingSurvey:
             if info not in known:
                 survey.waiting.append(parsed)
     survey.waiting.sort(key=lambda found: found[::-1])
-    expected = {found for info in known if (found := parse_raw_key(info.key))}
-    survey.deleted.extend(sorted(expected - survey.landed))
+    expected = {found for info in known if (found := parse_raw_key(info.key))} - survey.landed
+    survey.deleted.extend(sorted(found for found in expected if found[0] in SOURCES))
     return survey
 
 

@@ -79,6 +79,19 @@ def test_a_deleted_object_is_reported_and_its_day_is_not_called_late(
     assert (seen.deleted, seen.late) == ([], []), "it was withdrawn, which is no lateness"
 
 
+def test_a_source_that_is_not_declared_any_more_has_lost_no_object(
+    warehouse: Warehouse, store: Store
+) -> None:
+    """Nobody lists its folder, so nobody knows."""
+    _land(store, _TODAY)
+    _record(warehouse, store, _TODAY, published_at="now")
+    with psycopg.connect(warehouse.loader) as connection:
+        key = raw_key("removed", _TODAY)
+        connection.execute("update ops.loads set source = 'removed', key = %s", [key])
+    seen = _watch(warehouse, store)
+    assert (seen.deleted, seen.waiting) == ([], [f"posts/{_TODAY}"])
+
+
 def test_a_parked_object_that_was_deleted_is_forgotten_when_it_is_withdrawn(
     warehouse: Warehouse, store: Store
 ) -> None:
