@@ -37,7 +37,7 @@ from scripts.extract.limits import Pace, is_limited, stated_limit
 from scripts.extract.public_address import guarded
 from scripts.extract.request import Request
 from scripts.extract.signing import Login, signer_of
-from scripts.extract.urls import followed
+from scripts.extract.urls import followed, is_readable_on_the_way
 from scripts.settings import Endpoint, RunSettings, ca_bundle_from_env
 from sources import Source
 
@@ -92,7 +92,7 @@ class Client:
         self.received = 0
         self._waits = 0
         self._api = api = source.api
-        if endpoint.url.startswith("http:") and (endpoint.login or endpoint.secret):
+        if (endpoint.login or endpoint.secret) and is_readable_on_the_way(endpoint.url):
             _log.warning("connection %s sends its secrets without encryption", api.connection)
         self._deadline = time.monotonic() + settings.total_timeout
         self._pace = Pace(api.requests_per_minute)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from urllib.parse import (
     parse_qsl,
     unquote,
@@ -103,6 +104,18 @@ def shown(url: str) -> str:
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
     )
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, query, ""))
+
+
+def is_readable_on_the_way(url: str) -> bool:
+    """Return whether others on the network can read what is sent: no TLS, and not this machine."""
+    parts = urlsplit(url)
+    if parts.scheme != "http":
+        return False
+    host = parts.hostname or ""
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host != "localhost"
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -10,6 +10,7 @@ import pytest
 from local.stand_in_api import ApiSwitches, stand_in
 from local.switchable import SwitchableServer, running
 from scripts.errors import ConfigurationError, UnavailableError
+from scripts.extract.http_client import Client
 from scripts.extract.pages import fetch_pages
 from scripts.settings import Endpoint, RunSettings
 from sources.jsonplaceholder import POSTS
@@ -95,13 +96,10 @@ def test_a_private_proxy_is_named_as_what_it_is(api: Api, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("login", "warnings"), [(("u", "pl4nted-pw"), 1), (None, 0)])
 def test_secrets_without_encryption_are_worth_a_word(
-    api: Api, caplog: pytest.LogCaptureFixture, login: tuple[str, str] | None, warnings: int
+    caplog: pytest.LogCaptureFixture, login: tuple[str, str] | None, warnings: int
 ) -> None:
-    endpoint = Endpoint(api.url, login=login, is_private_allowed=True)
-    for page in fetch_pages(endpoint, POSTS, date(2026, 1, 2), RunSettings()):
-        for attempt in page.attempts():
-            with attempt:
-                list(page.records())
+    Client(RunSettings(), POSTS, Endpoint("http://api.example", login=login)).close()
+
     said = [record.message for record in caplog.records]
     assert said == ["connection posts_api sends its secrets without encryption"] * warnings
 

@@ -3,7 +3,7 @@
 import pytest
 
 from scripts.errors import ConfigurationError, InvalidDataError
-from scripts.extract.urls import followed, list_url, shown
+from scripts.extract.urls import followed, is_readable_on_the_way, list_url, shown
 
 pytestmark = pytest.mark.unit
 
@@ -108,3 +108,18 @@ def test_both_places_are_named_when_a_link_leaves(url: str, reference: str, name
     with pytest.raises(InvalidDataError, match=named) as caught:
         followed(url, reference)
     assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_readable"),
+    [
+        ("http://api.example/posts", True),
+        ("http://10.0.0.1", True),
+        ("https://api.example", False),
+        ("http://localhost:8080", False),
+        ("http://127.0.0.1:8080", False),
+        ("http://[::1]", False),
+    ],
+)
+def test_only_without_tls_and_off_this_machine_can_others_read(url: str, is_readable: bool) -> None:
+    assert is_readable_on_the_way(url) is is_readable
