@@ -50,7 +50,7 @@ def growth(warehouse: Warehouse, folder: Path, rows: int, days: int) -> Growth:
     first, after = warehouse.bytes(), []
     for _ in range(RERUNS):
         load(POSTS, day, objects, warehouse.loader, settings, again=True)
-        clean_up(warehouse.loader, POSTS, settings)
+        clean_up(warehouse.loader, POSTS, settings, [])
         warehouse.vacuum()
         after.append(warehouse.bytes())
     return Growth(days, first, after)

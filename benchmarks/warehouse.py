@@ -119,10 +119,12 @@ def _create(warehouse: Warehouse) -> None:
         connection.execute("create database warehouse")
         connection.execute("create database peers")
     migrate(warehouse.server.dsn("warehouse"), {"loader": warehouse.loader_password})
-    with psycopg.connect(warehouse.loader, autocommit=True) as connection:
+    with psycopg.connect(warehouse.server.dsn("warehouse"), autocommit=True) as connection:
         for twin in TWINS:
+            table = sql.Identifier("raw", twin)
             connection.execute(
-                sql.SQL("create table {} (like raw.posts_rows including all)").format(
-                    sql.Identifier("raw", twin)
-                )
+                sql.SQL(
+                    "create table {} (like raw.posts_rows including all);"
+                    "grant select, insert, delete, truncate on {} to loader"
+                ).format(table, table)
             )

@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow.sdk.log import redact
 
-from callbacks.lookup import airflow_url, channels, warehouse_dsn
+from callbacks.lookup import airflow_url, channels, transformer_dsn, warehouse_dsn
 from scripts.alerts.failed_runs import Run, day_of_run, failed_run, named_tests
 from scripts.alerts.incident import FailedTest, Incident
 from scripts.errors import PipelineError
@@ -98,7 +98,7 @@ def _with_keys(tests: list[FailedTest], since: datetime | None) -> list[FailedTe
     from scripts.alerts.dbt_tests import failed_tests
 
     try:
-        found = {test.name: test for test in failed_tests(warehouse_dsn(), since)}
+        found = {test.name: test for test in failed_tests(transformer_dsn(), since)}
     except PipelineError as error:
         _log.warning("cannot read the keys of the invalid rows: %s", error)
         return tests

@@ -27,6 +27,11 @@ def warehouse_dsn() -> str:
     return dsn_of(Connection.get("warehouse"))
 
 
+def transformer_dsn() -> str:
+    """Return the DSN of connection ``dbt_postgres_conn``, role transformer."""
+    return dsn_of(Connection.get("dbt_postgres_conn"))
+
+
 def channels() -> list[Channel]:
     """Return the configured channels that can work. The errors of the others are logged."""
     from scripts.alerts.channels import channels_of

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from callbacks.failure import never_raise
-from callbacks.lookup import airflow_url, channels, find_connection, warehouse_dsn
+from callbacks.lookup import (
+    airflow_url,
+    channels,
+    find_connection,
+    transformer_dsn,
+    warehouse_dsn,
+)
 from scripts.settings import RunSettings, api_of, deployment
 
 if TYPE_CHECKING:
@@ -28,7 +34,8 @@ def report_pipeline_state(state: WatchResult, settings: RunSettings, memory: Any
 
     connection = find_connection("airflow_api")
     api = open_api if connection else None
-    inputs = MonitorContext(warehouse_dsn(), channels(), deployment(), settings, airflow_url(), api)
+    dsns = warehouse_dsn(), transformer_dsn()
+    inputs = MonitorContext(*dsns, channels(), deployment(), settings, airflow_url(), api)
 
     def report() -> None:
         note = memory.get(_NOTE) or []

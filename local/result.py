@@ -89,7 +89,7 @@ def _dbt_line(stack: Stack, runs: list[dict[str, Any]]) -> str:
     if succeeded < len(states):
         failed = states.count("failed")
         return f"{failed} of {len(states)} build tasks failed, {succeeded} succeeded"
-    with connect(stack.dsn("loader")) as connection:
+    with connect(stack.dsn("transformer")) as connection:
         rows = connection.execute(
             "select split_part(node, '.', 1), count(*) from build.outcomes where passed group by 1"
         ).fetchall()

@@ -11,14 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import psycopg
 import typer
 from psycopg import sql
 
 from scripts import settings
 from scripts.cli import run_cli
 from scripts.errors import BuildFailedError
-from scripts.warehouse.connection import plain_errors
+from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.dbt_lock import dbt_lock
 
 if TYPE_CHECKING:
@@ -65,9 +64,9 @@ def run_dbt(dsn: str, *, is_full_refresh: bool, drops_unowned: bool) -> None:
     """
     from dbt.cli.main import dbtRunner
 
-    with dbt_lock(dsn, is_alone=True) as connection:
+    with dbt_lock(dsn, is_alone=True):
         if is_full_refresh:
-            drop_build_tables(connection)
+            drop_build_tables(dsn)
         parsed = dbtRunner().invoke([*_GLOBAL, "parse", *_PLACE])
         if not parsed.success:
             raise BuildFailedError(f"dbt parse: {one_line(str(parsed.exception))}")
@@ -81,13 +80,13 @@ def run_dbt(dsn: str, *, is_full_refresh: bool, drops_unowned: bool) -> None:
                 raise BuildFailedError(f"dbt {command[0]}: {'; '.join(errors)}")
 
 
-def drop_build_tables(connection: psycopg.Connection[Any]) -> None:
+def drop_build_tables(dsn: str) -> None:
     """Drop every table of schema build. A full refresh creates them again.
 
     This includes tables that dbt would not replace: failing rows of tests that are now skipped,
     renamed or deleted.
     """
-    with plain_errors():
+    with connect(dsn, autocommit=True) as connection, plain_errors():
         tables = connection.execute(
             "select tablename from pg_tables where schemaname = 'build'"
         ).fetchall()

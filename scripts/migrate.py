@@ -22,9 +22,16 @@ from scripts.errors import ConfigurationError
 from scripts.load.raw_tables import create_record_keys, ensure_raw
 from scripts.load.record_key import read_missing_keys
 from scripts.settings import admin_dsn_from_env, role_passwords_from_env
-from scripts.warehouse.connection import ENCODING, connect, plain_errors
+from scripts.warehouse.connection import (
+    ENCODING,
+    OWNER_OPTIONS,
+    connect_as_owner,
+    plain_errors,
+)
+from scripts.warehouse.ownership import create_frame
 from sources import SOURCES
 
+_OLDEST_SERVER = 17_00_00
 _MIGRATIONS = Path(__file__).parent / "warehouse" / "migrations"
 
 
@@ -37,15 +44,15 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
 
     Raises:
         ConfigurationError: a raw table cannot be adapted to its changed contract, or the database
-            cannot store every text.
+            cannot store every text, or the server is older than PostgreSQL 17.
         UnavailableError: the warehouse does not answer, or a table was locked for too long.
     """
-    with connect(dsn) as connection, plain_errors():
-        _check_encoding(connection)
-        connection.execute("create schema if not exists ops")
+    with connect_as_owner(dsn) as connection, plain_errors():
+        _check_server(connection)
+        create_frame(connection)
     _upgrade(dsn)
     refused = []
-    with connect(dsn, autocommit=True) as connection, plain_errors():
+    with connect_as_owner(dsn, autocommit=True) as connection, plain_errors():
         for source in SOURCES.values():
             try:
                 with connection.transaction():
@@ -54,7 +61,6 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
             except ConfigurationError as error:  # adapt the other tables all the same
                 refused.append(str(error))
         with connection.transaction():
-            connection.execute("set local role loader")
             create_record_keys(connection)
         for role, password in (passwords or {}).items():
             connection.execute(
@@ -64,7 +70,10 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
         raise ConfigurationError("; ".join(refused))
 
 
-def _check_encoding(connection: psycopg.Connection[Any]) -> None:
+def _check_server(connection: psycopg.Connection[Any]) -> None:
+    if connection.info.server_version < _OLDEST_SERVER:
+        version = connection.info.parameter_status("server_version")
+        raise ConfigurationError(f"the server is PostgreSQL {version}. Use 17 or newer")
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise ConfigurationError(
@@ -78,7 +87,7 @@ def _upgrade(dsn: str) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS))
     engine = create_engine(
         "postgresql+psycopg://",
-        creator=partial(psycopg.connect, dsn, client_encoding=ENCODING),
+        creator=partial(psycopg.connect, dsn, client_encoding=ENCODING, options=OWNER_OPTIONS),
         poolclass=NullPool,
     )
     with plain_errors():

@@ -33,7 +33,7 @@ from scripts.load.raw_tables import is_incomplete, mark_complete, recreate_raw
 from scripts.migrate import migrate
 from scripts.reconcile.pending import LandingSurvey, Work, survey_landing
 from scripts.settings import RunSettings
-from scripts.warehouse.connection import connect, plain_errors
+from scripts.warehouse.connection import connect, connect_as_owner, plain_errors
 from scripts.warehouse.dbt_lock import dbt_lock
 from scripts.warehouse.ledger import withdraw
 from sources import SOURCES, Source
@@ -64,16 +64,16 @@ def _load_fresh(
 ) -> dict[str, int]:
     """Load every object of one source into a fresh table. `dbt_dsn` is for role transformer."""
     _survey(store, dsn, [source])
-    with connect(dsn, autocommit=True) as connection, plain_errors():
-        if not is_incomplete(connection, source):
+    with connect_as_owner(settings.admin_dsn_from_env(), autocommit=True) as owner, plain_errors():
+        if not is_incomplete(owner, source):
             # A build in progress would read an empty table. Without its tables it fails instead.
-            with dbt_lock(dbt_dsn, is_alone=True) as transformer:
-                drop_build_tables(transformer)
-                recreate_raw(connection, source)
+            with dbt_lock(dbt_dsn, is_alone=True):
+                drop_build_tables(dbt_dsn)
+                recreate_raw(owner, source)
         reach("rebuild.recreated")
         waiting = survey_landing(store, dsn, FIRST_DAY).waiting
         counts = load(Work([found for found in waiting if found[0] == source.name]))
-        mark_complete(connection, source)
+        mark_complete(owner, source)
     return counts
 
 
@@ -98,9 +98,9 @@ def main(
 
     Without --source it brings schemas, tables and roles up to date first, if
     PIPELINE_WAREHOUSE_ADMIN_DSN is set. Use --source after a change of a contract that
-    ``python -m scripts.migrate`` refuses. Reads LANDING_BUCKET, AWS's own variables, WAREHOUSE_DSN
-    (or AIRFLOW_CONN_WAREHOUSE), and for dbt DBT_HOST and the variables beside it (or
-    AIRFLOW_CONN_DBT_POSTGRES_CONN).
+    ``python -m scripts.migrate`` refuses: it needs that DSN. Reads LANDING_BUCKET, AWS's own
+    variables, WAREHOUSE_DSN (or AIRFLOW_CONN_WAREHOUSE), and for dbt DBT_HOST and the variables
+    beside it (or AIRFLOW_CONN_DBT_POSTGRES_CONN).
     """
     declared = source_named(source) if source else None
     store = Store.of_environment(settings.deployment().bucket())

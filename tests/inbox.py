@@ -36,6 +36,10 @@ class Inbox:
     def dsn(self) -> str:
         return self.warehouse.loader
 
+    @property
+    def dbt_dsn(self) -> str:
+        return self.warehouse.transformer
+
     def slack(self) -> list[str]:
         return [str(message["body"]["text"]) for message in slack_messages(self.folder)]
 
@@ -62,7 +66,8 @@ class Inbox:
     def no_warehouse(self) -> str:
         """Return the DSN of a closed port, and set it as the warehouse connection."""
         port = free_port()
-        self.connection("WAREHOUSE", conn_type="postgres", host="127.0.0.1", port=port)
+        for name in ("WAREHOUSE", "DBT_POSTGRES_CONN"):
+            self.connection(name, conn_type="postgres", host="127.0.0.1", port=port)
         return f"host=127.0.0.1 port={port}"
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -83,16 +88,17 @@ def inbox(warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     port = free_port()
     slack = slack_sink(tmp_path)
     found = Inbox(tmp_path, slack, warehouse, monkeypatch)
-    parts = psycopg.conninfo.conninfo_to_dict(warehouse.loader)
-    found.connection(
-        "WAREHOUSE",
-        conn_type="postgres",
-        host=parts["host"],
-        port=int(str(parts["port"])),
-        schema=parts["dbname"],
-        login=parts["user"],
-        password=parts["password"],
-    )
+    for name, dsn in (("WAREHOUSE", found.dsn), ("DBT_POSTGRES_CONN", found.dbt_dsn)):
+        parts = psycopg.conninfo.conninfo_to_dict(dsn)
+        found.connection(
+            name,
+            conn_type="postgres",
+            host=parts["host"],
+            port=int(str(parts["port"])),
+            schema=parts["dbname"],
+            login=parts["user"],
+            password=parts["password"],
+        )
     found.connection("SLACK_ALERTS", conn_type="slackwebhook", host=slack.url, password=SECRET)
     extra = {"disable_ssl": True, "disable_tls": True, "from_email": "p@example.com"}
     found.connection("SMTP_DEFAULT", conn_type="smtp", host="127.0.0.1", port=port, extra=extra)

@@ -116,6 +116,10 @@ class LocalStack:
             known["airflow_url"], known["airflow_user"], known["airflow_password"]
         )
 
+    @property
+    def transformer_dsn(self) -> str:
+        return Stack(self.folder).dsn("transformer")
+
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Query the warehouse as the loader role."""
         with psycopg.connect(self.known["warehouse_loader_dsn"]) as connection:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from callbacks.lookup import find_connection, warehouse_dsn
+from callbacks.lookup import find_connection, transformer_dsn, warehouse_dsn
 from scripts.errors import UnavailableError
 from scripts.settings import (
     Endpoint,
@@ -15,7 +15,6 @@ from scripts.settings import (
     RunSettings,
     api_of,
     deployment,
-    dsn_of,
 )
 
 if TYPE_CHECKING:
@@ -85,10 +84,3 @@ def api_endpoint(api: Api) -> Endpoint:
     """Return the address and the secrets of an API. Without a connection it has no secrets."""
     found = find_connection(api.connection) or EnvConnection()
     return api_of(found, api.connection, api.base_url)
-
-
-def transformer_dsn() -> str:
-    """Return the DSN of connection ``dbt_postgres_conn``, role transformer."""
-    from airflow.sdk import Connection
-
-    return dsn_of(Connection.get("dbt_postgres_conn"))

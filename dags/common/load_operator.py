@@ -27,7 +27,12 @@ class LoadPending(BaseOperator):
 
     def execute(self, context: Any, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Load, and return the run's work with its records and objects by outcome."""
-        from dags.common.connections import landing_store, run_settings, warehouse_dsn
+        from dags.common.connections import (
+            landing_store,
+            run_settings,
+            transformer_dsn,
+            warehouse_dsn,
+        )
         from scripts.load.load import load_work, summary
         from scripts.load.superseded import clean_up_all
 
@@ -37,7 +42,7 @@ class LoadPending(BaseOperator):
         return {
             "work": work.facts(),
             **summary(results),
-            "rows_cleaned_up": clean_up_all(dsn, settings),
+            "rows_cleaned_up": clean_up_all(dsn, transformer_dsn(), settings),
         }
 
     def plan(

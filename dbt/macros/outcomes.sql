@@ -25,7 +25,7 @@
     {%- if outcomes -%}
         {%- set is_pinned = elt.exists(target.schema ~ ".pinned_loads") -%}
         begin;
-        select pg_advisory_xact_lock(hashtext('elt.outcomes'));
+        lock table ops.outcomes_lock in exclusive mode;
         create table if not exists {{ target.schema }}.outcomes (
             node text primary key,
             passed boolean not null,

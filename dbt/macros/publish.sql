@@ -7,7 +7,7 @@
 {% macro publish(drop_unowned=false) -%}
     {%- set models = elt.marts_models() -%}
     {%- do run_query("begin") -%}
-    {%- do run_query("select pg_advisory_xact_lock(hashtext('elt.publish'))") -%}
+    {%- do run_query("lock table ops.publish_lock in exclusive mode") -%}
     {%- do elt.hold_build(models) -%}
     {%- set reasons = elt.reasons_not_whole() -%}
     {%- if reasons -%}

@@ -38,7 +38,7 @@ def failed_tests(dsn: str, since: datetime, *, first: int = 5) -> list[FailedTes
     """Return the tests whose latest outcome since a time is a failure or a warning.
 
     Errors come first, then warnings, by name. The list is empty if dbt has never run. The role of
-    `dsn` is loader or transformer. `since` is time-zone aware. `first` limits the keys per test.
+    `dsn` is transformer. `since` is time-zone aware. `first` limits the keys per test.
     Raises UnavailableError if the warehouse does not answer.
     """
     with connect(dsn) as connection, plain_errors():

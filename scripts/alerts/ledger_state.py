@@ -1,7 +1,7 @@
 """Detect problems in the ledger and the landing zone. Invariant: read-only, no record content."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import groupby
 
 from scripts.alerts.causes import Findings
@@ -27,8 +27,6 @@ def read_ledger_state(
         *_overdue(connection, settings, now),
         *_stale(connection, settings, now),
         *_rejects(connection, settings),
-        *_unusual(connection, settings, now),
-        *_unowned(connection),
     ]
     if isinstance(state, UnavailableError):
         incidents.append(no_answer("landing zone", state))
@@ -93,28 +91,3 @@ def _rejects(connection: Connection, settings: RunSettings) -> Iterator[Incident
             share = f"{rejected} of {received} ({rejected / received:.1%})"
             facts = {"Rejected": share, "Load": str(load_id)}
             yield Incident.new(Kind.MANY_REJECTS, source, day, facts)
-
-
-def _unusual(connection: Connection, settings: RunSettings, now: datetime) -> Iterator[Incident]:
-    """Compare with the weeks before, as the dbt test ``volume_is_usual`` does."""
-    if connection.execute("select to_regclass('build.fct_daily_loads')").fetchone() == (None,):
-        return  # dbt has never run
-    rows = connection.execute(
-        """
-        select source, day, loaded, z_score from build.fct_daily_loads
-        where day > %s and abs(z_score) > %s
-        order by source, day
-        """,
-        [now.date() - timedelta(days=settings.late_days), settings.volume_z_score],
-    )
-    for source, day, loaded, z_score in rows:
-        facts = {"Rows": str(loaded), "Deviation": f"{z_score:+.1f} standard deviations"}
-        yield Incident.new(Kind.VOLUME_UNUSUAL, source, day, facts)
-
-
-def _unowned(connection: Connection) -> Iterator[Incident]:
-    """Read what the last publish noted."""
-    if connection.execute("select to_regclass('build.unowned_marts')").fetchone() == (None,):
-        return
-    for (name,) in connection.execute("select name from build.unowned_marts order by name"):
-        yield Incident.new(Kind.MART_UNOWNED, f"marts.{name}")

@@ -17,6 +17,7 @@ import requests
 from scripts.alerts import delivery, incident_table
 from scripts.alerts.airflow_api import AirflowApi
 from scripts.alerts.airflow_state import SEEN_IN_AIRFLOW, read_airflow_state
+from scripts.alerts.build_state import read_build_state
 from scripts.alerts.causes import Findings, plan
 from scripts.alerts.channels import Channel
 from scripts.alerts.incident import FAILURES, IncidentRecord, Kind, no_answer
@@ -32,9 +33,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MonitorContext:
-    """The inputs of `monitor`. Without `airflow`, which opens the REST API, it skips Airflow."""
+    """The inputs of `monitor`. Without `airflow`, which opens the REST API, it skips Airflow.
+
+    `dsn` is of role loader, and `dbt_dsn` of transformer.
+    """
 
     dsn: str
+    dbt_dsn: str
     channels: Sequence[Channel]
     place: Deployment
     settings: RunSettings
@@ -70,10 +75,11 @@ def _update_table(
     delivery.deliver(connection, channels, place)  # before the checks, which can be slow
     open_now = incident_table.read_incidents(connection, only_open=True)
     ledger = read_ledger_state(connection, state, context.settings, now)
+    build = read_build_state(context.dbt_dsn, context.settings, now)
     airflow = _check_airflow(context, open_now, now)
     failing = delivery.failing_channels(connection, channels)
-    present = [*ledger.incidents, *airflow.incidents, *failing]
-    observed = set(Kind) - ledger.unknown - airflow.unknown
+    present = [*ledger.incidents, *build.incidents, *airflow.incidents, *failing]
+    observed = set(Kind) - ledger.unknown - build.unknown - airflow.unknown
     changes = plan(present, open_now, observed, airflow.succeeded)
     for fingerprint in changes.to_close:
         incident_table.close_incident(connection, fingerprint)

@@ -52,10 +52,10 @@ def main(
             counts, unreadable = erase_record(wanted, store, dsn, run_settings, show)
         show("building, testing and publishing the marts")
         build_and_publish(dbt_dsn, "--full-refresh", "--drop-unowned")
-        unowned = unowned_marts(dsn)
+        unowned = unowned_marts(dbt_dsn)
         show("removing the values from statistics and dead rows")
-        for own in (dsn, dbt_dsn):
-            forget_statistics(own)
+        for role in (dsn, dbt_dsn):
+            forget_statistics(role)
     typer.echo("erased: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
     problems = []
     if unowned:

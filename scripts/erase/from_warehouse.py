@@ -36,9 +36,11 @@ _FORGET_FIELDS = """
 """
 # A dbt test that failed names the keys of rows. The incident that is open is closed by a run.
 _FORGET_TESTS = "delete from ops.incidents where kind = 'dbt-test-failed' and closed_at is not null"
-_OWN_TABLES = """
-    select schemaname, tablename from pg_tables
-    where tableowner = current_user and schemaname in ('raw', 'ops', 'build', 'marts')
+_MAINTAINED = """
+    select nspname, relname from pg_class
+    inner join pg_namespace on pg_namespace.oid = relnamespace
+    where nspname in ('raw', 'ops', 'build', 'marts') and relkind in ('r', 'p')
+        and has_table_privilege(pg_class.oid, 'maintain')
 """
 _CORRECT_LOAD = """
     update ops.loads set
@@ -136,17 +138,17 @@ def marked_days(connection: psycopg.Connection, source: Source) -> list[tuple[da
 
 
 def forget_statistics(dsn: str) -> None:
-    """Remove what statistics and dead rows still hold of deleted values, in the role's own tables.
+    """Remove what statistics and dead rows still hold of deleted values, where the role may do so.
 
     Every role that may read a column sees its most common values in ``pg_stats``.
     """
     with connect(dsn, autocommit=True) as connection, plain_errors():
-        for place in connection.execute(_OWN_TABLES).fetchall():
+        for place in connection.execute(_MAINTAINED).fetchall():
             connection.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(*place)))
 
 
-def unowned_marts(dsn: str) -> list[str]:
+def unowned_marts(dbt_dsn: str) -> list[str]:
     """Return the tables of schema marts that belong to no model, as the last publish noted them."""
-    with connect(dsn) as connection, plain_errors():
+    with connect(dbt_dsn) as connection, plain_errors():
         rows = connection.execute("select name from build.unowned_marts order by name")
         return [f"marts.{name}" for (name,) in rows]

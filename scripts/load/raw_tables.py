@@ -39,7 +39,7 @@ def ensure_raw(connection: Connection, source: Source) -> None:
     """Create the table and the view of a source, or adapt them to a changed contract.
 
     Args:
-        connection: in a transaction, as the owner of the database, which may act as loader.
+        connection: in a transaction, as the owner of the warehouse.
         source: the declaration that the table must fit.
 
     Raises:
@@ -56,15 +56,14 @@ def ensure_raw(connection: Connection, source: Source) -> None:
                 f"({error.diag.message_primary}). Load the source into a fresh table: "
                 f"`python -m scripts.rebuild --source {source.name}`"
             ) from error
-    connection.execute("set local role loader")
     _create(connection, source)
-    connection.execute("reset role")
 
 
 def recreate_raw(connection: Connection, source: Source) -> None:
     """Replace the table by an empty one that is marked as incomplete, in one transaction.
 
-    No load of the source stays current or parked, so every object that has landed is pending.
+    `connection` is of the owner. No load of the source stays current or parked, so every object
+    that has landed is pending.
     """
     with connection.transaction():
         connection.execute("set local lock_timeout = '10s'")
@@ -82,7 +81,7 @@ def recreate_raw(connection: Connection, source: Source) -> None:
 
 
 def create_record_keys(connection: Connection) -> None:
-    """Create the view ``ops.record_keys`` over every source whose table fits, as role loader."""
+    """Create the view ``ops.record_keys`` over every source whose table fits, as the owner."""
     selects = [
         sql.SQL(
             "select load_id, position, jsonb_build_object({})::text as record_key from {}"
@@ -150,7 +149,6 @@ def _adapt(connection: Connection, source: Source, present: dict[str, str]) -> N
     connection.execute("set local lock_timeout = '10s'")
     for (view,) in connection.execute(_DEPENDENT_VIEWS, [table.as_string(connection)]).fetchall():
         connection.execute(sql.SQL("drop view if exists {} cascade").format(sql.SQL(view)))
-    connection.execute("set local role loader")
     connection.execute(
         "update ops.rejects set record_key = null from ops.loads"
         " where loads.load_id = rejects.load_id and loads.source = %s",
@@ -171,7 +169,6 @@ def _adapt(connection: Connection, source: Source, present: dict[str, str]) -> N
         elif present[name] != type_:
             convert = sql.SQL("alter table {} alter column {} type {} using {}::{}")
             connection.execute(convert.format(table, column, cast, column, cast))
-    connection.execute("reset role")
 
 
 def _create(connection: Connection, source: Source) -> None:
@@ -211,6 +208,16 @@ def _create(connection: Connection, source: Source) -> None:
             rows_table(source),
         )
     )
+    _grant(connection, source)
+
+
+def _grant(connection: Connection, source: Source) -> None:
+    """Let loader write the rows, and loader and transformer read them."""
+    table, view = rows_table(source), sql.Identifier("raw", source.name)
+    write = sql.SQL("grant insert, delete, maintain on {} to loader").format(table)
+    connection.execute(write)
+    read = sql.SQL("grant select on {}, {} to loader, transformer").format(table, view)
+    connection.execute(read)
 
 
 def _difference(source: Source, present: dict[str, str]) -> str:

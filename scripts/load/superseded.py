@@ -20,8 +20,8 @@ from sources import SOURCES, Source
 _BATCH_ROWS = 10_000
 
 
-def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
-    """Delete the rows of replaced loads, and expired rejects and ledger rows.
+def clean_up(dsn: str, source: Source, settings: RunSettings, pinned: list[int]) -> int:
+    """Delete the rows of replaced loads that are not pinned, and expired rejects and ledger rows.
 
     Rejects, and ledger rows that are neither current nor the latest of their object, are kept for
     `settings.retention_days`. After that a reject of a current load loses its record, but not its
@@ -32,7 +32,10 @@ def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
     """
     with connect(dsn, autocommit=True) as connection, plain_errors():
         delete_rows = partial(_delete_rows, connection, source)
-        deleted = sum(_in_batches(partial(delete_rows, i)) for i in _replaced(connection, source))
+        deleted = sum(
+            _in_batches(partial(delete_rows, load_id))
+            for load_id in _replaced(connection, source, pinned)
+        )
         values = {"source": source.name, "days": settings.retention_days, "limit": _BATCH_ROWS}
         _in_batches(lambda: connection.execute(_OLD_REJECTS, values).rowcount)
         _in_batches(lambda: connection.execute(_OLD_RECORDS, values).rowcount)
@@ -41,15 +44,17 @@ def clean_up(dsn: str, source: Source, settings: RunSettings) -> int:
     return deleted
 
 
-def clean_up_all(dsn: str, settings: RunSettings) -> int:
+def clean_up_all(dsn: str, dbt_dsn: str, settings: RunSettings) -> int:
     """Clean up after every declared source. Return the number of deleted rows.
 
-    Closed incidents go after `settings.retention_days`, too: their facts can name keys of records.
+    `dsn` is of role loader, `dbt_dsn` of transformer, whose tables only that role reads. Closed
+    incidents go after `settings.retention_days`, too: their facts can name keys of records.
     """
-    with dbt_lock(dsn, is_alone=False) as connection:
-        with plain_errors():
+    with dbt_lock(dsn, is_alone=False):
+        with connect(dsn) as connection, plain_errors():
             connection.execute(_OLD_INCIDENTS, [settings.retention_days])
-        return sum(clean_up(dsn, source, settings) for source in SOURCES.values())
+        pinned = pinned_loads(dbt_dsn)
+        return sum(clean_up(dsn, source, settings, pinned) for source in SOURCES.values())
 
 
 _OLD_REJECTS = """
@@ -105,7 +110,7 @@ def _in_batches(delete: Callable[[], int]) -> int:
             return total
 
 
-def _replaced(connection: psycopg.Connection, source: Source) -> list[int]:
+def _replaced(connection: psycopg.Connection, source: Source, pinned: list[int]) -> list[int]:
     """Return the loads that still have rows but no reader."""
     query = sql.SQL(
         """
@@ -114,18 +119,17 @@ def _replaced(connection: psycopg.Connection, source: Source) -> list[int]:
             and exists (select from {} as raw_rows where raw_rows.load_id = loads.load_id)
         """
     ).format(rows_table(source))
-    rows = connection.execute(query, (source.name, _pinned(connection))).fetchall()
+    rows = connection.execute(query, (source.name, pinned)).fetchall()
     return [int(row[0]) for row in rows]
 
 
-def _pinned(connection: psycopg.Connection) -> list[int]:
+def pinned_loads(dbt_dsn: str) -> list[int]:
     """Return the loads that dbt's current or last build reads."""
-    row = connection.execute("select to_regclass('build.pinned_loads')").fetchone()
-    if row is None or row[0] is None:
-        return []
-    return [
-        int(load_id) for (load_id,) in connection.execute("select load_id from build.pinned_loads")
-    ]
+    with connect(dbt_dsn) as connection, plain_errors():
+        if connection.execute("select to_regclass('build.pinned_loads')").fetchone() == (None,):
+            return []
+        rows = connection.execute("select load_id from build.pinned_loads")
+        return [int(load_id) for (load_id,) in rows]
 
 
 def _delete_rows(connection: psycopg.Connection, source: Source, load_id: int) -> int:

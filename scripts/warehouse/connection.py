@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
@@ -11,6 +11,8 @@ from scripts.errors import ConfigurationError, InvalidDataError, UnavailableErro
 
 # Our texts are UTF-8, whatever the environment, the role or the database prefers.
 ENCODING = "utf8"
+# A table or function of another role cannot stand in for one that a statement of the owner means.
+OWNER_OPTIONS = "-c search_path=pg_catalog,pg_temp"
 
 
 @contextmanager
@@ -27,6 +29,13 @@ def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
         raise UnavailableError(f"warehouse {where} as {place.get('user')}: {reason}") from None
     with connection:
         yield connection
+
+
+def connect_as_owner(
+    dsn: str, *, autocommit: bool = False
+) -> AbstractContextManager[psycopg.Connection[Any]]:
+    """Connect as the owner of the warehouse, for the length of a block."""
+    return connect(dsn, autocommit=autocommit, options=OWNER_OPTIONS)
 
 
 # SQLSTATE classes by recovery; PostgreSQL's documentation, appendix A, lists them.

@@ -1,36 +1,39 @@
 """The lock for running dbt. Invariant: a manual run is alone, and Airflow's tasks share the lock.
 
-A session-level advisory lock: PostgreSQL releases it with the connection, however its process
-ended, so it never becomes stale. docs/adr/0008-dbt-lock.md has the reasons.
+A lock on an empty table, held by an open transaction: PostgreSQL releases it with the connection,
+however its process ended, so it never becomes stale. Only who has a right on the table can take it.
+docs/adr/0008-dbt-lock.md has the reasons.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import psycopg
 
 from scripts.warehouse.connection import connect, plain_errors
 
-_ALONE = "select pg_advisory_lock(hashtext('elt.dbt'))"
-_SHARED = "select pg_advisory_lock_shared(hashtext('elt.dbt'))"
+_ALONE = "lock table ops.dbt_lock in exclusive mode"
+_SHARED = "lock table ops.dbt_lock in row exclusive mode"
 _PROBE_SECONDS = 30  # keeps firewalls from dropping the connection, which idles during a build
 
 
 @contextmanager
-def dbt_lock(dsn: str, *, is_alone: bool) -> Iterator[psycopg.Connection[Any]]:
+def dbt_lock(dsn: str, *, is_alone: bool) -> Iterator[None]:
     """Wait for the lock, and hold it for the length of a block.
 
-    Waiting processes form a queue, so a manual run gets its turn between two tasks.
+    Waiting processes form a queue, so a manual run gets its turn between two tasks. The transaction
+    has neither a snapshot nor an id, so vacuum does not wait for it.
 
     Args:
-        dsn: the warehouse, as any role.
+        dsn: the warehouse, as loader or transformer. Only transformer can be alone.
         is_alone: whether no other process may run dbt in the meantime.
 
     Raises:
         UnavailableError: the statement timeout of the role has passed, or the warehouse is away.
     """
-    with connect(dsn, autocommit=True, keepalives_idle=_PROBE_SECONDS) as connection:
+    with connect(dsn, keepalives_idle=_PROBE_SECONDS) as connection:
         with plain_errors():
+            connection.execute("set idle_in_transaction_session_timeout = 0")
             connection.execute(_ALONE if is_alone else _SHARED)
-        yield connection
+        try:
+            yield
+        finally:
+            connection.close()

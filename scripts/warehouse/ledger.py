@@ -75,7 +75,11 @@ def last_published_at(connection: psycopg.Connection[Any]) -> datetime | None:
 def lock_day(connection: psycopg.Connection, source: str, day: date) -> None:
     """Lock a day of a source until the transaction ends."""
     connection.execute(
-        "select pg_advisory_xact_lock(hashtext(%s), %s)", (f"load {source}", day.toordinal())
+        """
+        insert into ops.day_locks (source, day) values (%s, %s)
+        on conflict (source, day) do update set source = excluded.source
+        """,
+        (source, day),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from local.processes import ManagedProcess
 from local.stack import Stack
 from scripts.landing.keys import parse_day
+from scripts.warehouse.ledger import lock_day
 from tests.stack import LocalStack, now, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -16,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 _DAY = "2026-01-09"
 _LOADERS = """
     select pid from pg_stat_activity
-    where datname = 'warehouse' and wait_event = 'advisory' and state = 'active'
+    where datname = 'warehouse' and wait_event = 'transactionid' and state = 'active'
 """
 
 
@@ -33,10 +34,8 @@ def test_a_worker_killed_in_the_middle_of_a_load_costs_a_retry_and_no_row(
     stack: LocalStack,
 ) -> None:
     """The test kills the worker while the load waits for the day's lock, which the test holds."""
-    with psycopg.connect(stack.known["warehouse_loader_dsn"], autocommit=True) as holder:
-        holder.execute(
-            "select pg_advisory_lock(hashtext('load posts'), %s)", (parse_day(_DAY).toordinal(),)
-        )
+    with psycopg.connect(stack.known["warehouse_loader_dsn"]) as holder:
+        lock_day(holder, "posts", parse_day(_DAY))
         started = now()
         assert stack.run_by_hand("ingest_posts", {"day": _DAY})[1] == "success"
         wait_for(lambda: stack.query(_LOADERS), bool, 90)
@@ -86,7 +85,7 @@ def _kill_the_worker_of_the_load(stack: LocalStack) -> str:
 
 def _talks_to_postgres(process: psutil.Process, stack: LocalStack) -> bool:
     [(port,)] = stack.query("select inet_server_port()")
-    waiting = "select client_port from pg_stat_activity where wait_event = 'advisory'"
+    waiting = "select client_port from pg_stat_activity where wait_event = 'transactionid'"
     ports = {client for (client,) in stack.query(waiting)}
     return any(
         c.raddr and c.raddr.port == port and c.laddr.port in ports

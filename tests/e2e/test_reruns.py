@@ -100,7 +100,7 @@ def test_a_backfill_again_with_a_new_answer_replaces_its_day(stack: LocalStack) 
     stack.switch(body=json.dumps([_RECORD]))
     wait_for(lambda: _backfills_going(stack), lambda count: count == 0, 120)
     started = now()
-    with dbt_lock(stack.known["warehouse_loader_dsn"], is_alone=True):
+    with dbt_lock(stack.transformer_dsn, is_alone=True):
         stack.airflow.backfill("ingest_posts", _LAST, _LAST, again="completed")
         wait_for(lambda: _lock_waiters(stack), lambda count: count == 1, 180)
 
@@ -137,7 +137,8 @@ def _backfills_going(stack: LocalStack) -> int:
 def _lock_waiters(stack: LocalStack) -> int:
     with psycopg.connect(stack.known["warehouse_loader_dsn"]) as connection:
         row = connection.execute(
-            "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+            "select count(*) from pg_locks"
+            " where relation = 'ops.dbt_lock'::regclass and not granted"
         ).fetchone()
     return int(row[0]) if row else 0
 

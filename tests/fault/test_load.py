@@ -78,7 +78,7 @@ def assert_right(warehouse: Warehouse, records: list[Any] = NEW) -> None:
     assert payloads(warehouse) == records
     current = query(warehouse, "select load_id, loaded from ops.loads where is_current")
     assert [loaded for _, loaded in current] == [len(records)]
-    clean_up(warehouse.loader, POSTS, SETTINGS)
+    clean_up(warehouse.loader, POSTS, SETTINGS, [])
     left = query(warehouse, "select load_id, count(*) from raw.posts_rows group by load_id")
     assert left == [tuple(row) for row in current]
 
@@ -179,7 +179,7 @@ def test_the_second_of_two_waits_for_the_lock_and_finds_the_work_done(
                 assert second.process.poll() is None
             os.kill(first.process.pid, signal.SIGCONT)
             ends = [first.finish(), second.finish()]
-    assert found == [("advisory",)]
+    assert found == [("transactionid",)]
     assert [status for status, _ in ends] == [0, 0], ends
     assert "loaded, 3000" in ends[0][1]
     assert "unchanged" in ends[1][1]

@@ -78,7 +78,7 @@ def test_a_reader_never_waits_and_never_sees_a_wrong_count(
                 put_version(store, version)
                 assert load(POSTS, DAY, store, warehouse.loader, SETTINGS).outcome == "loaded"
                 if version % 10 == 0:
-                    clean_up(warehouse.loader, POSTS, SETTINGS)
+                    clean_up(warehouse.loader, POSTS, SETTINGS, [])
         finally:
             is_over.set()
         seen = [reader.result() for reader in readers]

@@ -12,6 +12,7 @@ from scripts.migrate import migrate
 from scripts.warehouse.connection import plain_errors
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
+from tests.ownership import give_to_lesser_roles
 
 pytestmark = pytest.mark.integration
 
@@ -67,6 +68,7 @@ def test_tables_that_an_earlier_release_made_are_renamed_and_stay_readable(
     warehouse: Warehouse,
 ) -> None:
     """A warehouse of the release before: its tables have their old names and hold rows."""
+    give_to_lesser_roles(warehouse)
     with psycopg.connect(warehouse.admin) as connection:
         connection.execute(
             """
@@ -99,6 +101,7 @@ def test_tables_that_an_earlier_release_made_are_renamed_and_stay_readable(
     with psycopg.connect(warehouse.loader) as connection:
         keys = connection.execute("select key, reported_at is not null from ops.unknown_objects")
         assert keys.fetchall() == [("raw/notes.txt", True)]
+    with psycopg.connect(warehouse.admin) as connection:
         old = connection.execute("select to_regclass('build.stg_loads')").fetchone()
         assert old == (None,)
 

@@ -13,10 +13,23 @@ pytestmark = pytest.mark.integration
 # role, action that succeeds, similar action that is refused
 _ACTS = [
     ("loader", "select count(*) from raw.posts", "select count(*) from staging.t"),
-    ("loader", "create table raw.t (a int)", "create table marts.t (a int)"),
-    ("loader", "create table raw.t (a int)", "create table build.t (a int)"),
-    ("loader", "create table raw.t (a int)", "create table public.t (a int)"),
-    ("loader", "select count(*) from build.t", "delete from build.t"),
+    ("loader", "select count(*) from raw.posts", "select count(*) from build.t"),
+    ("loader", "delete from raw.posts_rows", "truncate raw.posts_rows"),
+    ("loader", "delete from raw.posts_rows", "update raw.posts_rows set id = 1"),
+    ("loader", "insert into ops.day_locks values ('a', now())", "truncate ops.loads"),
+    (
+        "loader",
+        "lock table ops.dbt_lock in row exclusive mode",
+        "lock table ops.dbt_lock in exclusive mode",
+    ),
+    (
+        "transformer",
+        "lock table ops.dbt_lock in exclusive mode",
+        "lock table ops.loads in exclusive mode",
+    ),
+    ("reader", "select 1", "lock table ops.dbt_lock in access share mode"),
+    ("reader", "select 1", "lock table ops.publish_lock in access share mode"),
+    ("reader", "select 1", "insert into ops.day_locks values ('posts', '2026-01-01')"),
     ("loader", "delete from ops.rejects", "delete from marts.t"),
     ("loader", "set role loader", "set role transformer"),
     ("loader", "select current_user", "create role intruder"),

@@ -119,6 +119,10 @@ def test_one_source_is_loaded_into_a_fresh_table_and_nothing_is_published_before
     oid = count(warehouse, table)
 
     command = ("rebuild", "--source", "posts")
+    refused = run(store, warehouse, *command, **place)
+    assert refused.returncode == 2
+    assert "PIPELINE_WAREHOUSE_ADMIN_DSN" in refused.stderr
+    place["PIPELINE_WAREHOUSE_ADMIN_DSN"] = _owner(warehouse)
     killed = run(store, warehouse, *command, **place, PIPELINE_KILL_AT="load.after_commit")
 
     assert killed.returncode == -9  # one of two days is loaded

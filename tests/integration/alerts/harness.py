@@ -82,15 +82,15 @@ def watch(
     airflow: FakeAirflow | None = None,
     *,
     dsn: str = "",
+    dbt_dsn: str = "",
     note: list[Any] | None = None,
     heartbeat_url: str = "",
 ) -> list[Any]:
     """Run the monitor once and return its new note."""
     place = Deployment(environment="local", HEARTBEAT_URL=heartbeat_url)
     opener = airflow.open if airflow else None
-    post = MonitorContext(
-        dsn or inbox.dsn, inbox.channels(), place, RunSettings(), "http://airflow", opener
-    )
+    dsns = dsn or inbox.dsn, dbt_dsn or inbox.dbt_dsn
+    post = MonitorContext(*dsns, inbox.channels(), place, RunSettings(), "http://airflow", opener)
     return monitor(post, seen, note or [])
 
 

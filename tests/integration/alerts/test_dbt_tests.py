@@ -39,7 +39,7 @@ def dbt(baseline: tuple[Baseline, Dbt]) -> Dbt:
 
 
 def _found(dbt: Dbt, since: datetime, **options: Any) -> list[FailedTest]:
-    return failed_tests(dbt.warehouse.loader, since, **options)
+    return failed_tests(dbt.warehouse.transformer, since, **options)
 
 
 def test_where_dbt_has_never_run_nothing_has_failed(dbt: Dbt) -> None:
@@ -125,7 +125,7 @@ def test_a_failed_test_is_not_tried_again(dbt: Dbt) -> None:
 
 
 def test_a_model_that_does_not_run_is_not_tried_again(dbt: Dbt) -> None:
-    with psycopg.connect(dbt.warehouse.loader) as connection:
+    with psycopg.connect(dbt.warehouse.admin) as connection:
         connection.execute("drop table raw.posts_rows cascade")
     assert _decision(dbt.invoke("build")) is RetryAction.FAIL
 
@@ -140,7 +140,7 @@ def test_a_publish_that_readers_hold_up_is_tried_again(dbt: Dbt) -> None:
     Loader(dbt.warehouse).load(DAY, [post(1)])
     asked = {"PIPELINE_DBT_PUBLISH": "true", "PGOPTIONS": "-c lock_timeout=100ms"}
     with psycopg.connect(dbt.warehouse.transformer) as other:
-        other.execute("select pg_advisory_xact_lock(hashtext('elt.publish'))")
+        other.execute("lock table ops.publish_lock in exclusive mode")
         assert _decision(dbt.invoke("build", env=asked)) is RetryAction.RETRY
 
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from local.sinks import mails
@@ -45,16 +44,6 @@ def test_deleted_objects_of_a_source_are_one_incident(inbox: Inbox) -> None:
     assert "recovered after" in subjects(inbox)[-1]
 
 
-def test_a_mart_that_no_model_owns_is_reported(inbox: Inbox) -> None:
-    with psycopg.connect(inbox.warehouse.transformer, autocommit=True) as connection:
-        connection.execute("create table build.unowned_marts as select 'dim_extra' as name")
-        watch(inbox)
-        assert subjects(inbox) == ["the table marts.dim_extra belongs to no model (all days)"]
-        connection.execute("delete from build.unowned_marts")
-    watch(inbox)
-    assert "recovered after" in subjects(inbox)[-1]
-
-
 @pytest.mark.parametrize(
     ("columns", "subject"),
     [
@@ -88,13 +77,3 @@ def test_what_is_within_its_limits_is_not_reported(inbox: Inbox, columns: dict[s
     add_load(inbox, **columns)
     watch(inbox)
     assert subjects(inbox) == []
-
-
-def test_an_unusual_volume_is_reported(inbox: Inbox) -> None:
-    with psycopg.connect(inbox.warehouse.transformer) as connection:
-        connection.execute(
-            "create table build.fct_daily_loads as select 'posts'::text as source,"
-            " current_date as day, 3 as loaded, -4.2::float8 as z_score"
-        )
-    watch(inbox)
-    assert subjects(inbox) == [f"posts has an unusual number of rows ({NOW.date()})"]

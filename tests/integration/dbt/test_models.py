@@ -60,7 +60,7 @@ def loader(dbt: Dbt) -> Loader:
 
 def _empty(dbt: Dbt) -> None:
     """Delete all loads. The models that were built from them stay until the next run."""
-    with psycopg.connect(dbt.warehouse.loader) as connection:
+    with psycopg.connect(dbt.warehouse.admin) as connection:
         connection.execute(
             "truncate ops.loads, ops.rejects, raw.posts_rows, raw.comments_rows, raw.users_rows"
         )

@@ -86,7 +86,7 @@ def _copy_raw(warehouse: Warehouse, file: Path) -> None:
         keys = ", ".join(f"{name} {type_}" for name, type_ in source.key_columns.items())
         columns = f"load_id bigint, position bigint, {keys}, payload varchar"
         tables["raw", f"{source.name}_rows"] = columns
-    with duckdb.connect(str(file)) as duck, psycopg.connect(warehouse.loader) as postgres:
+    with duckdb.connect(str(file)) as duck, psycopg.connect(warehouse.transformer) as postgres:
         duck.execute("create schema raw; create schema ops")
         for place, columns in tables.items():
             table = sql.Identifier(*place)

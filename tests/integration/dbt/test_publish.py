@@ -138,11 +138,6 @@ def test_models_read_the_pinned_loads_although_they_were_replaced(dbt: Dbt, load
     assert dbt.rows(POSTS) == [(1, "one"), (2, "two")]
 
 
-def test_the_loader_sees_which_loads_are_pinned(dbt: Dbt) -> None:
-    pinned = dbt.rows("select load_id from build.pinned_loads", "loader")
-    assert pinned == dbt.rows("select load_id from ops.loads")
-
-
 def test_a_failure_in_the_middle_publishes_nothing(dbt: Dbt, loader: Loader) -> None:
     dbt.publish()
     before = marts_by_version(dbt)
@@ -164,7 +159,7 @@ def test_a_failure_in_the_middle_publishes_nothing(dbt: Dbt, loader: Loader) -> 
 def test_one_publish_waits_for_another(dbt: Dbt) -> None:
     impatient = {"PGOPTIONS": "-c lock_timeout=100ms"}
     with psycopg.connect(dbt.warehouse.transformer) as other:
-        other.execute("select pg_advisory_xact_lock(hashtext('elt.publish'))")
+        other.execute("lock table ops.publish_lock in exclusive mode")
         assert "lock timeout" in dbt.publish_problem(impatient)
     assert not dbt.publish_problem(impatient)
 
@@ -209,7 +204,7 @@ def test_a_build_publishes_at_its_end_if_asked_and_nothing_failed(dbt: Dbt, load
 def test_a_build_whose_publish_is_refused_has_failed(dbt: Dbt) -> None:
     asked = {"PIPELINE_DBT_PUBLISH": "true", "PGOPTIONS": "-c lock_timeout=100ms"}
     with psycopg.connect(dbt.warehouse.transformer) as other:
-        other.execute("select pg_advisory_xact_lock(hashtext('elt.publish'))")
+        other.execute("lock table ops.publish_lock in exclusive mode")
         result = dbt.invoke("build", env=asked)
     assert not result.success
     assert "lock timeout" in str(result.exception)
@@ -276,7 +271,7 @@ def test_a_table_that_no_model_owns_is_noted_and_dropped_on_demand(dbt: Dbt) -> 
         connection.execute('create table marts."Dim extra" as select 1 as number')
         connection.execute("create view marts.of_fct_posts as select * from marts.fct_posts")
     dbt.publish()
-    assert dbt.rows(noted, "loader") == [("Dim extra",)]
+    assert dbt.rows(noted) == [("Dim extra",)]
     arguments = ("run-operation", "publish", "--args", "{drop_unowned: true}")
     assert dbt.invoke(*arguments).success
     assert dbt.rows(noted) == []

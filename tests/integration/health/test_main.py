@@ -50,7 +50,7 @@ def test_the_command_ends_with_1_only_when_the_verdict_is_red(
 
 
 def test_a_warehouse_of_an_older_shape_says_what_to_run(warehouse: Warehouse) -> None:
-    with psycopg.connect(warehouse.loader) as connection:
+    with psycopg.connect(warehouse.admin) as connection:
         connection.execute("drop view ops.v_health_parked")
     done = command(warehouse.reader)
     assert (done.returncode, done.stdout) == (2, "")

@@ -132,12 +132,11 @@ def test_a_rejected_record_has_the_same_key_as_its_row(
     records = [{name: value, "n": n} for n, value in enumerate(values)]
     loaded(store, warehouse, source, records)
     with psycopg.connect(warehouse.admin) as connection:
-        connection.execute("set local role loader")
         raw_tables.create_record_keys(connection)
     put(store, array([*({**r, "n": "text"} for r in records), {"n": 1}]), key=raw_key("keyed", DAY))
     result = load_day(store, warehouse, source=source, settings=RunSettings(max_reject_share=1.0))
     assert (result.loaded, result.rejected) == (0, len(values) + 1)
-    with psycopg.connect(warehouse.loader) as connection:
+    with psycopg.connect(warehouse.transformer) as connection:
         connection.execute("set timezone = 'Asia/Tokyo'")
         of_rows = connection.execute("select record_key from ops.record_keys").fetchall()
     of_rejects = query(warehouse, "select record_key::text from ops.rejects")

@@ -95,11 +95,11 @@ def test_rows_of_replaced_loads_go_and_the_history_stays(
 ) -> None:
     reload(store, warehouse, 3)
     assert rows_by_load(warehouse) == {1: 30, 2: 30, 3: 30}
-    assert clean_up(warehouse.loader, POSTS, SETTINGS) == 60
+    assert clean_up(warehouse.loader, POSTS, SETTINGS, []) == 60
     assert rows_by_load(warehouse) == {3: 30}
     assert len(ledger(warehouse)) == 3
     assert len(rejects(warehouse)) == 3
-    assert clean_up(warehouse.loader, POSTS, SETTINGS) == 0
+    assert clean_up(warehouse.loader, POSTS, SETTINGS, []) == 0
 
 
 def test_what_a_build_has_pinned_stays(store: Store, warehouse: Warehouse) -> None:
@@ -107,12 +107,12 @@ def test_what_a_build_has_pinned_stays(store: Store, warehouse: Warehouse) -> No
     with psycopg.connect(warehouse.transformer) as connection:
         connection.execute("create table build.pinned_loads as select 1::bigint as load_id")
     try:
-        assert clean_up(warehouse.loader, POSTS, SETTINGS) == 30
+        assert clean_up_all(warehouse.loader, warehouse.transformer, SETTINGS) == 30
         assert rows_by_load(warehouse) == {1: 30, 3: 30}
     finally:
         with psycopg.connect(warehouse.transformer) as connection:
             connection.execute("drop table build.pinned_loads")
-    assert clean_up(warehouse.loader, POSTS, SETTINGS) == 30
+    assert clean_up_all(warehouse.loader, warehouse.transformer, SETTINGS) == 30
 
 
 def test_rejects_and_history_go_when_they_are_old(store: Store, warehouse: Warehouse) -> None:
@@ -128,7 +128,7 @@ def test_rejects_and_history_go_when_they_are_old(store: Store, warehouse: Wareh
     with psycopg.connect(warehouse.loader) as connection:
         connection.execute("update ops.loads set loaded_at = '2026-01-01' where state = 'parked'")
 
-    clean_up(warehouse.loader, POSTS, RunSettings(retention_days=30))
+    clean_up(warehouse.loader, POSTS, RunSettings(retention_days=30), [])
 
     # The latest result of an object is kept at any age. Without it the object would be retried.
     assert ledger(warehouse, "state, is_current") == [("loaded", True), ("parked", False)]
@@ -144,7 +144,7 @@ def test_closed_incidents_go_when_they_are_old_and_everybody_knows(warehouse: Wa
                 [str(number), closed],
             )
         connection.execute("insert into ops.deliveries values (4, 'slack', 'recovered')")
-    clean_up_all(warehouse.loader, RunSettings(retention_days=30))
+    clean_up_all(warehouse.loader, warehouse.transformer, RunSettings(retention_days=30))
     assert query(warehouse, "select incident_id from ops.incidents order by 1") == [
         (2,),
         (3,),
@@ -160,7 +160,7 @@ def test_an_old_reject_of_a_current_load_keeps_only_its_key(
     with psycopg.connect(warehouse.loader) as connection:
         connection.execute("update ops.loads set loaded_at = loaded_at - interval '31 days'")
     for _ in range(2):
-        clean_up(warehouse.loader, POSTS, RunSettings(retention_days=30))
+        clean_up(warehouse.loader, POSTS, RunSettings(retention_days=30), [])
     kept = "select position, record, record_bytes > 0, record_key from ops.rejects"
     assert query(warehouse, kept) == [(1, b"", True, {"id": 30})]
 

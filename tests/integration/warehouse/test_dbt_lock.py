@@ -59,7 +59,7 @@ def test_who_waits_for_whom(
 
 def test_a_hand_that_waits_gets_its_turn_before_the_next_task(warehouse: Warehouse) -> None:
     """Without this order, tasks in quick succession would block a manual run forever."""
-    waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+    waiting = "select count(*) from pg_locks where relation = %s::regclass and not granted"
     turns: list[str] = []
 
     def take(name: str, *, is_alone: bool) -> None:
@@ -74,7 +74,7 @@ def test_a_hand_that_waits_gets_its_turn_before_the_next_task(warehouse: Warehou
         for count, name in enumerate(("hand", "task"), 1):
             pool.submit(take, name, is_alone=name == "hand")
             deadline = time.monotonic() + 20
-            while other.execute(waiting).fetchone() != (count,):
+            while other.execute(waiting, ["ops.dbt_lock"]).fetchone() != (count,):
                 assert time.monotonic() < deadline
     assert turns == ["hand", "task"]
 
@@ -106,7 +106,7 @@ def test_nothing_is_cleaned_up_while_a_hand_builds(warehouse: Warehouse) -> None
         dbt_lock(warehouse.transformer, is_alone=True),
         pytest.raises(UnavailableError, match="statement timeout"),
     ):
-        clean_up_all(_impatient(warehouse.loader), RunSettings())
+        clean_up_all(_impatient(warehouse.loader), warehouse.transformer, RunSettings())
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +142,8 @@ def test_a_hand_between_two_tasks_leaves_the_same_marts(dbt: Dbt, after: str) ->
         dbt.build("--select", model)
     loader.load(THIRD, [post(1, "late"), post(4, "four")])
 
-    with dbt_lock(dbt.warehouse.transformer, is_alone=True) as connection:
-        drop_build_tables(connection)
+    with dbt_lock(dbt.warehouse.transformer, is_alone=True):
+        drop_build_tables(dbt.warehouse.transformer)
         dbt.build("--full-refresh")
         dbt.publish()
     manual = marts(dbt.warehouse)

@@ -1,42 +1,3 @@
--- Roles without a password: scripts.migrate sets the passwords.
-do $$
-declare
-    role text;
-    statement_timeout text;
-begin
-    for role, statement_timeout in
-        values ('loader', '30min'), ('transformer', '30min'), ('reader', '1min')
-    loop
-        if not exists (select from pg_roles where rolname = role) then
-            execute format('create role %I login', role);
-        end if;
-        execute format('alter role %I connection limit 20', role);
-        execute format('alter role %I set statement_timeout = %L', role, statement_timeout);
-        execute format(
-            'alter role %I set idle_in_transaction_session_timeout = %L', role, '1min'
-        );
-        execute format('alter role %I set timezone = %L', role, 'UTC');
-        execute format('grant %I to current_user with inherit true, set true', role);
-    end loop;
-end $$;
-
-do $$ begin
-    execute format('revoke all on database %I from public', current_database());
-    execute format(
-        'grant connect, temporary on database %I to loader, transformer', current_database()
-    );
-    execute format('grant connect on database %I to reader', current_database());
-end $$;
-revoke create on schema public from public;
-
-create schema if not exists raw authorization loader;
-alter schema ops owner to loader;
-create schema if not exists staging authorization transformer;
-create schema if not exists build authorization transformer;
-create schema if not exists marts authorization transformer;
-
-set local role loader;
-
 create sequence if not exists ops.load_id;  -- survives dropped tables
 
 -- One row per attempt whose outcome must be kept: loaded or parked.
@@ -81,17 +42,3 @@ create table ops.rejects (
     record_sha256 text not null,
     primary key (load_id, position)
 );
-
-grant usage on schema raw, ops to transformer;
-grant select on ops.loads, ops.rejects to transformer;
-grant update (published_at) on ops.loads to transformer;
-alter default privileges in schema raw grant select on tables to transformer;
-reset role;
-
-set local role transformer;
-grant usage on schema marts to reader;
-alter default privileges in schema marts grant select on tables to reader;
--- build.pinned_loads (stg_loads until 0006): rows of these loads are read and must stay.
-grant usage on schema build to loader;
-alter default privileges in schema build grant select on tables to loader;
-reset role;

@@ -1,5 +1,4 @@
 -- Create the table. A fingerprint is one cause and is open at most once.
-set local role loader;
 create table ops.incidents (
     incident_id bigint generated always as identity primary key,
     fingerprint text not null,
@@ -10,4 +9,3 @@ create table ops.incidents (
 );
 create unique index incidents_one_open_a_cause on ops.incidents (fingerprint)
     where closed_at is null;
-reset role;

@@ -1,6 +1,4 @@
 -- Add the content of incidents, their deliveries (an outbox) and silences.
-set local role loader;
-
 alter table ops.incidents
     add column kind text not null default 'run-failed',
     add column subject text not null default '',
@@ -32,4 +30,3 @@ create table ops.silences (
     ticket text not null,
     created_at timestamptz not null default clock_timestamp()
 );
-reset role;

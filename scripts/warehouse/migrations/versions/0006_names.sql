@@ -1,7 +1,6 @@
 -- Rename tables that exist. A renamed mart stays readable under its old name, as a view.
 set local lock_timeout = '10s';  -- rather fail than let readers queue behind the renames
 
-set local role loader;
 alter table ops.foreign_keys rename to unknown_objects;
 alter table ops.unknown_objects rename column told_at to reported_at;
 alter index ops.foreign_keys_pkey rename to unknown_objects_pkey;

@@ -1,7 +1,6 @@
 -- A channel that asks for a pause gets it for every message, not only for the one that it refused.
 set local lock_timeout = '10s';
 
-set local role loader;
 alter table ops.deliveries add column channel_paused_until timestamptz;
 
 -- A day that no run accepts any more is withdrawn. Its object is reported as unknown.

@@ -2,6 +2,4 @@
 -- Null has not been read yet: scripts.migrate does it, as it needs the declarations.
 set local lock_timeout = '10s';
 
-set local role loader;
 alter table ops.rejects add column record_key jsonb;
-reset role;

@@ -148,13 +148,14 @@ def _published(done: dict[str, Any]) -> list[Any]:
 
 
 def test_a_dbt_task_holds_its_lock_until_its_process_ends(warehouse: Warehouse) -> None:
-    alone = "select pg_advisory_lock(hashtext('elt.dbt'))"
-    with psycopg.connect(warehouse.loader, autocommit=True) as other:
+    alone = "lock table ops.dbt_lock in exclusive mode"
+    with psycopg.connect(warehouse.transformer) as other:
         dbt_tasks.prepare_dbt({})
         dbt_tasks.prepare_dbt({})  # as another task does meanwhile
-        other.execute("set statement_timeout = '1s'")
+        other.execute("set local statement_timeout = '1s'")
         with pytest.raises(psycopg.errors.QueryCanceled):
             other.execute(alone)
+        other.rollback()
         dbt_tasks._until_exit.close()
-        other.execute("set statement_timeout = '10s'")
+        other.execute("set local statement_timeout = '10s'")
         other.execute(alone)
