@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from scripts.errors import ConfigurationError, UnavailableError
 
+LOCK_DOWN = Path(__file__).parents[1] / "deploy" / "postgres" / "lock_down.sql"
 _ORDINARY_USER = "nobody"  # PostgreSQL refuses to run as root
 _START_SECONDS = 60
 

@@ -29,7 +29,7 @@ from local.airflow import (
 from local.broker import broker, configure_broker
 from local.bucket import QUEUE
 from local.ministack import MiniStack
-from local.postgres import PostgresServer
+from local.postgres import LOCK_DOWN, PostgresServer
 from local.processes import ManagedProcess, is_listening
 from local.sinks import mails, slack_messages
 from local.state import (
@@ -209,6 +209,8 @@ class Stack:
                 connection.execute(
                     sql.SQL("create database {} owner {}").format(sql.Identifier(database), role)
                 )
+        with psycopg.connect(self.postgres.dsn("warehouse"), autocommit=True) as connection:
+            connection.execute(LOCK_DOWN.read_bytes())
 
     def _start_stand_ins(self) -> None:
         if self.ministack.managed.state() != "running":

@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 
 from local.ministack import MiniStack
-from local.postgres import PostgresServer
+from local.postgres import LOCK_DOWN, PostgresServer
 from local.processes import free_port
 from scripts.landing.store import Store
 from scripts.migrate import migrate
@@ -68,6 +68,8 @@ def _migrated_template(postgres: PostgresServer) -> str:
     with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
         connection.execute("create role owner login createrole password 'owner-pw'")
         connection.execute("create database template_warehouse owner owner")
+    with psycopg.connect(postgres.dsn("template_warehouse"), autocommit=True) as connection:
+        connection.execute(LOCK_DOWN.read_bytes())
     migrate(postgres.dsn("template_warehouse", "owner", "owner-pw"), _PASSWORDS)
     return "template_warehouse"
 

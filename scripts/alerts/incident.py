@@ -35,6 +35,7 @@ class Kind(StrEnum):
     MANY_REJECTS = "many-rejects"
     OBJECT_DELETED = "object-deleted"
     MART_UNOWNED = "mart-unowned"
+    LOCK_HELD = "lock-held"
     DAG_IMPORT_ERROR = "dag-import-error"
     NO_HEARTBEAT = "no-heartbeat"
     NO_ANSWER = "no-answer"

@@ -1,7 +1,7 @@
 """Detect problems in the ledger and the landing zone. Invariant: read-only, no record content."""
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from scripts.alerts.causes import Findings
@@ -16,6 +16,7 @@ from scripts.warehouse.ledger import last_published_at
 
 WatchResult = PipelineState | UnavailableError  # of `scripts.reconcile.watch`
 
+_LONG_WAIT = timedelta(minutes=10)
 _SEEN_IN_LANDING = frozenset({Kind.DAY_LATE, Kind.OBJECT_PARKED, Kind.OBJECT_DELETED})
 
 
@@ -27,6 +28,7 @@ def read_ledger_state(
         *_overdue(connection, settings, now),
         *_stale(connection, settings, now),
         *_rejects(connection, settings),
+        *_held_locks(connection),
     ]
     if isinstance(state, UnavailableError):
         incidents.append(no_answer("landing zone", state))
@@ -91,3 +93,26 @@ def _rejects(connection: Connection, settings: RunSettings) -> Iterator[Incident
             share = f"{rejected} of {received} ({rejected / received:.1%})"
             facts = {"Rejected": share, "Load": str(load_id)}
             yield Incident.new(Kind.MANY_REJECTS, source, day, facts)
+
+
+def _held_locks(connection: Connection) -> Iterator[Incident]:
+    """Report who holds up another role for long. A manual build may hold the lock of dbt."""
+    rows = connection.execute(
+        """
+        select holder.usename, string_agg(distinct holder.pid::text, ', '),
+            string_agg(distinct waiting.usename, ', '), min(locks.waitstart)
+        from pg_locks as locks
+        inner join pg_stat_activity as waiting on waiting.pid = locks.pid
+        cross join unnest(pg_blocking_pids(locks.pid)) as blocking (pid)
+        inner join pg_stat_activity as holder on holder.pid = blocking.pid
+        where locks.waitstart < clock_timestamp() - %s and not locks.granted
+            and waiting.datname = current_database()
+            and locks.relation is distinct from to_regclass('ops.dbt_lock')
+        group by holder.usename
+        order by holder.usename
+        """,
+        [_LONG_WAIT],
+    )
+    for role, sessions, waiting, since in rows:
+        facts = {"Session": sessions, "Waits": waiting, "Since": f"{since:%F %H:%M} UTC"}
+        yield Incident.new(Kind.LOCK_HELD, role or "(not known)", facts=facts)

@@ -1,12 +1,21 @@
 """The alerts about the ledger and the landing zone."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from local.sinks import mails
+from scripts.alerts import ledger_state
+from scripts.errors import UnavailableError
+from scripts.load.superseded import clean_up_all
 from scripts.reconcile.watch import PipelineState
+from scripts.settings import RunSettings
+from scripts.warehouse.dbt_lock import dbt_lock
 from tests.inbox import Inbox
 from tests.integration.alerts.harness import NOW, add_load, subjects, watch
 
@@ -76,4 +85,50 @@ def test_what_the_ledger_shows_is_reported_until_it_is_over(
 def test_what_is_within_its_limits_is_not_reported(inbox: Inbox, columns: dict[str, Any]) -> None:
     add_load(inbox, **columns)
     watch(inbox)
+    assert subjects(inbox) == []
+
+
+def test_a_role_that_holds_up_another_is_reported(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_state, "_LONG_WAIT", timedelta(seconds=1))
+    waiting = "select count(*) from pg_locks where not granted"
+    with psycopg.connect(inbox.warehouse.transformer) as connection:
+        connection.execute("create table marts.t (a int)")
+    with (
+        psycopg.connect(inbox.warehouse.reader) as reader,
+        psycopg.connect(inbox.warehouse.transformer) as transformer,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        reader.execute("select from marts.t")
+        done = pool.submit(transformer.execute, "alter table marts.t add column b int")
+        while inbox.query(waiting) != [(1,)]:
+            time.sleep(0.05)
+        watch(inbox)
+        assert subjects(inbox) == []
+        time.sleep(1.2)
+        watch(inbox)
+        assert subjects(inbox) == ["role reader holds up the warehouse (all days)"]
+        [mail] = mails(inbox.folder)
+        assert f"Session: {reader.info.backend_pid}" in mail["text"]
+        assert "Waits: transformer" in mail["text"]
+        reader.rollback()
+        done.result(20)
+    watch(inbox)
+    assert "recovered after" in subjects(inbox)[-1]
+
+
+def test_a_manual_build_may_hold_the_lock_of_dbt(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_state, "_LONG_WAIT", timedelta(0))
+    impatient = make_conninfo(inbox.warehouse.loader, options="-c statement_timeout=2s")
+    with (
+        dbt_lock(inbox.warehouse.transformer, is_alone=True),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        done = pool.submit(clean_up_all, impatient, inbox.warehouse.transformer, RunSettings())
+        time.sleep(0.5)
+        watch(inbox)
+        assert isinstance(done.exception(20), UnavailableError)
     assert subjects(inbox) == []

@@ -61,6 +61,7 @@ def incidents() -> dict[Kind, Incident]:
                     {"Objects": "2, from 2026-01-01 to 2026-01-02"},
                 ),
                 (Kind.MART_UNOWNED, "marts.dim_extra", None, {}),
+                (Kind.LOCK_HELD, "reader", None, {"Session": "4711", "Waits": "transformer"}),
                 (Kind.DAG_IMPORT_ERROR, "ingest.py", None, {"Error": "SyntaxError: invalid"}),
                 (Kind.NO_HEARTBEAT, "triggerer", None, {"Latest": "2026-01-02T07:00:00Z"}),
                 (Kind.DELIVERY_FAILED, "slack", None, {"Error": "slack answers 500"}),
