@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from local.bucket import QUEUE
 from local.ministack import LOGIN
@@ -16,15 +18,17 @@ from local.state import ROOT, new_fernet_key, new_secret
 from scripts.cli import run_cli
 from scripts.errors import ConfigurationError
 
+JWT_KEY = ".secrets/jwt_key.pem"
 _PROFILES = {"local", "celery"}
 _SECRETS = (
     "AIRFLOW__API__SECRET_KEY",
-    "AIRFLOW__API_AUTH__JWT_SECRET",
     "PIPELINE_ADMIN_PASSWORD",
     "PIPELINE_BROKER_PASSWORD",
     "PIPELINE_LOADER_PASSWORD",
     "PIPELINE_METADATA_PASSWORD",
     "PIPELINE_READER_PASSWORD",
+    "PIPELINE_RESULTS_PASSWORD",
+    "PIPELINE_SUPERUSER_PASSWORD",
     "PIPELINE_TRANSFORMER_PASSWORD",
     "PIPELINE_VIEWER_PASSWORD",
     "PIPELINE_WAREHOUSE_PASSWORD",
@@ -45,11 +49,11 @@ def dotenv(example: str, profiles: set[str]) -> str:
     if "local" in profiles:
         values |= _stand_ins()
     if "celery" in profiles:
-        values["PIPELINE_EXECUTOR"] = "CeleryExecutor"
+        values |= _celery(values)
     values["COMPOSE_PROFILES"] = ",".join(sorted(profiles))
     lines = []
     for line in example.splitlines():
-        name, equals, _ = line.partition("=")
+        name, equals, _ = line.removeprefix("# ").partition("=")
         # Between single quotes Compose and a shell change nothing. Our values contain none.
         lines.append(f"{name}='{values.pop(name)}'" if equals and name in values else line)
     if values:
@@ -74,6 +78,18 @@ def _warehouse(passwords: dict[str, str]) -> dict[str, str]:
         "AIRFLOW_CONN_WAREHOUSE": connection("loader"),
         "AIRFLOW_CONN_DBT_POSTGRES_CONN": connection("transformer"),
         "AIRFLOW_CONN_WAREHOUSE_READER": connection("reader"),
+    }
+
+
+def _celery(passwords: dict[str, str]) -> dict[str, str]:
+    results = f"celery:{passwords['PIPELINE_RESULTS_PASSWORD']}@metadata/celery"
+    return {
+        "PIPELINE_EXECUTOR": "CeleryExecutor",
+        "PIPELINE_SCHEDULER_CONNECTION": "",
+        "AIRFLOW__CELERY__BROKER_URL": (
+            f"redis://:{passwords['PIPELINE_BROKER_PASSWORD']}@broker:6379/0"
+        ),
+        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{results}",
     }
 
 
@@ -103,6 +119,19 @@ def _json(**parts: Any) -> str:
     return json.dumps(parts)
 
 
+def write_jwt_key(folder: Path) -> None:
+    """Write the private key that signs Airflow's tokens, unless there is one.
+
+    A container's user reads the file, so all may read it. Only its owner can enter the folder.
+    """
+    path = folder / JWT_KEY
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if not path.exists():
+        key = Ed25519PrivateKey.generate()
+        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        path.chmod(0o644)
+
+
 def main(
     profiles: Annotated[str, typer.Option(help="local, celery or both, separated by a comma")] = "",
     folder: Annotated[Path, typer.Option(help="folder for .env")] = ROOT,
@@ -112,6 +141,7 @@ def main(
     if unknown := chosen - _PROFILES:
         raise ConfigurationError(f"unknown profile {', '.join(unknown)}: use local or celery")
     text = dotenv((ROOT / ".env.example").read_text(), chosen)
+    write_jwt_key(folder)
     try:
         handle = os.open(folder / ".env", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

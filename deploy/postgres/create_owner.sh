@@ -1,12 +1,23 @@
 #!/bin/sh
-# The first start of a Postgres container: create a database and its owner, who is not a superuser.
-# Reads OWNER, OWNER_PASSWORD, OWNER_RIGHT (createrole or nocreaterole) and OWNER_DATABASE.
+# The first start of a Postgres container: give the database $POSTGRES_DB to $OWNER, who is not a superuser,
+# and close it for others. OWNER_RIGHT is nocreaterole or createrole. With CELERY_PASSWORD, also create a
+# database for the results of Celery.
 set -eu
-psql --no-psqlrc --set ON_ERROR_STOP=1 --quiet --username "$POSTGRES_USER" --dbname postgres \
-    --set owner="$OWNER" --set database="$OWNER_DATABASE" --set right="$OWNER_RIGHT" <<'SQL'
+sql() {
+    psql --no-psqlrc --set ON_ERROR_STOP=1 --quiet --username postgres --dbname "$POSTGRES_DB" "$@"
+}
+sql --set owner="$OWNER" --set right="${OWNER_RIGHT:-nocreaterole}" --set database="$POSTGRES_DB" <<'SQL'
 \getenv password OWNER_PASSWORD
 create role :"owner" login :right password :'password';
-create database :"database" owner :"owner";
+alter database :"database" owner to :"owner";
+revoke all on database :"database" from public;
+revoke connect, temporary on database postgres, template1 from public;
 SQL
-psql --no-psqlrc --set ON_ERROR_STOP=1 --quiet --username "$POSTGRES_USER" --dbname "$OWNER_DATABASE" \
-    --file /docker-entrypoint-initdb.d/lock_down.sql.once
+if [ -n "${CELERY_PASSWORD:-}" ]; then
+    sql <<'SQL'
+\getenv password CELERY_PASSWORD
+create role celery login password :'password';
+create database celery owner celery;
+revoke all on database celery from public;
+SQL
+fi

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from local.dotenv import main as write_dotenv
 from scripts.settings import Deployment
@@ -38,8 +37,8 @@ _ADDED = {
 _TERRAFORM = "LANDING_BUCKET=of-terraform\n"
 
 
-def compose(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Compose in a folder, without our variables in its environment."""
+def compose(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run Compose in a folder. Of our variables its environment has only `more`."""
     clean = {
         name: value
         for name, value in os.environ.items()
@@ -54,7 +53,7 @@ def compose(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             str(folder),
             *arguments,
         ],
-        env=clean,
+        env=clean | more,
         capture_output=True,
         text=True,
         check=False,
@@ -162,37 +161,102 @@ def test_images_are_pinned_and_postgres_is_new_enough(everything: dict[str, Any]
         assert int(re.findall(r"postgres:(\d+)", everything[name]["image"])[0]) >= 17
 
 
-def test_all_of_airflow_shares_one_environment(everything: dict[str, Any]) -> None:
-    scheduler = everything["scheduler"]["environment"]
-    for name in ("api-server", "dag-processor", "triggerer", "worker"):
-        assert everything[name]["environment"] == scheduler, name
-    assert scheduler["AIRFLOW__CORE__AUTH_MANAGER"].endswith(".FabAuthManager")
-    assert len(scheduler["AIRFLOW__API_AUTH__JWT_SECRET"]) >= 32
+_TASKS = {
+    "AIRFLOW_CONN_AIRFLOW_API",
+    "AIRFLOW_CONN_AWS_DEFAULT",
+    "AIRFLOW_CONN_DBT_POSTGRES_CONN",
+    "AIRFLOW_CONN_POSTS_API",
+    "AIRFLOW_CONN_SMTP_DEFAULT",
+    "AIRFLOW_CONN_WAREHOUSE",
+}
+_METADATA = {"AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"}
+_JWT = {"AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH"}
+_CELERY = {"AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEND"}
+_ROLES = {f"PIPELINE_{role}_PASSWORD" for role in ("LOADER", "TRANSFORMER", "READER")}
+_AWS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+_CREDENTIALS = {
+    "metadata": {"POSTGRES_PASSWORD", "OWNER_PASSWORD", "CELERY_PASSWORD"},
+    "warehouse": {"POSTGRES_PASSWORD", "OWNER_PASSWORD"},
+    "warehouse-init": {"PIPELINE_WAREHOUSE_ADMIN_DSN", *_ROLES},
+    "airflow-init": {*_METADATA, "PIPELINE_ADMIN_PASSWORD", "PIPELINE_VIEWER_PASSWORD"},
+    "api-server": {
+        *_METADATA,
+        *_JWT,
+        "AIRFLOW__API__SECRET_KEY",
+        "AIRFLOW_CONN_WAREHOUSE_READER",
+    },
+    "dag-processor": _METADATA | _TASKS,
+    "triggerer": {*_METADATA, "AIRFLOW_CONN_AWS_DEFAULT"},
+    "ministack": set[str](),
+    "ministack-init": _AWS,
+    "api": set[str](),
+    "mail": set[str](),
+}
+_OF_EXECUTOR = {
+    "local": {"scheduler": _METADATA | _JWT | _TASKS},
+    "local,celery": {
+        "scheduler": _METADATA | _JWT | _CELERY,
+        "worker": _TASKS | _CELERY,
+        "broker": {"BROKER_PASSWORD"},
+    },
+}
 
 
-def test_tasks_cannot_become_the_warehouse_s_owner(everything: dict[str, Any]) -> None:
-    environments = {name: service.get("environment", {}) for name, service in everything.items()}
-    owners = {name for name, env in environments.items() if "owner:" in json.dumps(env)}
-    assert owners == {"warehouse-init"}
-    admins = {name for name, env in environments.items() if "PIPELINE_ADMIN_PASSWORD" in env}
-    assert admins == {"airflow-init"}
+@pytest.mark.parametrize("profiles", _OF_EXECUTOR)
+def test_each_component_has_the_credentials_that_it_uses(tmp_path: Path, profiles: str) -> None:
+    secret = re.compile("PASSWORD|SECRET|FERNET|JWT|_CONN(_|$)|_DSN|BROKER_URL|RESULT_BACKEND|AWS_")
+    harmless = {"PIPELINE_INGEST_AWS_CONN_ID", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"}
+    found = {
+        name: {
+            variable
+            for variable, value in (service.get("environment") or {}).items()
+            if value and secret.search(variable) and variable not in harmless
+        }
+        for name, service in parsed(tmp_path, profiles)["services"].items()
+    }
+    assert found == _CREDENTIALS | _OF_EXECUTOR[profiles]
+
+
+def test_who_issues_tokens_has_the_key_that_signs_them(everything: dict[str, Any]) -> None:
+    mounted = {name for name, service in everything.items() if service.get("secrets")}
+    assert mounted == {"api-server", "scheduler"}
+    [mount] = everything["scheduler"]["secrets"]
+    environment = everything["scheduler"]["environment"]
+    path = f"/run/secrets/{mount['source']}"
+    assert environment["AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH"] == path
+
+
+def test_the_keys_of_the_shell_stay_out_of_the_containers(tmp_path: Path) -> None:
+    write_dotenv("local", tmp_path)
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    done = compose(tmp_path, "config", **dict.fromkeys(names, "pl4nted-of-the-shell"))
+    assert done.returncode == 0
+    assert "pl4nted-of-the-shell" not in done.stdout
+
+
+def test_no_database_is_owned_by_a_superuser(everything: dict[str, Any]) -> None:
+    for name in ("metadata", "warehouse"):
+        environment = everything[name]["environment"]
+        assert environment["OWNER"] not in {"", environment.get("POSTGRES_USER", "postgres")}
+        assert environment["OWNER_PASSWORD"] != environment["POSTGRES_PASSWORD"]
 
 
 def test_settings_have_one_name_everywhere(everything: dict[str, Any]) -> None:
     """Compose, the example, the local stack and our code use the same names of settings."""
     text = (_ROOT / "docker-compose.yaml").read_text()
-    example = set(re.findall(r"^(\w+)=", (_ROOT / ".env.example").read_text(), re.MULTILINE))
+    example = set(re.findall(r"^(?:# )?(\w+)=", (_ROOT / ".env.example").read_text(), re.MULTILINE))
     asked = set(re.findall(r"\$\{(\w+)[:}]", text)) | {
-        name for name in everything["scheduler"]["environment"] if name.startswith("PIPELINE_")
+        name for name in everything["worker"]["environment"] if name.startswith("PIPELINE_")
     }
     assert asked - example == set()
 
     local = (_ROOT / "local" / "airflow.py").read_text()
     for conn_id in re.findall(r'^        "([A-Z_]+)": \{$', local, re.MULTILINE):
-        assert f"AIRFLOW_CONN_{conn_id}" in everything["scheduler"]["environment"]
+        service = "api-server" if conn_id == "WAREHOUSE_READER" else "worker"
+        assert f"AIRFLOW_CONN_{conn_id}" in everything[service]["environment"]
     for name, field in Deployment.model_fields.items():
         variable = field.validation_alias or f"PIPELINE_{name.upper()}"
-        assert variable in everything["scheduler"]["environment"], variable
+        assert variable in everything["worker"]["environment"], variable
 
 
 def test_the_readme_names_only_settings_that_there_are() -> None:
@@ -209,4 +273,7 @@ def test_the_image_is_the_locked_environment_on_the_official_image() -> None:
     assert re.findall(r"^USER (\w+)$", dockerfile, re.MULTILINE)[-1] == "50000"  # airflow
     copied = set(re.findall(r"^!(\S+)", (_ROOT / ".dockerignore").read_text(), re.MULTILINE))
     assert {path for path in copied if not (_ROOT / path).exists()} == set()
-    assert yaml.safe_load((_ROOT / "docker-compose.yaml").read_text())["x-airflow"]["build"] == "."
+
+
+def test_one_service_builds_the_image_that_others_use(everything: dict[str, Any]) -> None:
+    assert [name for name, service in everything.items() if "build" in service] == ["airflow-init"]

@@ -42,7 +42,7 @@ def test_make_env_is_private_random_and_never_overwrites(tmp_path: Path) -> None
         for text in texts
     )
     made = set(first)
-    assert len(made) == 11
+    assert len(made) == 12
     assert len(set(first.values())) == len(first)
     assert [name for name in made if first[name] == second[name]] == []
     assert all(len(value) >= 32 for value in first.values())
