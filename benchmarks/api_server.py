@@ -33,9 +33,9 @@ class ApiServer:
     url: str
     managed: ManagedProcess
 
-    def login(self, user: str) -> str:
+    def login(self, user: str, password: str = "") -> str:
         """Return a fresh token of a user."""
-        body = {"username": user, "password": _PASSWORDS[user]}
+        body = {"username": user, "password": password or _PASSWORDS[user]}
         answer = requests.post(f"{self.url}/auth/token", json=body, timeout=_ANSWER_SECONDS)
         answer.raise_for_status()
         return str(answer.json()["access_token"])
@@ -58,12 +58,22 @@ class ApiServer:
 
 
 @contextmanager
-def api_server(home: Path, reader_dsn: str, settings: Mapping[str, Any]) -> Iterator[ApiServer]:
-    """Serve Airflow from an empty folder, with `settings` as the Variable ``pipeline``."""
+def api_server(
+    home: Path, reader_dsn: str, settings: Mapping[str, Any], *, fab_url: str = ""
+) -> Iterator[ApiServer]:
+    """Serve Airflow from an empty folder, with `settings` as the Variable ``pipeline``.
+
+    With `fab_url`, an SQLAlchemy URL for the metadata, the logins are those of the FAB auth manager
+    and made as the deployment makes them.
+    """
     port = free_port()
     env = _environment(home, port, reader_dsn, settings)
     program = str(Path(sys.executable).with_name("airflow"))
-    subprocess.run([program, "db", "migrate"], env=env, check=True, capture_output=True)
+    prepare = [program, "db", "migrate"]
+    if fab_url:
+        env |= fab_environment(fab_url)
+        prepare = [sys.executable, "-m", "initialise"]
+    subprocess.run(prepare, env=env, check=True, capture_output=True)
     managed = ManagedProcess("api-server", [program, "api-server"], env, home / "logs")
     managed.start()
     try:
@@ -71,6 +81,19 @@ def api_server(home: Path, reader_dsn: str, settings: Mapping[str, Any]) -> Iter
         yield ApiServer(f"http://127.0.0.1:{port}", managed)
     finally:
         managed.stop()
+
+
+def fab_environment(url: str) -> dict[str, str]:
+    """Return what ``python -m initialise`` and the server read in the deployment."""
+    return {
+        "AIRFLOW__CORE__AUTH_MANAGER": (
+            "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+        ),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+        "PIPELINE_ADMIN_USER": "admin",
+        "PIPELINE_ADMIN_PASSWORD": _PASSWORDS["admin"],
+        "PIPELINE_VIEWER_PASSWORD": _PASSWORDS["watch"],
+    }
 
 
 def _environment(
