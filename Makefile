@@ -18,7 +18,7 @@ MANIFEST := dbt/target/manifest.json
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
-.PHONY: help setup source run up down status env test test-e2e test-alerts test-fault soak test-cloud test-celery \
+.PHONY: help setup source run up down status env test test-e2e test-alerts test-fault soak test-cloud test-celery test-compose \
 	lint lint-types lint-style format lock manifest docs pictures mutants bench bench-pipeline \
 	bench-health clean
 
@@ -105,6 +105,9 @@ test-cloud: setup .tools/cloud/.installed ## Apply terraform/ to a cloud on loop
 test-celery: setup ## Run the main job on two Celery workers, and kill one in the middle of a load
 	@PIPELINE_TEST_WORKERS=2 $(TREE) pytest tests/e2e/test_main_job.py $(PYTEST_ARGS)
 	@PIPELINE_TEST_WORKERS=2 $(TREE) pytest tests/celery $(PYTEST_ARGS)
+
+test-compose: setup ## Start docker-compose.yaml on a container engine, and attack it from inside of a task
+	@$(TREE) pytest tests/compose $(PYTEST_ARGS)
 
 mutants: setup ## Break the code on purpose: each committed patch must fail its named test
 	@$(TREE) tests.mutants

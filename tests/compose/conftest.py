@@ -1,0 +1,37 @@
+"""One deployment for the tests of a module."""
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.compose.engine import Deployed, NoEngineError, deployed, prepare_engine
+
+_HOSTILE = Path(__file__).with_name("hostile.py")
+
+
+@cache
+def _without_engine() -> str:
+    """Return why there is no usable container engine, or nothing."""
+    try:
+        prepare_engine()
+    except NoEngineError as error:
+        if os.environ.get("PIPELINE_REQUIRE_ENGINE"):
+            raise
+        return str(error)
+    return ""
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    """What the README's commands start, with the profiles that the module names."""
+    if reason := _without_engine():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("compose")
+    folder.chmod(0o755)  # the containers' user reads what is mounted
+    with deployed(folder, request.module.PROFILES, more_dags=_HOSTILE) as found:
+        yield found

@@ -1,0 +1,167 @@
+"""A container engine, and one start of docker-compose.yaml on it under a name of its own.
+
+The base images come from their registries. Where none is reachable, PIPELINE_BASES names a program
+that builds images with these names.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.dotenv import main as write_dotenv
+from local.processes import free_port
+from local.rest import LocalAirflowApi
+from local.state import ROOT
+from tests.documents import dotenv_settings, run_readme
+
+_PORTS = (
+    "PIPELINE_AIRFLOW_PORT",
+    "PIPELINE_WAREHOUSE_PORT",
+    "PIPELINE_S3_PORT",
+    "PIPELINE_MAIL_PORT",
+)
+_IMAGE = re.compile(r"^\s*(?:image: |FROM )([a-z/]+:[\w.-]+)", re.MULTILINE)
+
+
+class NoEngineError(Exception):
+    """There is no container engine, or it cannot get the base images. The message says why."""
+
+
+def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Docker's program."""
+    try:
+        return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise NoEngineError("there is no program `docker`") from None
+
+
+def prepare_engine() -> None:
+    """Make sure that the engine answers and has every base image. Raises NoEngineError."""
+    if docker("info").returncode:
+        raise NoEngineError("no container engine answers (DOCKER_HOST)")
+    missing = [image for image in base_images() if not _has(image)]
+    if missing and (program := os.environ.get("PIPELINE_BASES")):
+        subprocess.run([program], check=True)
+        for image in missing:  # the program may build another version
+            found = docker("image", "ls", "--quiet", image.partition(":")[0]).stdout.split()
+            if found and not _has(image):
+                docker("tag", found[0], image)
+    for image in base_images():
+        if not _has(image) and docker("pull", "--quiet", image).returncode:
+            raise NoEngineError(f"the engine cannot get {image}: set PIPELINE_BASES")
+
+
+def base_images() -> list[str]:
+    """Return the images that the deployment starts from."""
+    texts = [(ROOT / name).read_text() for name in ("docker-compose.yaml", "Dockerfile")]
+    return sorted(set(_IMAGE.findall("\n".join(texts))))
+
+
+def _has(image: str) -> bool:
+    return docker("image", "inspect", image).returncode == 0
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A running deployment: its project, and the clients that the tests use."""
+
+    folder: Path
+    env: Mapping[str, str]
+    settings: dict[str, str] = field(repr=False)
+
+    def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Compose on it."""
+        return subprocess.run(
+            ["docker", "compose", *arguments],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def containers(self) -> list[dict[str, Any]]:
+        """Return what Compose tells of each container."""
+        lines = self.compose("ps", "--all", "--format", "json").stdout.splitlines()
+        return [json.loads(line) for line in lines]
+
+    def api(self) -> LocalAirflowApi:
+        """Log in as the administrator."""
+        url = f"http://127.0.0.1:{self.settings['PIPELINE_AIRFLOW_PORT']}"
+        return LocalAirflowApi(
+            url, self.settings["PIPELINE_ADMIN_USER"], self.settings["PIPELINE_ADMIN_PASSWORD"]
+        )
+
+    def loader_dsn(self) -> str:
+        """Return the DSN of the warehouse for role loader, from this machine."""
+        password, port = (
+            self.settings[name] for name in ("PIPELINE_LOADER_PASSWORD", "PIPELINE_WAREHOUSE_PORT")
+        )
+        return f"postgresql://loader:{password}@127.0.0.1:{port}/warehouse"
+
+
+@contextmanager
+def deployed(folder: Path, profiles: str, *, more_dags: Path) -> Iterator[Deployed]:
+    """Copy the tree, and start it as the README says. Afterwards nothing of it is left.
+
+    Args:
+        folder: an empty folder.
+        profiles: of docker-compose.yaml.
+        more_dags: a DAG file that is added to those of the image.
+    """
+    tree = _copy(folder / "tree")
+    env = _environment(folder)
+    write_dotenv(profiles, tree)
+    ports = "".join(f"{name}={free_port()}\n" for name in _PORTS)
+    with (tree / ".env").open("a") as file:
+        file.write(ports + "PIPELINE_IMAGE=elt-pipeline:test\n")
+    mount = {"volumes": [f"{more_dags}:/opt/pipeline/dags/{more_dags.name}:ro"]}
+    services = ["dag-processor", "scheduler", *(["worker"] if "celery" in profiles else [])]
+    override = {"services": dict.fromkeys(services, mount)}
+    (tree / "docker-compose.override.yaml").write_text(json.dumps(override))
+    found = Deployed(tree, env, dotenv_settings((tree / ".env").read_text()))
+    try:
+        up = run_readme("docker compose up --build --detach --wait", tree, env)
+        if up.returncode:
+            logs = found.compose("logs", "--tail", "30").stdout
+            raise AssertionError(f"it does not start:\n{up.stderr[-3000:]}\n{logs}")
+        yield found
+    finally:
+        found.compose("down", "--volumes", "--remove-orphans", "--timeout", "20")
+
+
+def _copy(tree: Path) -> Path:
+    """Copy what git knows or would add: what a clone with these changes has."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tree / name)
+    return tree
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return an environment in which `docker compose` is the program of this project."""
+    plugins = folder / "docker" / "cli-plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "docker-compose").symlink_to(Path(sys.executable).with_name("docker-compose"))
+    ours = ("PIPELINE_", "AIRFLOW", "LANDING_", "AWS_", "COMPOSE_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return inherited | {
+        "DOCKER_CONFIG": str(folder / "docker"),
+        "COMPOSE_PROJECT_NAME": f"elt-test-{os.getpid()}",
+    }

@@ -1,0 +1,68 @@
+"""The deployment with a LocalExecutor: it starts, does the main job, and stops cleanly."""
+
+import re
+
+import psycopg
+import pytest
+
+from tests.compose.engine import Deployed
+from tests.compose.runs import main_job, result_of
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
+PROFILES = "local"
+_ONE_SHOT = {"airflow-init", "warehouse-init", "ministack-init"}
+_UNEXPECTED = re.compile(r"traceback|permission denied|read-only file system", re.IGNORECASE)
+_COUNT = "select count(*), sum(loaded) from ops.loads where is_current and published_at is not null"
+
+
+def _published(deployment: Deployed) -> tuple[int, int] | None:
+    with psycopg.connect(deployment.loader_dsn()) as connection:
+        return connection.execute(_COUNT).fetchone()
+
+
+def test_the_main_job_succeeds_by_itself(deployment: Deployed) -> None:
+    main_job(deployment)
+    assert _published(deployment) == (3, 610)
+
+
+def test_every_container_is_well_and_says_nothing_unexpected(deployment: Deployed) -> None:
+    for container in deployment.containers():
+        if container["Service"] in _ONE_SHOT:
+            assert container["ExitCode"] == 0, container["Service"]
+        else:
+            assert container["Health"] == "healthy", container["Service"]
+    lines = deployment.compose("logs", "--no-color").stdout.splitlines()
+    assert [line for line in lines if _UNEXPECTED.search(line)] == []
+
+
+def test_a_task_beside_the_scheduler_has_what_the_scheduler_has(deployment: Deployed) -> None:
+    """docs/threat-model.md says so: with a LocalExecutor, whoever writes a DAG is administrator."""
+    loot = result_of(deployment, "hostile", "attack")
+    assert {"AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"} <= {
+        *loot["variables"]
+    }
+    assert loot["files"] == ["/run/secrets/jwt_key"]
+    assert loot["logins"] == ["airflow@metadata/airflow"]
+    assert loot["allowed"] == []
+
+
+@pytest.mark.parametrize("service", ["metadata", "warehouse"])
+def test_no_login_of_ours_is_a_superuser(deployment: Deployed, service: str) -> None:
+    query = "select rolname from pg_roles where rolsuper"
+    psql = f'PGPASSWORD=$POSTGRES_PASSWORD psql -At -h 127.0.0.1 -U postgres -c "{query}"'
+    found = deployment.compose("exec", "-T", service, "sh", "-c", psql)
+    assert found.stdout.split() == ["postgres"], found.stderr
+
+
+def test_it_stops_cleanly_and_keeps_its_data(deployment: Deployed) -> None:
+    before = _published(deployment)
+    assert deployment.compose("stop").returncode == 0
+    stopped = {found["Service"]: found["ExitCode"] for found in deployment.containers()}
+    assert set(stopped.values()) <= {0, 143}, stopped
+    assert {stopped["metadata"], stopped["warehouse"], stopped["scheduler"]} == {0}
+    assert deployment.compose("down").returncode == 0
+    assert deployment.compose("up", "--detach", "--wait").returncode == 0
+    logs = deployment.compose("logs", "metadata", "warehouse").stdout
+    assert "not properly shut down" not in logs
+    assert _published(deployment) == before
+    main_job(deployment)
