@@ -9,17 +9,19 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 INSTALLED := $(VENV)/.installed
 # Programs whose requirements conflict with ours. Each has a separate environment, created on demand.
-TOOLS := checkov cloud datamodel
+TOOLS := audit checkov cloud datamodel
 # Where the tests of the product run: here, or in a copy with exactly the sample.
 TREE := python -m tests.tree
 # PYTEST_ARGS may select tests of one suite only. pytest exits with 5 if it selects none.
 SOME := $(if $(PYTEST_ARGS),|| [ $$? = 5 ])
 MANIFEST := dbt/target/manifest.json
-LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
+# A release that is younger than a week is not taken: most malicious ones are found within days.
+WEEK_AGO = $(shell $(PYTHON) -c 'import datetime as d; print(d.date.today() - d.timedelta(days=7))')
+LOCK = uv pip compile --exclude-newer $(WEEK_AGO) --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
 .PHONY: help setup source run up down status env test test-e2e test-alerts test-fault soak test-cloud test-celery test-compose \
-	lint lint-types lint-style format lock manifest docs pictures mutants bench bench-pipeline \
+	lint lint-types lint-style format lock audit manifest docs pictures mutants bench bench-pipeline \
 	bench-health clean
 
 help: ## List the targets
@@ -146,6 +148,10 @@ lint-style: setup .tools/checkov/.installed ## Run every linter except the type 
 format: $(INSTALLED) ## Format the code and fix what the linters can fix
 	@ruff format .
 	@ruff check --fix .
+
+audit: setup .tools/audit/.installed ## Look up the known vulnerabilities of every locked requirement
+	@for file in requirements/*.txt requirements/tools/*.txt; do echo "$$file" && \
+		.tools/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement "$$file" || exit 1; done
 
 lock: $(INSTALLED) ## Resolve the requirements again and lock them with hashes
 	@$(LOCK) requirements/uv.in --output-file requirements/uv.txt

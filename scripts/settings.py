@@ -72,6 +72,8 @@ class RunSettings(BaseModel):
     max_pages: int = Field(default=10_000, ge=1)
     max_bytes: int = Field(default=2 * 1024**3, ge=1)
     max_record_bytes: int = Field(default=16 * 1024**2, ge=1)
+    max_object_bytes: int = Field(default=4 * 1024**3, ge=1)
+    load_timeout: float = Field(default=1200, gt=0)
     max_reject_share: float = Field(default=0.1, ge=0, le=1)
     max_reject_count: int = Field(default=10_000, ge=0)
     lookback_days: int = Field(default=3650, ge=1)

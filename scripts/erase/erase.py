@@ -95,10 +95,12 @@ def _load_marked(
 ) -> Iterator[LoadResult]:
     """Load the days that the ledger has marked. Delete a day without any object.
 
-    These objects were accepted before: without the record, their share of rejects must not park
-    them.
+    These objects were accepted before: no limit must park them without the record.
     """
-    lenient = settings.model_copy(update={"max_reject_share": 1.0, "max_reject_count": sys.maxsize})
+    limits = ("max_reject_count", "max_object_bytes", "load_timeout")
+    lenient = settings.model_copy(
+        update={"max_reject_share": 1.0, **dict.fromkeys(limits, sys.maxsize)}
+    )
     with connect(dsn, autocommit=True) as connection, plain_errors():
         for day, received in marked_days(connection, source):
             result = load(source, day, store, dsn, lenient, run_id="erase", again=True)

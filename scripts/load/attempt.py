@@ -193,8 +193,16 @@ class Attempt:
         return read_records(blocks, max_record_bytes=self.settings.max_record_bytes)
 
     def _blocks(self) -> Iterator[bytes]:
+        """Yield the object. Raises InvalidDataError if it is larger or slower than its budget."""
+        size, limit = self.opened.info.size, self.settings.max_object_bytes
+        if size > limit:
+            raise InvalidDataError(f"it has {size} bytes, more than {limit} (max_object_bytes)")
         digest = sha256()
         for block in self.opened.blocks(_BLOCK_BYTES):
+            if time.monotonic() - self.began > self.settings.load_timeout:
+                raise InvalidDataError(
+                    f"it was not loaded within {self.settings.load_timeout:g} s (load_timeout)"
+                )
             digest.update(block)
             yield block
         self.digest = digest.hexdigest()

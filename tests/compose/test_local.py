@@ -38,9 +38,11 @@ def test_every_container_is_well_and_says_nothing_unexpected(deployment: Deploye
 def test_a_task_beside_the_scheduler_has_what_the_scheduler_has(deployment: Deployed) -> None:
     """docs/threat-model.md says so: with a LocalExecutor, whoever writes a DAG is administrator."""
     loot = result_of(deployment, "hostile", "attack")
-    assert {"AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"} <= {
-        *loot["variables"]
-    }
+    assert loot["variables"] == [
+        "AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH",
+        "AIRFLOW__CORE__FERNET_KEY",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    ]
     assert loot["files"] == ["/run/secrets/jwt_key"]
     assert loot["logins"] == ["airflow@metadata/airflow"]
     assert loot["allowed"] == []

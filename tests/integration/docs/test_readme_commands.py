@@ -41,7 +41,7 @@ ELSEWHERE = {
     "make test-cloud": Elsewhere(_NIGHTLY, _SUITE),
     "make bench": Elsewhere(_NIGHTLY, "measures on an otherwise idle machine"),
     "make pictures": Elsewhere(_NIGHTLY, "builds a month of history on a separate stack"),
-    "docker compose up --build --detach --wait": Elsewhere(_NIGHTLY, "needs Docker's engine"),
+    "make test-compose": Elsewhere(_NIGHTLY, _SUITE),
 }
 
 

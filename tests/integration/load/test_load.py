@@ -530,6 +530,31 @@ def _put_unreadable(store: Store, day: date) -> str:
     return key
 
 
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ({"max_object_bytes": 1000}, "bytes, more than 1000 (max_object_bytes)"),
+        ({"load_timeout": 1e-9}, "not loaded within 1e-09 s (load_timeout)"),
+    ],
+)
+def test_an_object_beyond_its_budget_is_parked_and_its_day_stays(
+    store: Store, warehouse: Warehouse, limit: dict[str, float], reason: str
+) -> None:
+    put(store, array([post(1)]))
+    load_day(store, warehouse)
+    put(store, array(post(n) for n in range(100)))
+    strict = SETTINGS.model_copy(update=limit)
+    for _ in range(2):
+        result = load_day(store, warehouse, settings=strict)
+        assert (result.outcome, result.loaded) == ("parked", 0)
+        assert reason in str(result.reason)
+    assert [row["id"] for row in payloads(warehouse)] == [1]
+    assert ledger(warehouse) == [("loaded", True, 1), ("parked", False, 0)]
+    assert survey_landing(store, warehouse.loader, FIRST_DAY).waiting == []
+
+    assert load_day(store, warehouse, again=True).loaded == 100
+
+
 def test_an_object_that_cannot_be_read_is_parked_and_stops_no_other_one(
     store: Store, warehouse: Warehouse
 ) -> None:
