@@ -28,7 +28,7 @@ def main(
     """Take one day of a source out of the landing zone and out of the marts.
 
     The models then read as if the day had never landed. To undo it, restore the object or ingest
-    the day again. It is no erasure: the bucket keeps the versions. Reads the same variables as
+    the day again. It is not an erasure: the bucket keeps the versions. Reads the same variables as
     ``python -m scripts.rebuild``.
     """
     declared, on = source_named(source), parse_day(day)

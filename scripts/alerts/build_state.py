@@ -1,6 +1,6 @@
 """Detect problems in what dbt has built. Invariant: read as transformer, who owns these tables.
 
-What a role owns it can replace by code, and that code runs with the rights of whoever reads it.
+A role can replace what it owns by code, which runs with the rights of the role that reads it.
 """
 
 from collections.abc import Iterator

@@ -104,7 +104,7 @@ class Slack:
 class Mail:
     """A mail server and one recipient, with the same options as Airflow's own mail.
 
-    A recipient is a channel of its own, so that a server that refuses one of them does not keep the
+    A recipient is a separate channel, so that a server that refuses one of them does not keep the
     message from the others, or send it to them twice.
 
     The extra of the connection can have ``from_email``, ``disable_ssl``, ``disable_tls`` (STARTTLS)

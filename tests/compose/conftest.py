@@ -14,7 +14,7 @@ _HOSTILE = Path(__file__).with_name("hostile.py")
 
 @cache
 def _without_engine() -> str:
-    """Return why there is no usable container engine, or nothing."""
+    """Return the reason if no container engine can be used, else nothing."""
     try:
         prepare_engine()
     except NoEngineError as error:

@@ -1,4 +1,4 @@
-"""A container engine, and one start of docker-compose.yaml on it under a name of its own.
+"""A container engine, and one start of docker-compose.yaml on it under its own name.
 
 The base images come from their registries. Where none is reachable, PIPELINE_BASES names a program
 that builds images with these names.
@@ -32,7 +32,7 @@ _IMAGE = re.compile(r"^\s*(?:image: |FROM )([a-z/]+:[\w.-]+)", re.MULTILINE)
 
 
 class NoEngineError(Exception):
-    """There is no container engine, or it cannot get the base images. The message says why."""
+    """A container engine is missing, or it cannot get the base images. The message says why."""
 
 
 def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -89,7 +89,7 @@ class Deployed:
         )
 
     def containers(self) -> list[dict[str, Any]]:
-        """Return what Compose tells of each container."""
+        """Return Compose's state of each container."""
         lines = self.compose("ps", "--all", "--format", "json").stdout.splitlines()
         return [json.loads(line) for line in lines]
 

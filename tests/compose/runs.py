@@ -9,7 +9,7 @@ _SECONDS = 240
 
 
 def main_job(deployment: Deployed) -> None:
-    """Wait until the runs that the deployment starts by itself have succeeded."""
+    """Wait until the runs that the deployment starts automatically have succeeded."""
     until = time.monotonic() + _SECONDS
     while True:
         runs = deployment.api().pages("/dags/~/dagRuns", "dag_runs", {})

@@ -36,7 +36,7 @@ def test_every_container_is_well_and_says_nothing_unexpected(deployment: Deploye
 
 
 def test_a_task_beside_the_scheduler_has_what_the_scheduler_has(deployment: Deployed) -> None:
-    """docs/threat-model.md says so: with a LocalExecutor, whoever writes a DAG is administrator."""
+    """docs/threat-model.md says so: with a LocalExecutor, the author of a DAG is administrator."""
     loot = result_of(deployment, "hostile", "attack")
     assert loot["variables"] == [
         "AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH",

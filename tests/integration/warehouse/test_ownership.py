@@ -200,7 +200,7 @@ def test_code_that_was_planted_before_is_not_run_but_named(
 
 
 def test_the_owner_finds_no_table_by_an_unqualified_name(warehouse: Warehouse) -> None:
-    """Whoever can create a schema or a table elsewhere cannot stand in the way."""
+    """A schema or table elsewhere cannot replace the one that is meant."""
     with psycopg.connect(warehouse.admin) as connection:
         connection.execute("create schema owner; create view owner.loads as select 1 / 0 as a")
     migrate(_owner(warehouse))
