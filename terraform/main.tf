@@ -18,4 +18,6 @@ module "identity" {
   queue_arn    = module.landing.queue_arn
   kms_key_arn  = var.kms_key_arn
   trusted_arns = var.trusted_arns
+
+  erase_requires_mfa = var.erase_requires_mfa
 }

@@ -69,15 +69,17 @@ variable "noncurrent_days" {
 }
 
 variable "trusted_arns" {
-  description = "Principals that may assume the roles: the identity of the machine or cluster, and people who may erase."
+  description = "Principals that may assume the roles: the identity of the machine or cluster, and people who may erase. `ingest` and `load` separate the first one."
   type = object({
     pipeline = list(string)
     erase    = list(string)
+    ingest   = optional(list(string))
+    load     = optional(list(string))
   })
 
   validation {
     condition = alltrue([
-      for arn in concat(var.trusted_arns.pipeline, var.trusted_arns.erase) :
+      for arn in flatten([for arns in values(var.trusted_arns) : coalesce(arns, [])]) :
       can(regex("^arn:[a-z-]+:(iam|sts)::[0-9]{12}:(root|(user|role|assumed-role)/.+)$", arn))
     ])
     error_message = "trusted_arns must hold ARNs of users, roles or account roots; a wildcard is refused."
@@ -87,4 +89,10 @@ variable "trusted_arns" {
     condition     = length(var.trusted_arns.pipeline) > 0 && length(var.trusted_arns.erase) > 0
     error_message = "trusted_arns must name at least one principal for pipeline and one for erase."
   }
+}
+
+variable "erase_requires_mfa" {
+  description = "Whether the erase role can be assumed only with multi-factor authentication."
+  type        = bool
+  default     = true
 }

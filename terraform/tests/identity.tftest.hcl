@@ -73,6 +73,48 @@ run "each_duty_has_its_rights_and_no_other" {
     }
     error_message = "erasing is trusted to other people than the pipeline"
   }
+
+  assert {
+    condition = [for duty, document in data.aws_iam_policy_document.trust : duty
+      if length(document.statement[0].condition) > 0] == ["erase"] && (
+      one(data.aws_iam_policy_document.trust["erase"].statement[0].condition).variable == "aws:MultiFactorAuthPresent"
+    )
+    error_message = "only with a second factor may somebody erase"
+  }
+
+  assert {
+    condition     = alltrue([for role in aws_iam_role.duty : role.max_session_duration == 3600])
+    error_message = "a session must end after an hour"
+  }
+}
+
+run "ingest_and_load_can_be_separate" {
+  command = apply
+
+  module {
+    source = "./modules/identity"
+  }
+
+  variables {
+    erase_requires_mfa = false
+    trusted_arns = {
+      pipeline = ["arn:aws:iam::123456789012:role/airflow-host"]
+      erase    = ["arn:aws:iam::123456789012:user/dpo"]
+      ingest   = ["arn:aws:iam::123456789012:role/ingest-host"]
+    }
+  }
+
+  assert {
+    condition = {
+      for duty, document in data.aws_iam_policy_document.trust :
+      duty => one(document.statement[0].principals).identifiers
+      } == {
+      ingest = toset(["arn:aws:iam::123456789012:role/ingest-host"])
+      load   = toset(["arn:aws:iam::123456789012:role/airflow-host"])
+      erase  = toset(["arn:aws:iam::123456789012:user/dpo"])
+    }
+    error_message = "a named principal replaces that of the pipeline"
+  }
 }
 
 run "with_a_key_of_ones_own" {

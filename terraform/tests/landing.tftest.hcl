@@ -85,6 +85,16 @@ run "by_default" {
   }
 
   assert {
+    condition = alltrue([
+      for document in data.aws_iam_policy_document.queue :
+      document.statement[0].effect == "Deny" &&
+      contains(document.statement[0].actions, "sqs:*") &&
+      one(document.statement[0].condition).variable == "aws:SecureTransport"
+    ]) && toset(keys(data.aws_iam_policy_document.queue)) == toset(["arrivals", "dead"])
+    error_message = "both queues must refuse requests without TLS"
+  }
+
+  assert {
     condition     = jsondecode(aws_sqs_queue.arrivals.redrive_policy).maxReceiveCount == 5
     error_message = "a message that nobody can read must go to the dead-letter queue"
   }

@@ -149,4 +149,5 @@ def _edit(tfvars: Path) -> None:
         assert example in text
         text = text.replace(example, ours)
     assert f'region      = "{_REGION}"' in text
-    tfvars.write_text(f"{text}force_destroy = true\n")
+    # The stand-in knows no second factor.
+    tfvars.write_text(f"{text}force_destroy = true\nerase_requires_mfa = false\n")

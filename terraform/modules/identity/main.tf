@@ -5,7 +5,7 @@ locals {
 
   duties = {
     ingest = {
-      trusted = var.trusted_arns.pipeline
+      trusted = coalesce(var.trusted_arns.ingest, var.trusted_arns.pipeline)
       # Without s3:ListBucket, S3 answers a HEAD request for a missing object with 403 instead of 404.
       lists   = ["s3:ListBucket"]
       objects = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
@@ -13,7 +13,7 @@ locals {
       kms     = ["kms:GenerateDataKey", "kms:Decrypt"]
     }
     load = {
-      trusted = var.trusted_arns.pipeline
+      trusted = coalesce(var.trusted_arns.load, var.trusted_arns.pipeline)
       lists   = ["s3:ListBucket"]
       objects = ["s3:GetObject"]
       queue   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
@@ -41,6 +41,16 @@ data "aws_iam_policy_document" "trust" {
     principals {
       type        = "AWS"
       identifiers = each.value.trusted
+    }
+
+    dynamic "condition" {
+      for_each = each.key == "erase" && var.erase_requires_mfa ? [1] : []
+
+      content {
+        test     = "Bool"
+        variable = "aws:MultiFactorAuthPresent"
+        values   = ["true"]
+      }
     }
   }
 }
@@ -94,6 +104,8 @@ resource "aws_iam_role" "duty" {
   name               = "${var.name}-${each.key}"
   description        = "${var.name}: ${each.key}"
   assume_role_policy = data.aws_iam_policy_document.trust[each.key].json
+
+  max_session_duration = 3600 # the shortest that IAM has
 }
 
 resource "aws_iam_role_policy" "duty" {

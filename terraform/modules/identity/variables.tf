@@ -20,9 +20,17 @@ variable "kms_key_arn" {
 }
 
 variable "trusted_arns" {
-  description = "Principals that may assume the roles: `pipeline` for ingest and load, `erase` for erase."
+  description = "Principals that may assume the roles: `pipeline` for ingest and load unless these are named, `erase` for erase."
   type = object({
     pipeline = list(string)
     erase    = list(string)
+    ingest   = optional(list(string))
+    load     = optional(list(string))
   })
+}
+
+variable "erase_requires_mfa" {
+  description = "Whether the erase role can be assumed only with multi-factor authentication."
+  type        = bool
+  default     = true
 }

@@ -57,7 +57,36 @@ data "aws_iam_policy_document" "arrivals" {
   }
 }
 
+data "aws_iam_policy_document" "queue" {
+  for_each = { arrivals = aws_sqs_queue.arrivals.arn, dead = aws_sqs_queue.dead.arn }
+
+  source_policy_documents = each.key == "arrivals" ? [data.aws_iam_policy_document.arrivals.json] : []
+
+  statement {
+    sid       = "RefuseWhatIsNotEncryptedOnTheWay"
+    effect    = "Deny"
+    actions   = ["sqs:*"]
+    resources = [each.value]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
 resource "aws_sqs_queue_policy" "arrivals" {
   queue_url = aws_sqs_queue.arrivals.id
-  policy    = data.aws_iam_policy_document.arrivals.json
+  policy    = data.aws_iam_policy_document.queue["arrivals"].json
+}
+
+resource "aws_sqs_queue_policy" "dead" {
+  queue_url = aws_sqs_queue.dead.id
+  policy    = data.aws_iam_policy_document.queue["dead"].json
 }
