@@ -67,8 +67,10 @@ class User(msgspec.Struct):
 
 API = Api(name="posts", base_url="https://jsonplaceholder.typicode.com", paginator=header_link())
 
-POSTS = Source(api=API, name="posts", path="/posts", contract=Post)
-COMMENTS = Source(api=API, name="comments", path="/comments", contract=Comment)
+POSTS = Source(api=API, name="posts", path="/posts", contract=Post, references={"userId": "users"})
+COMMENTS = Source(
+    api=API, name="comments", path="/comments", contract=Comment, references={"postId": "posts"}
+)
 USERS = Source(api=API, name="users", path="/users", contract=User)
 
 SOURCES = (POSTS, COMMENTS, USERS)

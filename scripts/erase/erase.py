@@ -4,7 +4,8 @@ This is the only exception to *raw is kept*. The order of the steps makes each k
 running the same command again finishes the work, and the ledger is never wrong.
 
 0. Load everything that is pending. Then the ledger knows which objects are good and which parked.
-1. Objects: rewrite them without the record, or remove them, and delete the versions that hold it.
+1. Objects: abort unfinished uploads, rewrite objects without the record, or remove them, and delete
+   the versions that hold it.
    After a kill here the warehouse still has the record, but a rebuild or a reload has not.
 2. Take the lock of each day once. A loader that had read an object before step 1 has committed by
    then, or will notice that the object changed.
@@ -21,8 +22,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
 
-from scripts.erase.from_landing import RecordKey, Removal, remove_record, versions_of
-from scripts.erase.from_warehouse import delete_day, delete_record, marked_days
+from scripts.erase.from_landing import Removal, remove_records, versions_of
+from scripts.erase.from_warehouse import delete_day, delete_records, marked_days
+from scripts.erase.wanted import Wanted
 from scripts.killpoints import reach
 from scripts.landing.keys import FIRST_DAY, names_a_day, parse_raw_key, raw_key, raw_prefix
 from scripts.landing.store import Store, UnreadableError
@@ -35,23 +37,24 @@ from scripts.warehouse.ledger import lock_day
 from sources import Source
 
 
-def erase_record(
-    wanted: RecordKey, store: Store, dsn: str, settings: RunSettings, show: Callable[[str], None]
+def erase_records(
+    wanted: Wanted, store: Store, dsn: str, settings: RunSettings, show: Callable[[str], None]
 ) -> tuple[dict[str, int], list[str]]:
-    """Erase one record everywhere except in the marts.
+    """Erase records of one source everywhere except in the marts.
 
     Returns:
         counts of what was removed, and the keys of objects that are not JSON arrays.
     """
     source = wanted.source
     _load_pending(store, dsn, settings)
+    uploads = store.abort_uploads(raw_prefix(source.name))  # nobody can look into them
     removed = _remove_everywhere(wanted, store, settings.max_record_bytes, show)
     reach("erase.after_objects")
     with connect(dsn, autocommit=True) as connection, plain_errors():
         for _, day in sorted(filter(None, map(parse_raw_key, removed))):
             with connection.transaction():
                 lock_day(connection, source.name, day)
-        rows, rejects = delete_record(connection, wanted)
+        rows, rejects = delete_records(connection, wanted)
     reach("erase.after_rows")
     summary(_load_marked(source, store, dsn, settings))
     _load_pending(store, dsn, settings)
@@ -60,6 +63,7 @@ def erase_record(
         "records": sum(found.records for found in removed.values()),
         "objects": sum(1 for found in removed.values() if found.records),
         "versions": sum(found.versions for found in removed.values()),
+        "uploads": uploads,
         "rows": rows,
         "rejects": rejects,
     }
@@ -68,17 +72,19 @@ def erase_record(
 
 def erase_day(source: Source, day: date, store: Store, dsn: str) -> dict[str, int]:
     """Erase one day everywhere except in the marts. Return counts of what was removed."""
-    versions = versions_of(store, raw_key(source.name, day))
+    key = raw_key(source.name, day)
+    uploads = store.abort_uploads(key)
+    versions = versions_of(store, key)
     store.delete_versions(versions)
     reach("erase.after_objects")
     with connect(dsn, autocommit=True) as connection, plain_errors():
         rows, rejects = delete_day(connection, source, day)
     reach("erase.after_rows")
-    return {"versions": len(versions), "rows": rows, "rejects": rejects}
+    return {"versions": len(versions), "uploads": uploads, "rows": rows, "rejects": rejects}
 
 
 def _remove_everywhere(
-    wanted: RecordKey, store: Store, max_record_bytes: int, show: Callable[[str], None]
+    wanted: Wanted, store: Store, max_record_bytes: int, show: Callable[[str], None]
 ) -> dict[str, Removal]:
     """Remove the record from every object of its source. Return the removals by key."""
     found = store.versions(raw_prefix(wanted.source.name))
@@ -86,7 +92,7 @@ def _remove_everywhere(
     removed = {}
     for number, key in enumerate(keys, 1):
         show(f"{number:,} of {len(keys):,} objects, {key}")
-        removed[key] = remove_record(store, key, wanted, max_record_bytes)
+        removed[key] = remove_records(store, key, wanted, max_record_bytes)
     return removed
 
 

@@ -1,4 +1,4 @@
-"""Remove one record from every version of an object. Invariant: other records keep their bytes.
+"""Remove records from every version of an object. Invariant: other records keep their bytes.
 
 A rewritten object is what extraction would have landed without the record. It is put before the
 versions that hold the record are deleted, so a kill in between loses nothing. A newer version of
@@ -7,17 +7,15 @@ another writer is never touched: the object is then checked again.
 
 import hashlib
 import mmap
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from tempfile import TemporaryFile
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
-import msgspec
-
+from scripts.erase.wanted import Wanted
 from scripts.errors import InvalidDataError, UnavailableError
 from scripts.killpoints import reach
 from scripts.landing.json_array import MalformedRecord, read_records
+from scripts.landing.keys import names_a_day
 from scripts.landing.store import (
     BLOCK_BYTES,
     ChangedError,
@@ -27,53 +25,8 @@ from scripts.landing.store import (
     UnreadableError,
 )
 from scripts.landing.temporary import temporary_space
-from sources import Source
 
 _ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class RecordKey:
-    """The record to find: its source, and the values of its key fields as text, in their order."""
-
-    source: Source
-    values: tuple[str, ...]
-
-    def is_in(self, record: bytes) -> bool:
-        """Return whether a record has this key, or may have it if it is not JSON."""
-        try:
-            fields = msgspec.json.decode(record)
-        except (msgspec.MsgspecError, RecursionError):
-            return all(pattern.search(record) for pattern in self._patterns())
-        return isinstance(fields, dict) and self.values == tuple(
-            _spelled(_value_at(fields, field.parts)) for field in self.source.key_fields
-        )
-
-    def is_unknown_in(self, cut: bytes) -> bool:
-        """Return whether the kept beginning of a record does not contain every key field."""
-        return not all(
-            msgspec.json.encode(name) in cut
-            for field in self.source.key_fields
-            for name in field.parts
-        )
-
-    def _patterns(self) -> Iterator[re.Pattern[bytes]]:
-        """Yield a pattern for each key field with its value."""
-        for field, value in zip(self.source.key_fields, self.values, strict=True):
-            name = re.escape(msgspec.json.encode(field.parts[-1]))
-            text = re.escape(msgspec.json.encode(value)[1:-1])
-            yield re.compile(rb'%b\s*:\s*"?%b(?![0-9A-Za-z])' % (name, text))
-
-
-def _value_at(fields: Any, parts: Sequence[str]) -> Any:
-    for part in parts:
-        fields = fields.get(part) if isinstance(fields, dict) else None
-    return fields
-
-
-def _spelled(value: Any) -> str:
-    """Return the value of a key as text. 7.0 is 7: the contract rejects it, the key is the same."""
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 class Removal(NamedTuple):
@@ -84,8 +37,8 @@ class Removal(NamedTuple):
     is_unreadable: bool = False
 
 
-def remove_record(store: Store, key: str, wanted: RecordKey, max_record_bytes: int) -> Removal:
-    """Remove a record from an object and its older versions, then check that none holds it.
+def remove_records(store: Store, key: str, wanted: Wanted, max_record_bytes: int) -> Removal:
+    """Remove records from an object and its older versions, then check that none holds one.
 
     An object that would become empty is deleted, unless its source allows empty days.
 
@@ -104,12 +57,29 @@ def remove_record(store: Store, key: str, wanted: RecordKey, max_record_bytes: i
     raise UnavailableError(f"{key} changed in each of {_ATTEMPTS} attempts")
 
 
+def versions_below(store: Store, prefix: str) -> list[ObjectVersion]:
+    """Return all versions of objects of days below a prefix, without delete markers."""
+    found = store.versions(prefix)
+    return [v for v in found if names_a_day(v.key) and not v.is_marker]
+
+
+def records_of(store: Store, version: ObjectVersion, max_record_bytes: int) -> Iterator[bytes]:
+    """Yield the records of a version. A version that was deleted meanwhile has none.
+
+    Raises:
+        InvalidDataError: it is not a JSON array.
+        UnreadableError: the bucket does not give it out.
+    """
+    opened = store.open(version.key, version.version_id)
+    return iter(()) if opened is None else _records(opened, max_record_bytes)
+
+
 def versions_of(store: Store, key: str) -> list[ObjectVersion]:
     """Return all versions and delete markers of exactly this key."""
     return [version for version in store.versions(key) if version.key == key]
 
 
-def _remove_once(store: Store, key: str, wanted: RecordKey, max_record_bytes: int) -> Removal:
+def _remove_once(store: Store, key: str, wanted: Wanted, max_record_bytes: int) -> Removal:
     """Check every version once, and remove the record where it is found.
 
     A version that is not a JSON array, or that the bucket does not give out, cannot be searched. It
@@ -133,18 +103,18 @@ def _remove_once(store: Store, key: str, wanted: RecordKey, max_record_bytes: in
 
 
 def _holds(
-    store: Store, version: ObjectVersion, wanted: RecordKey, max_record_bytes: int
+    store: Store, version: ObjectVersion, wanted: Wanted, max_record_bytes: int
 ) -> bool | None:
     """Return whether a version holds the record, or None if it cannot be read as a JSON array."""
     try:
-        opened = None if version.is_marker else store.open(version.key, version.version_id)
-        return any(map(wanted.is_in, _records(opened, max_record_bytes))) if opened else False
+        found = iter(()) if version.is_marker else records_of(store, version, max_record_bytes)
+        return any(map(wanted.is_in, found))
     except (InvalidDataError, UnreadableError):
         return None
 
 
 def _rewrite(
-    store: Store, version: ObjectVersion, wanted: RecordKey, max_record_bytes: int
+    store: Store, version: ObjectVersion, wanted: Wanted, max_record_bytes: int
 ) -> tuple[int, str | None]:
     """Put the object without the record. Return (records removed, new version).
 
@@ -163,7 +133,7 @@ def _rewrite(
         return removed, store.replace(opened, kept, digest) or "null"
 
 
-def _copy_others(records: Iterable[bytes], wanted: RecordKey, into: IO[bytes]) -> tuple[int, int]:
+def _copy_others(records: Iterable[bytes], wanted: Wanted, into: IO[bytes]) -> tuple[int, int]:
     """Write an array of the other records. Return (records written, records left out)."""
     left = removed = 0
     into.write(b"[\n")

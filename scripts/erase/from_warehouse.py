@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from scripts.erase.from_landing import RecordKey
+from scripts.erase.wanted import Wanted
 from scripts.load.raw_tables import rows_table
 from scripts.load.record_key import key_of_texts
 from scripts.warehouse.connection import connect, plain_errors
@@ -42,6 +42,10 @@ _MAINTAINED = """
     where nspname in ('raw', 'ops', 'build', 'marts') and relkind in ('r', 'p')
         and has_table_privilege(pg_class.oid, 'maintain')
 """
+# ANALYZE leaves the statistics of an empty table as they are.
+_KNOWN_COLUMNS = "select attname, inherited from pg_stats where schemaname = %s and tablename = %s"
+_CLEAR = "select pg_clear_attribute_stats(%s, %s, %s, %s)"
+_CLEARS_SINCE = 18_00_00
 _CORRECT_LOAD = """
     update ops.loads set
         received = received - %(rows)s - %(rejects)s,
@@ -61,14 +65,15 @@ _MARKED = """
     order by day
 """
 _REJECTS = """
-    select rejects.load_id, position, record, record_bytes, record_key, record_key = %s as is_found
+    select rejects.load_id, position, record, record_bytes, record_key,
+        record_key = any(%s::jsonb[]) as is_found
     from ops.rejects inner join ops.loads on loads.load_id = rejects.load_id
     where loads.source = %s
 """
 
 
-def delete_record(connection: psycopg.Connection, wanted: RecordKey) -> tuple[int, int]:
-    """Delete the record's rows and rejects of every load. Return both numbers."""
+def delete_records(connection: psycopg.Connection, wanted: Wanted) -> tuple[int, int]:
+    """Delete rows and rejects of the records in every load. Return both numbers."""
     condition, values = _comparison(wanted)
     remove_rows = sql.SQL(_REMOVE_ROWS).format(rows_table(wanted.source), condition)
     with connection.transaction(), connection.cursor() as cursor:
@@ -89,15 +94,26 @@ def delete_record(connection: psycopg.Connection, wanted: RecordKey) -> tuple[in
     return rows.total(), rejects.total()
 
 
-def _comparison(wanted: RecordKey) -> tuple[sql.Composed, list[Any]]:
-    """Return a condition on the key columns, and its values. It compares numbers as texts."""
+def _comparison(wanted: Wanted) -> tuple[sql.Composed, list[Any]]:
+    """Return a condition on keys and references, and its values. It compares numbers as texts."""
     conditions, values = [], []
-    for (column, type_), text in zip(wanted.source.key_columns.items(), wanted.values, strict=True):
-        is_text = type_ not in _READERS
-        condition = "{}::text = %s" if is_text else "{} = %s"
-        conditions.append(sql.SQL(condition).format(sql.Identifier(column)))
-        values.append(text if is_text else _read(type_, text))
-    return sql.SQL(" and ").join(conditions), values
+    columns = list(wanted.source.key_columns.items())
+    if columns and wanted.keys:
+        names, arrays = [], []
+        for (column, type_), texts in zip(columns, zip(*wanted.keys, strict=True), strict=True):
+            is_text = type_ not in _READERS
+            names.append(sql.SQL("{}::text" if is_text else "{}").format(sql.Identifier(column)))
+            arrays.append(sql.SQL(f"%s::{'text' if is_text else type_}[]"))
+            values.append(list(texts) if is_text else [_read(type_, text) for text in texts])
+        conditions.append(
+            sql.SQL("({}) in (select * from unnest({}))").format(
+                sql.SQL(", ").join(names), sql.SQL(", ").join(arrays)
+            )
+        )
+    for place, referred in wanted.references.items():
+        conditions.append(sql.SQL("payload #>> {} = any(%s)").format(list(place)))
+        values.append(list(referred))
+    return sql.SQL(" or ").join(conditions), values
 
 
 def _read(type_: str, text: str) -> Any:
@@ -107,11 +123,11 @@ def _read(type_: str, text: str) -> Any:
     return None
 
 
-def _rejects_of(connection: psycopg.Connection, wanted: RecordKey) -> Iterator[tuple[int, int]]:
+def _rejects_of(connection: psycopg.Connection, wanted: Wanted) -> Iterator[tuple[int, int]]:
     """Yield (load_id, position) of the rejects that are or may be the record."""
     with connection.cursor("rejects") as cursor:
-        key = key_of_texts(wanted.source, wanted.values)
-        cursor.execute(_REJECTS, (key, wanted.source.name))
+        keys = [key_of_texts(wanted.source, key) for key in wanted.keys]
+        cursor.execute(_REJECTS, (keys, wanted.source.name))
         for load_id, position, record, record_bytes, known_key, is_found in cursor:
             # A record that has expired is empty: only its key is left.
             is_cut = record and record_bytes > len(record) and not known_key
@@ -137,14 +153,28 @@ def marked_days(connection: psycopg.Connection, source: Source) -> list[tuple[da
     return connection.execute(_MARKED, (source.name,)).fetchall()
 
 
-def forget_statistics(dsn: str) -> None:
+def forget_statistics(dsn: str) -> list[str]:
     """Remove what statistics and dead rows still hold of deleted values, where the role may do so.
 
     Every role that may read a column sees its most common values in ``pg_stats``.
+
+    Returns:
+        the columns of empty tables whose statistics PostgreSQL 17 keeps.
     """
+    left = []
     with connect(dsn, autocommit=True) as connection, plain_errors():
-        for place in connection.execute(_MAINTAINED).fetchall():
-            connection.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(*place)))
+        for schema, table in connection.execute(_MAINTAINED).fetchall():
+            place = sql.Identifier(schema, table)
+            connection.execute(sql.SQL("vacuum (analyze) {}").format(place))
+            is_empty = sql.SQL("select not exists (select from {})").format(place)
+            if connection.execute(is_empty).fetchone() != (True,):
+                continue
+            for column in connection.execute(_KNOWN_COLUMNS, [schema, table]).fetchall():
+                if connection.info.server_version >= _CLEARS_SINCE:
+                    connection.execute(_CLEAR, [schema, table, *column])
+                else:
+                    left.append(f"{schema}.{table}.{column[0]}")
+    return left
 
 
 def unowned_marts(dbt_dsn: str) -> list[str]:

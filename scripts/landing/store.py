@@ -201,6 +201,21 @@ class Store:
             for failed in answer.get("Errors", []):
                 raise UnavailableError(f"delete a version of {failed['Key']}: {failed['Code']}")
 
+    def abort_uploads(self, prefix: str) -> int:
+        """Abort the unfinished multipart uploads below a prefix. Return how many there were.
+
+        A writer who is about to finish one gets an error, and writes the object again.
+        """
+        found = [
+            (row["Key"], row["UploadId"])
+            for page in self._pages("list_multipart_uploads", "list uploads of", prefix)
+            for row in page.get("Uploads", [])
+        ]
+        for key, upload_id in found:
+            with self._request("abort an upload of", key):
+                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+        return len(found)
+
     def _pages(self, operation: str, verb: str, prefix: str, **arguments: str) -> Iterator[Any]:
         client: Any = self.client
         pages = client.get_paginator(operation)

@@ -46,6 +46,8 @@ class Source:
         allows_empty: whether an empty list is a valid answer.
         on_new_field: ``evolve`` keeps unknown fields in the payload, ``freeze`` refuses the object.
         on_duplicate: of different records with one key, ``reject`` all or keep the ``last``.
+        references: by the place of a field, the source whose key it holds, such as
+            ``{"userId": "users"}``. An erasure follows it.
         deadline_hours: after midnight UTC, until a day is late. None: landing_deadline_hours.
     """
 
@@ -66,6 +68,7 @@ class Source:
     allows_empty: bool = False
     on_new_field: Literal["evolve", "freeze"] = "evolve"
     on_duplicate: Literal["reject", "last"] = "reject"
+    references: Mapping[Path, str] = field(default_factory=dict)
     deadline_hours: float | None = None
 
     def __post_init__(self) -> None:
@@ -121,6 +124,9 @@ class Source:
     def _check_answer(self) -> None:
         check_path("data_selector", self.data_selector, takes_star=True)
         check_path("total_path", self.total_path)
+        for path, target in self.references.items():
+            check_path("references", path)
+            check_name(target)
         _one_of("format", self.format, ("json", "ndjson", "csv"))
         _one_of("on_new_field", self.on_new_field, ("evolve", "freeze"))
         _one_of("on_duplicate", self.on_duplicate, ("reject", "last"))

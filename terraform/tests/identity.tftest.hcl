@@ -34,8 +34,8 @@ run "each_duty_has_its_rights_and_no_other" {
         "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
       ])
       erase = toset([
-        "s3:ListBucket", "s3:ListBucketVersions",
-        "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",
+        "s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads",
+        "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload",
         "s3:DeleteObject", "s3:DeleteObjectVersion",
       ])
     }

@@ -132,6 +132,12 @@ def test_erase_deletes_every_version_for_good(cloud: Cloud) -> None:
     assert list(store.versions("raw/")) == []
 
 
+def test_erase_aborts_unfinished_uploads(cloud: Cloud) -> None:
+    _store(cloud, "ingest").client.create_multipart_upload(Bucket=cloud.outputs["bucket"], Key=_KEY)
+    assert _store(cloud, "erase").abort_uploads("raw/posts/") == 1
+    assert _store(cloud, "erase").abort_uploads("raw/posts/") == 0
+
+
 def test_what_comes_without_tls_is_refused(cloud: Cloud) -> None:
     s3 = cloud.client("s3", cloud.assume("host", "load"))
     s3.list_objects_v2(Bucket=cloud.outputs["bucket"], Prefix="raw/")

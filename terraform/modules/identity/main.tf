@@ -21,9 +21,9 @@ locals {
     }
     erase = {
       trusted = var.trusted_arns.erase
-      lists   = ["s3:ListBucket", "s3:ListBucketVersions"]
+      lists   = ["s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"]
       objects = [
-        "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",
+        "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload",
         "s3:DeleteObject", "s3:DeleteObjectVersion", # a bulk delete needs both
       ]
       queue = []

@@ -10,8 +10,8 @@ import pytest
 
 from local.ministack import MiniStack
 from local.postgres import PostgresServer
-from scripts.erase.erase import erase_day, erase_record
-from scripts.erase.from_landing import RecordKey
+from scripts.erase.erase import erase_day, erase_records
+from scripts.erase.wanted import Wanted
 from scripts.landing.keys import FIRST_DAY, parse_any_day, raw_key
 from scripts.landing.store import Store
 from scripts.load.load import load
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.integration
 
 MARK, DAY_MARK = "erase-this-one", "erase-this-day"
 BEFORE, NEXT, LATER = (DAY + timedelta(days=n) for n in (-900, 1, 2))
-SEVEN = RecordKey(POSTS, ("7",))
+SEVEN = Wanted.of_key(POSTS, "7")
 _COUNTS = """
     select count(*) from ops.loads
     where is_current and (received <> loaded + rejected or loaded <> (
@@ -54,8 +54,10 @@ def _land(store: Store, warehouse: Warehouse, day: date, records: list[Any]) -> 
     load(POSTS, day, store, warehouse.loader, SETTINGS)
 
 
-def _erase(store: Store, warehouse: Warehouse, wanted: RecordKey = SEVEN) -> dict[str, int]:
-    counts, unreadable = erase_record(wanted, store, warehouse.loader, SETTINGS, lambda _text: None)
+def _erase(store: Store, warehouse: Warehouse, wanted: Wanted = SEVEN) -> dict[str, int]:
+    counts, unreadable = erase_records(
+        wanted, store, warehouse.loader, SETTINGS, lambda _text: None
+    )
     assert unreadable == []
     return counts
 
@@ -159,7 +161,14 @@ def test_a_rewritten_object_is_what_would_have_landed_without_the_record(
     counts = _erase(store, warehouse)
 
     body = array([post(1), b'{"id": 70.0}', post(8, title="\u20ac")])
-    assert counts == {"records": 1, "objects": 1, "versions": 1, "rows": 1, "rejects": 0}
+    assert counts == {
+        "records": 1,
+        "objects": 1,
+        "versions": 1,
+        "uploads": 0,
+        "rows": 1,
+        "rejects": 0,
+    }
     assert _body(store) == body
     assert len(list(store.versions(KEY))) == 1
     assert ledger(warehouse, "is_current, received, loaded, rejected, sha256")[-1] == (
@@ -179,7 +188,7 @@ def test_what_no_loader_takes_is_erased_too(warehouse: Warehouse, store: Store) 
     put(store, array([post(1), *wild, late_other]))
     load(POSTS, DAY, store, warehouse.loader, small)
 
-    counts, unreadable = erase_record(SEVEN, store, warehouse.loader, small, lambda _text: None)
+    counts, unreadable = erase_records(SEVEN, store, warehouse.loader, small, lambda _text: None)
 
     assert unreadable == []
     assert counts["records"] == 4
@@ -253,11 +262,11 @@ def test_an_object_that_cannot_be_cut_into_records_is_named(
     other = raw_key("posts", NEXT)
     put(store, b'[{"id": 70, "title": ', key=other)
     put(store, array([post(8)]), key=other)  # the version before it cannot be searched either
-    _, unreadable = erase_record(SEVEN, store, warehouse.loader, SETTINGS, lambda _text: None)
+    _, unreadable = erase_records(SEVEN, store, warehouse.loader, SETTINGS, lambda _text: None)
     assert unreadable == [KEY, other]
 
     put(store, array([post(7), post(8)]), key=other)
-    _, unreadable = erase_record(SEVEN, store, warehouse.loader, SETTINGS, lambda _text: None)
+    _, unreadable = erase_records(SEVEN, store, warehouse.loader, SETTINGS, lambda _text: None)
     assert unreadable == [KEY], "what stood beside the record was deleted with it"
 
 
@@ -335,6 +344,6 @@ def test_a_version_that_the_bucket_does_not_give_out_is_named_and_stops_nothing(
         SSECustomerKey="k" * 32,
     )
     put(store, array([post(7, title=MARK), post(8)]), key=KEY)
-    counts, unreadable = erase_record(SEVEN, store, warehouse.loader, SETTINGS, lambda _text: None)
+    counts, unreadable = erase_records(SEVEN, store, warehouse.loader, SETTINGS, lambda _text: None)
     assert (counts["records"], unreadable) == (1, [secret])
     assert MARK.encode() not in (_body(store, KEY) or b"")

@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from scripts.erase.from_landing import RecordKey
-from scripts.erase.from_warehouse import delete_day, delete_record, marked_days
+from scripts.erase.from_warehouse import delete_day, delete_records, marked_days
+from scripts.erase.wanted import Wanted
 from scripts.landing.store import Store
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
@@ -27,11 +27,11 @@ def _loaded(warehouse: Warehouse, store: Store) -> None:
 def test_a_record_is_deleted_from_rows_and_rejects_and_its_load_is_marked(
     warehouse: Warehouse,
 ) -> None:
-    wanted = RecordKey(POSTS, ("7",))
+    wanted = Wanted.of_key(POSTS, "7")
     with psycopg.connect(warehouse.loader) as connection:
         assert marked_days(connection, POSTS) == []
-        assert delete_record(connection, wanted) == (1, 1)
-        assert delete_record(connection, wanted) == (0, 0)
+        assert delete_records(connection, wanted) == (1, 1)
+        assert delete_records(connection, wanted) == (0, 0)
         assert marked_days(connection, POSTS) == [(DAY, 3)]
     assert [row["id"] for row in payloads(warehouse)] == [1, 8]
     assert [position for position, *_ in rejects(warehouse)] == [4]
@@ -45,20 +45,20 @@ def test_names_of_unknown_fields_are_forgotten_with_the_record(
     load_day(store, warehouse)
     assert ledger(warehouse, "new_fields") == [([],), (["jane_doe"],)]
     with psycopg.connect(warehouse.loader) as connection:
-        delete_record(connection, RecordKey(POSTS, ("7",)))
+        delete_records(connection, Wanted.of_key(POSTS, "7"))
     assert ledger(warehouse, "new_fields") == [([],), ([],)]
 
 
 def test_a_reject_whose_record_has_expired_is_deleted_by_its_key(warehouse: Warehouse) -> None:
     with psycopg.connect(warehouse.loader) as connection:
         connection.execute("update ops.rejects set record = ''")
-        assert delete_record(connection, RecordKey(POSTS, ("7",))) == (1, 1)
+        assert delete_records(connection, Wanted.of_key(POSTS, "7")) == (1, 1)
     assert [position for position, *_ in rejects(warehouse)] == [4]
 
 
 def test_an_unknown_record_changes_nothing(warehouse: Warehouse) -> None:
     with psycopg.connect(warehouse.loader) as connection:
-        assert delete_record(connection, RecordKey(POSTS, ("77",))) == (0, 0)
+        assert delete_records(connection, Wanted.of_key(POSTS, "77")) == (0, 0)
     assert ledger(warehouse, _COUNTS) == [(5, 3, 2, False)]
 
 

@@ -13,8 +13,9 @@ from psycopg import sql
 
 from local.ministack import MiniStack
 from local.postgres import PostgresServer
-from scripts.erase.from_landing import RecordKey, remove_record
-from scripts.erase.from_warehouse import delete_record
+from scripts.erase.from_landing import remove_records
+from scripts.erase.from_warehouse import delete_records
+from scripts.erase.wanted import Wanted
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from scripts.load import raw_tables
@@ -200,9 +201,9 @@ def test_a_record_is_erased_by_its_key(
     [field] = source.key_fields
     loaded(store, warehouse, source, [{field.parts[0]: held, "n": 1}])
     with psycopg.connect(warehouse.loader, autocommit=True) as connection:
-        assert delete_record(connection, RecordKey(source, ("no such key",))) == (0, 0)
-        assert delete_record(connection, RecordKey(source, (asked,))) == (1, 0)
-    removed = remove_record(
-        store, raw_key("keyed", DAY), RecordKey(source, (asked,)), max_record_bytes=1000
+        assert delete_records(connection, Wanted.of_key(source, "no such key")) == (0, 0)
+        assert delete_records(connection, Wanted.of_key(source, asked)) == (1, 0)
+    removed = remove_records(
+        store, raw_key("keyed", DAY), Wanted.of_key(source, asked), max_record_bytes=1000
     )
     assert removed.records == 1
