@@ -20,6 +20,7 @@ from scripts.errors import ConfigurationError
 
 JWT_KEY = ".secrets/jwt_key.pem"
 _PROFILES = {"local", "celery"}
+_PRIVATE = {"sslmode": "disable"}  # between containers of one network, and said on purpose
 _SECRETS = (
     "AIRFLOW__API__SECRET_KEY",
     "PIPELINE_ADMIN_PASSWORD",
@@ -70,11 +71,12 @@ def _warehouse(passwords: dict[str, str]) -> dict[str, str]:
             schema="warehouse",
             login=role,
             password=passwords[f"PIPELINE_{role.upper()}_PASSWORD"],
+            extra=_PRIVATE,
         )
 
     owner = f"owner:{passwords['PIPELINE_WAREHOUSE_PASSWORD']}"
     return {
-        "PIPELINE_WAREHOUSE_ADMIN_DSN": f"postgresql://{owner}@warehouse:5432/warehouse",
+        "PIPELINE_WAREHOUSE_ADMIN_DSN": f"postgresql://{owner}@warehouse:5432/warehouse?sslmode=disable",
         "AIRFLOW_CONN_WAREHOUSE": connection("loader"),
         "AIRFLOW_CONN_DBT_POSTGRES_CONN": connection("transformer"),
         "AIRFLOW_CONN_WAREHOUSE_READER": connection("reader"),

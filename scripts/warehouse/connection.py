@@ -1,14 +1,18 @@
 """Connections to the warehouse. Invariant: an error raised here never contains a password."""
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from ipaddress import ip_address
 from typing import Any
 
 import psycopg
 
 from scripts.errors import ConfigurationError, InvalidDataError, UnavailableError
 
+_log = logging.getLogger(__name__)
 # Our texts are UTF-8, whatever the environment, the role or the database prefers.
 ENCODING = "utf8"
 # A table or function of another role cannot stand in for one that a statement of the owner means.
@@ -27,8 +31,26 @@ def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
         where = f"{place.get('host')}:{place.get('port')}/{place.get('dbname')}"
         reason = str(error).splitlines()[0]
         raise UnavailableError(f"warehouse {where} as {place.get('user')}: {reason}") from None
+    has_choice = "sslmode" in psycopg.conninfo.conninfo_to_dict(dsn)
+    is_encrypted = connection.pgconn.ssl_in_use or has_choice
+    if not is_encrypted and leaves_this_machine(connection.info.hostaddr):
+        _warn_once(connection.info.host)
     with connection:
         yield connection
+
+
+def leaves_this_machine(address: str) -> bool:
+    """Return whether a server's address is on another machine. A socket has no address."""
+    return bool(address) and not ip_address(address).is_loopback
+
+
+@cache
+def _warn_once(host: str) -> None:
+    _log.warning(
+        "the connection to %s is not encrypted. Set sslmode=verify-full, or sslmode=disable if the "
+        "network is private",
+        host,
+    )
 
 
 def connect_as_owner(

@@ -51,7 +51,7 @@ def test_connections_come_from_the_backend_and_logs_go_to_s3(
     secrets = session.client("secretsmanager", endpoint_url=endpoint)
     warehouse = {"conn_type": "postgres", "host": "db.internal", "login": "loader", "port": 5432}
     aws = {"conn_type": "aws", "extra": {"region_name": REGION}}
-    for name, connection in (("warehouse", warehouse), ("aws_default", aws)):
+    for name, connection in (("warehouse", warehouse), ("aws_logs", aws)):
         secrets.create_secret(
             Name=f"airflow/connections/{name}", SecretString=json.dumps(connection)
         )

@@ -5,7 +5,8 @@ import pytest
 
 from local.processes import free_port
 from scripts.errors import ConfigurationError, InvalidDataError, PipelineError, UnavailableError
-from scripts.warehouse.connection import connect, plain_errors
+from scripts.warehouse import connection as connection_module
+from scripts.warehouse.connection import connect, leaves_this_machine, plain_errors
 from tests.conftest import Warehouse
 
 pytestmark = pytest.mark.integration
@@ -71,3 +72,29 @@ def test_the_connection_is_closed_with_its_block(warehouse: Warehouse) -> None:
         assert connection.execute("select 1").fetchone() == (1,)
     with pytest.raises(psycopg.OperationalError, match="closed"):
         connection.execute("select 1")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_away"),
+    [("", False), ("127.0.0.1", False), ("::1", False), ("10.0.0.1", True), ("2001:db8::1", True)],
+)
+def test_only_a_server_elsewhere_needs_encryption(address: str, *, is_away: bool) -> None:
+    assert leaves_this_machine(address) is is_away
+
+
+@pytest.mark.parametrize(("choice", "warnings"), [("", 1), ("sslmode=disable", 0)])
+def test_an_open_connection_that_was_not_chosen_is_worth_a_word(
+    warehouse: Warehouse,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    choice: str,
+    warnings: int,
+) -> None:
+    monkeypatch.setattr(connection_module, "leaves_this_machine", lambda _address: True)
+    connection_module._warn_once.cache_clear()
+    for _ in range(2):
+        with connect(f"{warehouse.loader} {choice}"):
+            pass
+    said = [record.message for record in caplog.records]
+    assert len(said) == warnings
+    assert all("127.0.0.1 is not encrypted" in line for line in said)
