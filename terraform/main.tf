@@ -8,6 +8,8 @@ module "landing" {
   force_destroy          = var.force_destroy
   infrequent_access_days = var.infrequent_access_days
   noncurrent_days        = var.noncurrent_days
+  alarm_topic_arns       = var.alarm_topic_arns
+  trail_bucket           = var.trail_bucket
 }
 
 module "identity" {

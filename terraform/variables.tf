@@ -30,7 +30,7 @@ variable "region" {
 }
 
 variable "kms_key_arn" {
-  description = "KMS key that encrypts the bucket and the queues. null uses keys that AWS manages (SSE-S3, SSE-SQS)."
+  description = "KMS key that encrypts the bucket and the queues. Its policy must allow s3.amazonaws.com kms:GenerateDataKey and kms:Decrypt, or no notification arrives. null uses keys that AWS manages (SSE-S3, SSE-SQS)."
   type        = string
   default     = null
 
@@ -95,4 +95,16 @@ variable "erase_requires_mfa" {
   description = "Whether the erase role can be assumed only with multi-factor authentication."
   type        = bool
   default     = true
+}
+
+variable "alarm_topic_arns" {
+  description = "SNS topics that are told of messages in the dead-letter queue. Empty: no alarm."
+  type        = list(string)
+  default     = []
+}
+
+variable "trail_bucket" {
+  description = "Bucket, usually of another account, for a CloudTrail of who read and wrote which object. null: no trail."
+  type        = string
+  default     = null
 }

@@ -146,3 +146,43 @@ run "with_a_key_of_ones_own" {
     error_message = "a full bucket is destroyed when that is asked for"
   }
 }
+
+run "with_a_key_alarms_and_a_trail" {
+  command = apply
+
+  module {
+    source = "./modules/landing"
+  }
+
+  variables {
+    kms_key_arn      = "arn:aws:kms:eu-central-1:123456789012:key/1"
+    alarm_topic_arns = ["arn:aws:sns:eu-central-1:123456789012:on-call"]
+    trail_bucket     = "trails-of-the-company"
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in data.aws_iam_policy_document.tls_only.statement :
+      statement.effect == "Deny" && one(statement.condition).values == tolist(["arn:aws:kms:eu-central-1:123456789012:key/1"])
+      if statement.sid == "RefuseOtherKeys"
+    ]) && length(data.aws_iam_policy_document.tls_only.statement) == 2
+    error_message = "an upload that names another key must be refused"
+  }
+
+  assert {
+    condition = alltrue([
+      one(aws_cloudwatch_metric_alarm.dead).dimensions.QueueName == "elt-test-arrivals-dead",
+      one(aws_cloudwatch_metric_alarm.dead).threshold == 0,
+      toset(one(aws_cloudwatch_metric_alarm.dead).alarm_actions) == toset(["arn:aws:sns:eu-central-1:123456789012:on-call"]),
+    ])
+    error_message = "a message in the dead-letter queue must be told"
+  }
+
+  assert {
+    condition = alltrue([
+      one(aws_cloudtrail.objects).s3_bucket_name == "trails-of-the-company",
+      one(aws_cloudtrail.objects).event_selector[0].data_resource[0].values == tolist(["arn:aws:s3:::landing/raw/"]),
+    ])
+    error_message = "the trail must log every object below raw/"
+  }
+}

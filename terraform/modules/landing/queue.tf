@@ -90,3 +90,21 @@ resource "aws_sqs_queue_policy" "dead" {
   queue_url = aws_sqs_queue.dead.id
   policy    = data.aws_iam_policy_document.queue["dead"].json
 }
+
+# A message that could not be read five times is in the dead-letter queue, and somebody should know.
+resource "aws_cloudwatch_metric_alarm" "dead" {
+  count = length(var.alarm_topic_arns) > 0 ? 1 : 0
+
+  alarm_name          = "${var.name}-arrivals-dead"
+  alarm_description   = "Messages of the landing zone's bucket could not be read. watch_pipeline loads the objects."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.dead.name }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_topic_arns
+}

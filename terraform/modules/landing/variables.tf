@@ -23,3 +23,15 @@ variable "noncurrent_days" {
   description = "Days for which replaced versions are retained."
   type        = number
 }
+
+variable "alarm_topic_arns" {
+  description = "SNS topics that are told of messages in the dead-letter queue. Empty: no alarm."
+  type        = list(string)
+  default     = []
+}
+
+variable "trail_bucket" {
+  description = "Bucket, usually of another account, for a CloudTrail of who read and wrote which object. null: no trail."
+  type        = string
+  default     = null
+}

@@ -81,9 +81,9 @@ def test_a_person_leaves_every_source_and_the_others_stay(
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("analyze")
     assert len(traces(warehouse, store, MARK)) > 10
-    unfinished = {"Bucket": store.bucket, "Key": raw_key("comments", NEXT)}
+    unfinished: Any = {"Bucket": store.bucket, "Key": raw_key("comments", NEXT)}
     upload = store.client.create_multipart_upload(**unfinished)["UploadId"]
-    part = {"PartNumber": 1, "UploadId": upload, "Body": MARK.encode()}
+    part: Any = {"PartNumber": 1, "UploadId": upload, "Body": MARK.encode()}
     store.client.upload_part(**unfinished, **part)
 
     erased = run(store, warehouse, "erase", "--subject", "users:7", **place)
