@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# The pipeline on Airflow's official image. A separate stage builds the locked environment, so that the
-# final image contains no installer and no compiler.
+# The pipeline on Airflow's official image. A separate stage builds the locked environment, into which the
+# final image cannot install anything: it belongs to root.
 # When you build it, pin the tag to its digest: apache/airflow@sha256:...
 FROM apache/airflow:slim-3.3.2-python3.12 AS airflow
 

@@ -1,16 +1,19 @@
-"""Write .env from .env.example with new secrets. Invariant: an existing file is never changed.
+"""Write .env from .env.example with new secrets. Invariant: no line of a file is ever changed.
 
-The file has every setting that docker-compose.yaml needs. Profiles add stand-ins and workers.
+The file has every setting that docker-compose.yaml needs. Profiles add stand-ins and workers. What
+a file of an earlier release lacks is appended.
 """
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from dotenv import dotenv_values
 
 from local.bucket import QUEUE
 from local.ministack import LOGIN
@@ -38,8 +41,42 @@ _SECRETS = (
 
 def dotenv(example: str, profiles: set[str]) -> str:
     """Return the example's text with a value for every setting that the stack needs to start."""
-    values = {name: new_secret() for name in _SECRETS}
-    values["AIRFLOW__CORE__FERNET_KEY"] = new_fernet_key()
+    values = _values(profiles, {})
+    lines = []
+    for line in example.splitlines():
+        name, equals, _ = line.removeprefix("# ").partition("=")
+        lines.append(_line(name, values.pop(name)) if equals and name in values else line)
+    if values:
+        raise ConfigurationError(f".env.example lacks {', '.join(sorted(values))}: add them")
+    return "\n".join(lines) + "\n"
+
+
+def missing(path: Path, profiles: set[str]) -> list[str]:
+    """Return the lines that an existing file lacks, made with the secrets that it has.
+
+    Raises:
+        ConfigurationError: the file is for other profiles.
+    """
+    known = {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
+    present = {name for name in known.get("COMPOSE_PROFILES", "").split(",") if name}
+    if profiles and profiles != present:
+        raise ConfigurationError(
+            f"{path} is for {','.join(sorted(present)) or 'no profile'}. The volumes have its "
+            "passwords, so it is not written again: change COMPOSE_PROFILES in it, or delete both"
+        )
+    values = _values(present, known)
+    return [_line(name, value) for name, value in values.items() if name not in known]
+
+
+def _line(name: str, value: str) -> str:
+    # Between single quotes Compose and a shell change nothing. Our values contain none.
+    return f"{name}='{value}'"
+
+
+def _values(profiles: set[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Return every value that is not in the example, with the secrets that are known."""
+    values = {name: known.get(name) or new_secret() for name in _SECRETS}
+    values["AIRFLOW__CORE__FERNET_KEY"] = known.get("AIRFLOW__CORE__FERNET_KEY") or new_fernet_key()
     values |= _warehouse(values)
     values["AIRFLOW_CONN_AIRFLOW_API"] = _json(
         conn_type="http",
@@ -52,14 +89,7 @@ def dotenv(example: str, profiles: set[str]) -> str:
     if "celery" in profiles:
         values |= _celery(values)
     values["COMPOSE_PROFILES"] = ",".join(sorted(profiles))
-    lines = []
-    for line in example.splitlines():
-        name, equals, _ = line.removeprefix("# ").partition("=")
-        # Between single quotes Compose and a shell change nothing. Our values contain none.
-        lines.append(f"{name}='{values.pop(name)}'" if equals and name in values else line)
-    if values:
-        raise ConfigurationError(f".env.example lacks {', '.join(sorted(values))}: add them")
-    return "\n".join(lines) + "\n"
+    return values
 
 
 def _warehouse(passwords: dict[str, str]) -> dict[str, str]:
@@ -142,16 +172,20 @@ def main(
     chosen = {profile.strip() for profile in profiles.split(",") if profile.strip()}
     if unknown := chosen - _PROFILES:
         raise ConfigurationError(f"unknown profile {', '.join(unknown)}: use local or celery")
-    text = dotenv((ROOT / ".env.example").read_text(), chosen)
+    path = folder / ".env"
+    if path.exists():
+        new = missing(path, chosen)
+        with path.open("a") as file:
+            file.writelines(f"{line}\n" for line in new)
+        names = ", ".join(line.partition("=")[0] for line in new)
+        typer.echo(f".env exists: added {names}" if new else ".env exists and lacks nothing")
+    else:
+        text = dotenv((ROOT / ".env.example").read_text(), chosen)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        typer.echo("wrote .env: log in as admin with its PIPELINE_ADMIN_PASSWORD")
     write_jwt_key(folder)
-    try:
-        handle = os.open(folder / ".env", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        typer.echo(".env already exists and was not changed")
-        return
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    typer.echo("wrote .env: log in as admin with its PIPELINE_ADMIN_PASSWORD")
 
 
 if __name__ == "__main__":

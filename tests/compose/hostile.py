@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 _SECRET = re.compile("SECRET|FERNET|JWT|SQL_ALCHEMY|PASSWORD|_DSN|RESULT_BACKEND|BROKER_URL")
 _BLOCKED = "airflow-db-not-allowed"
 _API = "http://api-server:8080"
+_PLACES = ("/", "/etc", "/usr/bin", "/home/airflow", "/opt/pipeline/dags", "/opt/pipeline/venv/bin")
 _DATABASES = (
     ("metadata", ("postgres", "airflow", "celery"), ("airflow", "postgres", "celery")),
     ("warehouse", ("postgres", "owner"), ("warehouse", "postgres")),
@@ -87,6 +88,14 @@ def _allowed(viewer: dict[str, str]) -> list[str]:
     return [name for name, answer in answers.items() if answer.ok]
 
 
+def _can_write(place: str) -> bool:
+    try:
+        Path(place, "planted").write_text("")
+    except OSError:
+        return False
+    return True
+
+
 @dag(schedule=None)
 def hostile() -> None:
     """Attack from inside of a task."""
@@ -107,6 +116,10 @@ def hostile() -> None:
             "files": [str(place) for place in Path("/run/secrets").glob("*") if _readable(place)],
             "logins": _logins(passwords),
             "allowed": _allowed(connections["AIRFLOW_CONN_AIRFLOW_API"]),
+            "written": [place for place in _PLACES if _can_write(place)],
+            "rights": re.findall(
+                r"(?:CapEff|NoNewPrivs|Uid):.*", _readable(Path("/proc/self/status"))
+            ),
         }
 
     attack()

@@ -30,6 +30,12 @@ def test_a_hostile_task_is_no_administrator(deployment: Deployed) -> None:
     assert loot["files"] == []
     assert loot["logins"] == ["celery@metadata/celery"]  # the results of tasks, and nothing else
     assert loot["allowed"] == []
+    assert loot["written"] == []
+    assert [right.split()[1:3] for right in loot["rights"]] == [
+        ["50000", "50000"],
+        ["0000000000000000"],
+        ["1"],
+    ]
 
 
 def test_the_scheduler_runs_no_task_and_has_no_connection(deployment: Deployed) -> None:

@@ -4,6 +4,7 @@ import re
 
 import psycopg
 import pytest
+import requests
 
 from tests.compose.engine import Deployed
 from tests.compose.runs import main_job, result_of
@@ -35,6 +36,14 @@ def test_every_container_is_well_and_says_nothing_unexpected(deployment: Deploye
     assert [line for line in lines if _UNEXPECTED.search(line)] == []
 
 
+@pytest.mark.parametrize("path", ["/api/v2/dags", "/api/v2/connections", "/health-page/"])
+def test_nothing_is_shown_without_a_login(deployment: Deployed, path: str) -> None:
+    port = deployment.settings["PIPELINE_AIRFLOW_PORT"]
+    for headers in ({}, {"Authorization": "Bearer no-token"}):
+        answer = requests.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=30)
+        assert answer.status_code in {401, 403}
+
+
 def test_a_task_beside_the_scheduler_has_what_the_scheduler_has(deployment: Deployed) -> None:
     """docs/threat-model.md says so: with a LocalExecutor, the author of a DAG is administrator."""
     loot = result_of(deployment, "hostile", "attack")
@@ -46,6 +55,12 @@ def test_a_task_beside_the_scheduler_has_what_the_scheduler_has(deployment: Depl
     assert loot["files"] == ["/run/secrets/jwt_key"]
     assert loot["logins"] == ["airflow@metadata/airflow"]
     assert loot["allowed"] == []
+    assert loot["written"] == []
+    assert [right.split()[1:3] for right in loot["rights"]] == [
+        ["50000", "50000"],
+        ["0000000000000000"],
+        ["1"],
+    ]
 
 
 @pytest.mark.parametrize("service", ["metadata", "warehouse"])

@@ -5,8 +5,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from local.dotenv import dotenv
+from local.dotenv import JWT_KEY, dotenv
 from local.dotenv import main as write_dotenv
 from local.state import ROOT
 from scripts.errors import ConfigurationError
@@ -47,8 +49,46 @@ def test_make_env_is_private_random_and_never_overwrites(tmp_path: Path) -> None
     assert [name for name in made if first[name] == second[name]] == []
     assert all(len(value) >= 32 for value in first.values())
 
-    write_dotenv("celery", one)
+    write_dotenv("", one)
     assert (one / ".env").read_text() == texts[0]
+    with pytest.raises(ConfigurationError, match=r"is for no profile.*COMPOSE_PROFILES"):
+        write_dotenv("celery", one)
+    assert (one / ".env").read_text() == texts[0]
+
+
+def test_a_file_of_an_earlier_release_gets_what_is_new(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_dotenv("celery", tmp_path)
+    path = tmp_path / ".env"
+    new = ("AIRFLOW__CELERY__RESULT_BACKEND", "PIPELINE_SUPERUSER_PASSWORD")
+    lines = [line for line in path.read_text().splitlines(True) if not line.startswith(new)]
+    path.write_text("".join(lines))
+    (tmp_path / JWT_KEY).unlink()
+
+    write_dotenv("", tmp_path)
+
+    text = path.read_text()
+    assert text.startswith("".join(lines))
+    settings = dotenv_settings(text)
+    assert settings["PIPELINE_RESULTS_PASSWORD"] in settings["AIRFLOW__CELERY__RESULT_BACKEND"]
+    assert len(settings["PIPELINE_SUPERUSER_PASSWORD"]) >= 32
+    assert "added PIPELINE_SUPERUSER_PASSWORD, AIRFLOW__CELERY__RESULT_BACKEND" in (
+        capsys.readouterr().out
+    )
+    assert (tmp_path / JWT_KEY).exists()
+
+
+def test_the_key_of_tokens_is_new_and_only_its_owner_gets_to_it(tmp_path: Path) -> None:
+    keys = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_dotenv("", folder)
+        keys.append((folder / JWT_KEY).read_bytes())
+        assert stat.S_IMODE((folder / JWT_KEY).parent.stat().st_mode) == 0o700
+        assert isinstance(load_pem_private_key(keys[-1], None), Ed25519PrivateKey)
+    assert keys[0] != keys[1]
 
 
 def test_what_make_env_writes_is_what_our_own_commands_read(
