@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
 
 from local.dotenv import main as write_dotenv
 from local.processes import free_port
@@ -102,10 +106,38 @@ class Deployed:
 
     def loader_dsn(self) -> str:
         """Return the DSN of the warehouse for role loader, from this machine."""
-        password, port = (
-            self.settings[name] for name in ("PIPELINE_LOADER_PASSWORD", "PIPELINE_WAREHOUSE_PORT")
+        return make_conninfo(
+            host="127.0.0.1",
+            port=self.settings["PIPELINE_WAREHOUSE_PORT"],
+            user="loader",
+            password=self.settings["PIPELINE_LOADER_PASSWORD"],
+            dbname="warehouse",
+            connect_timeout=5,
         )
-        return f"postgresql://loader:{password}@127.0.0.1:{port}/warehouse"
+
+    def query(self, statement: str, *values: Any) -> list[Any]:
+        """Query the warehouse as loader. Nothing while it is away."""
+        try:
+            with psycopg.connect(self.loader_dsn()) as connection:
+                return connection.execute(statement.encode(), values).fetchall()
+        except psycopg.OperationalError:
+            return []
+
+    def container_of(self, service: str) -> str:
+        """Return the id of a service's only container."""
+        return self.compose("ps", "--quiet", service).stdout.strip()
+
+    def network(self) -> str:
+        """Return the name of its network."""
+        return f"{self.env['COMPOSE_PROJECT_NAME']}_pipeline"
+
+    def kill(self, service: str) -> None:
+        """Kill the first process of a container, as the kernel does when memory is short.
+
+        `docker kill` would count as a stop on purpose, after which nothing is started again.
+        """
+        state = docker("inspect", "--format", "{{.State.Pid}}", self.container_of(service))
+        os.kill(int(state.stdout), signal.SIGKILL)
 
 
 @contextmanager
