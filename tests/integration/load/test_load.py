@@ -530,6 +530,18 @@ def _put_unreadable(store: Store, day: date) -> str:
     return key
 
 
+def test_a_statement_in_a_record_is_a_text(store: Store, warehouse: Warehouse) -> None:
+    statement = "'); drop table raw.posts_rows cascade; --"
+    valid = post(1, title=statement, body=f'{statement} $$ \\. %s {{}} "', **{statement: statement})
+    put(store, array([valid, post(2, title=5, body=statement)]))
+    result = load_day(store, warehouse, run_id=statement)
+    assert (result.loaded, result.rejected) == (1, 1)
+    assert payloads(warehouse) == [valid]
+    assert query(warehouse, "select run_id, new_fields from ops.loads") == [
+        (statement, [statement])
+    ]
+
+
 @pytest.mark.parametrize(
     ("limit", "reason"),
     [
