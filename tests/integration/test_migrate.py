@@ -1,6 +1,8 @@
 """The warehouse's schema on a real Postgres, created by an owner without superuser rights."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 
 import psycopg
 import pytest
@@ -116,3 +118,26 @@ def test_a_table_that_a_reader_holds_is_not_waited_for_without_end(warehouse: Wa
         reader.execute("select from raw.posts_rows")
         with pytest.raises(UnavailableError, match="timeout"), plain_errors():
             ensure_raw(connection, changed)
+
+
+def test_it_can_run_while_dbt_replaces_its_tables(warehouse: Warehouse) -> None:
+    """As `make up` does beside a transform. PostgreSQL calls such a clash an internal error."""
+    owner = warehouse.server.dsn(warehouse.name, "owner", "owner-pw")
+    migrated = Event()
+
+    def replace_tables() -> None:
+        with psycopg.connect(warehouse.transformer, autocommit=True) as connection:
+            while not migrated.is_set():
+                for name in "abcdefgh":
+                    connection.execute(f"create table build.{name} (a int)".encode())
+                for name in "abcdefgh":
+                    connection.execute(f"drop table build.{name}".encode())
+
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(replace_tables)
+        try:
+            for _ in range(10):
+                migrate(owner)
+        finally:
+            migrated.set()
+        done.result(20)

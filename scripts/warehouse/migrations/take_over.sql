@@ -39,12 +39,13 @@ begin
     elsif to_regclass('ops.loads') is null then  -- somebody dropped it: all revisions again
         drop table if exists migrations.alembic_version;
     end if;
+    -- Not each time: dbt may be replacing these tables, and a right of a dropped one is an error.
+    if has_schema_privilege('loader', 'build', 'usage') then
+        alter default privileges for role transformer in schema build
+            revoke select on tables from loader;
+        revoke all on schema build from loader;
+    end if;
 end $$;
-
-alter default privileges for role transformer in schema build
-    revoke select on tables from loader;
-revoke all on all tables in schema build from loader;
-revoke all on schema build from loader;
 
 grant usage on schema raw, ops to loader, transformer;
 grant usage on schema ops, marts to reader;
