@@ -169,7 +169,7 @@ def test_the_second_of_two_waits_for_the_lock_and_finds_the_work_done(
     store: Store, warehouse: Warehouse
 ) -> None:
     waiting = """
-        select wait_event from pg_stat_activity
+        select wait_event, position('insert into ops.day_locks' in query) > 0 from pg_stat_activity
         where wait_event_type = 'Lock' and datname = current_database()
     """
     with loader(store, warehouse.loader, PIPELINE_STOP_AT="load.before_commit") as first:
@@ -179,7 +179,7 @@ def test_the_second_of_two_waits_for_the_lock_and_finds_the_work_done(
                 assert second.process.poll() is None
             os.kill(first.process.pid, signal.SIGCONT)
             ends = [first.finish(), second.finish()]
-    assert found == [("transactionid",)]
+    assert found == [("transactionid", True)]
     assert [status for status, _ in ends] == [0, 0], ends
     assert "loaded, 3000" in ends[0][1]
     assert "unchanged" in ends[1][1]
