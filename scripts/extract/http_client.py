@@ -200,7 +200,7 @@ class Client:
                 raise self._broken(error, " in the answer with the token") from None
 
     def _sleep(self, seconds: float) -> None:
-        if seconds >= self._left():
+        if seconds and seconds >= self._left():  # without a pause the deadline is checked next
             raise UnavailableError(
                 f"the pace of {self._api.requests_per_minute:g} requests per minute needs more "
                 f"than {self.settings.total_timeout:g} s (total_timeout)"

@@ -108,7 +108,8 @@ def test_the_guide_leads_from_a_declaration_to_a_tested_table(
 
     run(
         "-c",
-        "from dbt.cli.main import dbtRunner; dbtRunner().invoke(['parse', '--quiet', "
-        "'--project-dir', 'dbt', '--profiles-dir', 'dbt', '--target-path', 'target'])",
+        "from dbt.cli.main import dbtRunner; done = dbtRunner().invoke(['parse', '--quiet', "
+        "'--project-dir', 'dbt', '--profiles-dir', 'dbt', '--target-path', 'target']); "
+        "assert done.success, done.exception",
     )
     assert "ingest_todos" in run("-c", _DAG_IDS).split()

@@ -25,9 +25,9 @@ def api() -> Iterator[Api]:
         yield server
 
 
-def fetch(url: str, *, is_private_allowed: bool) -> None:
+def fetch(url: str, *, is_private_allowed: bool, **changes: float) -> None:
     endpoint = Endpoint(url, is_private_allowed=is_private_allowed)
-    settings = RunSettings(http_retries=1, http_backoff=0.01)
+    settings = RunSettings(http_retries=1, http_backoff=0.01, **changes)
     for page in fetch_pages(endpoint, POSTS, date(2026, 1, 2), settings):
         for attempt in page.attempts():
             with attempt:
@@ -102,6 +102,11 @@ def test_secrets_without_encryption_are_worth_a_word(
 
     said = [record.message for record in caplog.records]
     assert said == ["connection posts_api sends its secrets without encryption"] * warnings
+
+
+def test_a_deadline_that_is_over_before_the_next_page_is_named(api: Api) -> None:
+    with pytest.raises(UnavailableError, match="within 1e-09 s"):
+        fetch(api.url, is_private_allowed=True, total_timeout=1e-9)
 
 
 def test_the_environment_alone_opens_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
