@@ -48,6 +48,7 @@ def find_subject(
             wanted = _referring(other, found)
             known = wanted.keys
             keys = known | _landed(wanted, store, max_record_bytes) | _loaded(wanted, dsn)
+            found.pop(other.name, None)  # it belongs behind everything that it refers to
             found[other.name] = Wanted(other, keys, wanted.references)
             if keys != known:
                 grown.add(other.name)

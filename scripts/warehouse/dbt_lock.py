@@ -32,6 +32,7 @@ def dbt_lock(dsn: str, *, is_alone: bool) -> Iterator[None]:
     with connect(dsn, keepalives_idle=_PROBE_SECONDS) as connection:
         with plain_errors():
             connection.execute("set idle_in_transaction_session_timeout = 0")
+            connection.execute("set transaction_timeout = 0")
             connection.execute(_ALONE if is_alone else _SHARED)
         try:
             yield

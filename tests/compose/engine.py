@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
@@ -131,13 +131,18 @@ class Deployed:
         """Return the name of its network."""
         return f"{self.env['COMPOSE_PROJECT_NAME']}_pipeline"
 
-    def kill(self, service: str) -> None:
+    def kill(self, service: str) -> int:
         """Kill the first process of a container, as the kernel does when memory is short.
+
+        Return the id that it had, once it is gone.
 
         `docker kill` would count as a stop on purpose, after which nothing is started again.
         """
         state = docker("inspect", "--format", "{{.State.Pid}}", self.container_of(service))
-        os.kill(int(state.stdout), signal.SIGKILL)
+        process = psutil.Process(int(state.stdout))
+        process.kill()
+        process.wait(20)
+        return process.pid
 
 
 @contextmanager
@@ -167,7 +172,8 @@ def deployed(folder: Path, profiles: str, *, more_dags: Path) -> Iterator[Deploy
             raise AssertionError(f"it does not start:\n{up.stderr[-3000:]}\n{logs}")
         yield found
     finally:
-        found.compose("down", "--volumes", "--remove-orphans", "--timeout", "20")
+        done = found.compose("down", "--volumes", "--remove-orphans", "--timeout", "20")
+        assert done.returncode == 0, done.stderr
 
 
 def _copy(tree: Path) -> Path:

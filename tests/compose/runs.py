@@ -33,3 +33,14 @@ def result_of(deployment: Deployed, dag_id: str, task_id: str) -> Any:
     assert state == "success"
     path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
     return api.get(path, deserialize="true")["value"]
+
+
+def assert_confined(loot: dict[str, list[str]]) -> None:
+    """Assert that a hostile task changed nothing, in Airflow or in its container."""
+    assert loot["allowed"] == []
+    assert loot["written"] == []
+    assert [right.split()[1:3] for right in loot["rights"]] == [
+        ["50000", "50000"],  # an ordinary user
+        ["0000000000000000"],  # no capability
+        ["1"],  # and no new privileges
+    ]

@@ -4,11 +4,12 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 import requests
 
 from tests.compose.engine import Deployed, docker
-from tests.compose.runs import main_job, result_of
+from tests.compose.runs import assert_confined, main_job, result_of
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
 PROFILES = "local"
@@ -54,13 +55,7 @@ def test_a_task_beside_the_scheduler_has_what_the_scheduler_has(deployment: Depl
     ]
     assert loot["files"] == ["/run/secrets/jwt_key"]
     assert loot["logins"] == ["airflow@metadata/airflow"]
-    assert loot["allowed"] == []
-    assert loot["written"] == []
-    assert [right.split()[1:3] for right in loot["rights"]] == [
-        ["50000", "50000"],
-        ["0000000000000000"],
-        ["1"],
-    ]
+    assert_confined(loot)
 
 
 @pytest.mark.parametrize("service", ["metadata", "warehouse"])
@@ -98,7 +93,8 @@ def test_what_is_killed_together_in_the_middle_of_a_run_loses_nothing(
 ) -> None:
     deployment.api().trigger("ingest_posts", {"day": day})
     with ThreadPoolExecutor() as pool:
-        pool.map(deployment.kill, services)
+        killed = list(pool.map(deployment.kill, services))
+    assert not [pid for pid in killed if psutil.pid_exists(pid)]
     _is_there_once(deployment, day)
 
 
@@ -108,6 +104,7 @@ def test_a_warehouse_off_the_network_is_waited_for(deployment: Deployed) -> None
     assert docker("network", "disconnect", network, container).returncode == 0
     deployment.api().trigger("ingest_posts", {"day": "2026-02-03"})
     time.sleep(30)
+    assert deployment.query("select 1") == []
     alias = ("--alias", "warehouse")
     assert docker("network", "connect", *alias, network, container).returncode == 0
     _is_there_once(deployment, "2026-02-03")

@@ -1,5 +1,6 @@
 """`python -m scripts.erase --subject users:7`: a person leaves every source and version."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,16 @@ from typing import Any
 import psycopg
 import pytest
 
+from scripts.erase import from_warehouse
 from scripts.erase import subject as subject_module
+from scripts.erase.from_warehouse import forget_statistics
 from scripts.erase.subject import find_subject
 from scripts.errors import ConfigurationError
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from scripts.load.load import load
 from sources import SOURCES
+from sources.declaration.paths import Path as Place
 from sources.jsonplaceholder import USERS
 from tests.conftest import Warehouse
 from tests.loading import DAY, SETTINGS, array, post, put, query, run
@@ -148,3 +152,31 @@ def test_a_reference_to_no_source_is_named(
     monkeypatch.setattr(subject_module, "SOURCES", left)
     with pytest.raises(ConfigurationError, match="source posts: 'userId' refers to users"):
         find_subject(USERS, "7", store, warehouse.loader, 1000, lambda _text: None)
+
+
+def test_what_refers_to_others_comes_first_in_whatever_order_it_is_declared(
+    store: Store, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comments refer to users too, so they are found before the posts whose keys they need."""
+    references: dict[Place, str] = {"postId": "posts", "userId": "users"}
+    declared = {"comments": replace(SOURCES["comments"], references=references)}
+    declared |= {name: SOURCES[name] for name in ("posts", "users")}
+    monkeypatch.setattr(subject_module, "SOURCES", declared)
+    _land(store, warehouse, "posts", DAY, [post(70, userId=7)])
+    _land(store, warehouse, "comments", DAY, [_comment(1, 70, "a"), _comment(2, 80, "b")])
+    found = find_subject(USERS, "7", store, warehouse.loader, 1000, lambda _text: None)
+    assert [wanted.source.name for wanted in found] == ["comments", "posts", "users"]
+    assert found[0].keys == {("1",)}
+
+
+def test_before_postgresql_18_the_statistics_that_stay_are_named(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(warehouse.loader, autocommit=True) as connection:
+        connection.execute("insert into raw.posts_rows values (1, 0, 7, '{}')")
+        connection.execute("analyze raw.posts_rows")
+        connection.execute("delete from raw.posts_rows")
+    monkeypatch.setattr(from_warehouse, "_CLEARS_SINCE", 99_00_00)
+    assert "raw.posts_rows.id" in forget_statistics(warehouse.loader)
+    monkeypatch.undo()
+    assert forget_statistics(warehouse.loader) == []
