@@ -61,7 +61,10 @@ def _alert(context: Mapping[str, Any], *, is_again: bool) -> None:
 def _recover(context: Mapping[str, Any]) -> None:
     from scripts.alerts.delivery import report_recovery
 
-    report_recovery(warehouse_dsn(), _incident(context).fingerprint, channels(), deployment())
+    fingerprint = _incident(context).fingerprint
+    # The dag-processor calls this late if it is busy. A later run can have failed in between.
+    ended_at = getattr(context.get("dag_run"), "end_date", None)
+    report_recovery(warehouse_dsn(), fingerprint, channels(), deployment(), ended_at)
 
 
 def _incident(context: Mapping[str, Any]) -> Incident:

@@ -8,6 +8,7 @@ Callbacks send their own incident (the fast path), and `monitor` sends the rest 
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from scripts.alerts import incident_table
@@ -39,11 +40,18 @@ def report_failure(
 
 
 def report_recovery(
-    dsn: str, fingerprint: str, channels: Sequence[Channel], place: Deployment
+    dsn: str,
+    fingerprint: str,
+    channels: Sequence[Channel],
+    place: Deployment,
+    ended_at: datetime | None = None,
 ) -> None:
-    """Close the open incident of a cause, if there is one, and send the recovery message."""
+    """Close the open incident of a cause, if there is one, and send the recovery message.
+
+    `ended_at` is when the successful run ended. A failure after it is not closed.
+    """
     with incident_table.connected(dsn) as connection:
-        number = incident_table.close_incident(connection, fingerprint)
+        number = incident_table.close_incident(connection, fingerprint, ended_at)
         if number is not None:
             deliver(connection, channels, place, only=number)
 

@@ -53,7 +53,8 @@ def record_sighting(
     """Open the incident if its cause has none, add its pending messages, and return its id.
 
     `channels` are the names of the channels to notify, unless the cause is silenced. `is_again`
-    increases the count of an incident that is already open.
+    increases the count of an incident that is already open. The details are those of the latest
+    run that failed: if a later run failed, its error and its log replace the earlier ones.
     """
     details = Json({"facts": incident.facts, "links": incident.links})
     cause = [incident.fingerprint, incident.kind, incident.subject, incident.day]
@@ -63,7 +64,12 @@ def record_sighting(
             insert into ops.incidents as known (fingerprint, kind, subject, day, details)
             values (%s, %s, %s, %s, %s)
             on conflict (fingerprint) where closed_at is null do update
-                set seen = known.seen + %s, last_seen_at = clock_timestamp()
+                set seen = known.seen + %s, last_seen_at = clock_timestamp(),
+                    details = case
+                        when known.details #>> '{facts,Run}' != excluded.details #>> '{facts,Run}'
+                            then excluded.details
+                        else known.details
+                    end
             returning incident_id
             """,
             [*cause, details, int(is_again)],
@@ -99,13 +105,20 @@ def record_earlier(connection: Connection, alert: UnrecordedAlert) -> None:
         )
 
 
-def close_incident(connection: Connection, fingerprint: str) -> int | None:
-    """Close the open incident of a cause and add its recovery messages. Return its id, or None."""
+def close_incident(
+    connection: Connection, fingerprint: str, ended_at: datetime | None = None
+) -> int | None:
+    """Close the open incident of a cause and add its recovery messages. Return its id, or None.
+
+    `ended_at` is when the successful run ended. An incident that was seen after it stays open: the
+    success was reported late, and a later run has failed since.
+    """
     row = connection.execute(
         """
         with closed as (
             update ops.incidents set closed_at = clock_timestamp()
-            where fingerprint = %s and closed_at is null
+            where fingerprint = %(fingerprint)s and closed_at is null
+                and (%(ended_at)s::timestamptz is null or last_seen_at <= %(ended_at)s)
             returning incident_id
         ), pending as (
             insert into ops.deliveries (incident_id, channel, phase)
@@ -115,7 +128,7 @@ def close_incident(connection: Connection, fingerprint: str) -> int | None:
         )
         select incident_id from closed
         """,
-        [fingerprint],
+        {"fingerprint": fingerprint, "ended_at": ended_at},
     ).fetchone()
     return row[0] if row else None
 

@@ -57,6 +57,25 @@ def test_a_cause_is_reported_once_and_once_more_when_it_is_over(inbox: Inbox) ->
     assert inbox.counts() == (3, 3)
 
 
+def test_a_success_that_is_reported_late_does_not_end_the_failure_of_a_later_run(
+    inbox: Inbox,
+) -> None:
+    """The dag-processor reports a success when it has time, and a task its failure at once."""
+    alert_task_failure(_TASK)
+    succeeded = SimpleNamespace(**vars(_RUN["dag_run"]), end_date=datetime.now(UTC))
+    alert_task_failure({**_TASK, "run_id": "r3", "exception": InvalidDataError("a torn link")})
+    alert_recovery({**_RUN, "run_id": "r2", "dag_run": succeeded, "reason": "success"})
+
+    assert inbox.counts() == (1, 1)
+    [open_now] = inbox.query("select details ->> 'facts' from ops.incidents where closed_at is null")
+    assert "a torn link" in open_now[0]
+    assert "r3" in open_now[0]
+
+    ended = SimpleNamespace(**vars(_RUN["dag_run"]), end_date=datetime.now(UTC))
+    alert_recovery({**_RUN, "run_id": "r4", "dag_run": ended, "reason": "success"})
+    assert ["recovered" in text for text in inbox.slack()] == [False, True]
+
+
 def test_the_smallest_context_is_enough(inbox: Inbox) -> None:
     alert_run_failure({**_SMALLEST, "reason": "timed_out"})
     alert_recovery({**_SMALLEST, "reason": "success"})
