@@ -67,7 +67,9 @@ def test_a_success_that_is_reported_late_does_not_end_the_failure_of_a_later_run
     alert_recovery({**_RUN, "run_id": "r2", "dag_run": succeeded, "reason": "success"})
 
     assert inbox.counts() == (1, 1)
-    [open_now] = inbox.query("select details ->> 'facts' from ops.incidents where closed_at is null")
+    [open_now] = inbox.query(
+        "select details ->> 'facts' from ops.incidents where closed_at is null"
+    )
     assert "a torn link" in open_now[0]
     assert "r3" in open_now[0]
 
