@@ -84,13 +84,18 @@ def set_up_copy(folder: Path) -> Path:
         shutil.copytree(ROOT / name, tree / name, ignore=ignored)
     for name in _FILES:
         shutil.copy(ROOT / name, tree)
+    link_set_up(tree)
+    return tree
+
+
+def link_set_up(tree: Path) -> None:
+    """Bring a copied tree into the state after `make setup`, with our environment."""
     (tree / ".venv").mkdir()
     for name in ("bin", "lib", "pyvenv.cfg"):
         (tree / ".venv" / name).symlink_to(Path(sys.prefix) / name)
     (tree / ".venv" / ".installed").touch()
     (tree / "dbt" / "target").mkdir()
     shutil.copy(ROOT / "dbt" / "target" / "manifest.json", tree / "dbt" / "target")
-    return tree
 
 
 def links(document: Path) -> list[str]:

@@ -56,7 +56,10 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class SourceState(msgspec.Struct, frozen=True):
-    """A source in the whole ledger. `waiting` counts current loads that are not published."""
+    """A source in the whole ledger. `waiting` counts current loads that are not published.
+
+    `first_day` is the day on which it began to land. Earlier ones were fetched later.
+    """
 
     source: str
     first_day: date

@@ -14,7 +14,7 @@ from sources import SOURCES
 def on_time(
     data: HealthData, days: Sequence[date], settings: RunSettings, now: datetime
 ) -> list[OnTime]:
-    """Return the outcome of each day, for each source."""
+    """Return the outcome of each day, for each source. A day before its first day can be rerun."""
     first = {one.source: one.first_day for one in data.sources}
     attempts: dict[tuple[str, date], list[Load]] = defaultdict(list)
     for load in data.loads:
@@ -23,7 +23,7 @@ def on_time(
     for source in SOURCES:
         cells = [
             Cell.BEFORE
-            if source not in first or day < first[source]
+            if not attempts[source, day] and (source not in first or day <= first[source])
             else _cell(attempts[source, day], deadline_of(source, day, settings), now)
             for day in days
         ]

@@ -131,8 +131,8 @@ def _need(opened: OpenIncident, runs: dict[str, str | None]) -> Need:
 def _derived(data: HealthData, settings: RunSettings, now: datetime) -> Iterator[Incident]:
     """Yield the incidents that the ledger shows. A day that was never loaded is missing."""
     landed = {(load.source, load.day) for load in data.loads}
-    landed |= {(source.source, source.first_day) for source in data.sources}
-    for name, day in late_days(landed, settings, now):
+    first_days = {source.source: source.first_day for source in data.sources}
+    for name, day in late_days(landed, first_days, settings, now):
         yield Incident.new(Kind.DAY_LATE, name, day)
     for parked in data.parked:
         yield Incident.new(Kind.OBJECT_PARKED, parked.source, parked.day, {"Reason": parked.reason})

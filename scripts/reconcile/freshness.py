@@ -3,7 +3,7 @@
 The watch and the health page use the same rules, so they never disagree.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
 from croniter import croniter
@@ -34,21 +34,25 @@ def is_scheduled(source: str, day: date) -> bool:
 
 
 def late_days(
-    landed: Collection[tuple[str, date]], settings: RunSettings, now: datetime
+    landed: Collection[tuple[str, date]],
+    first_days: Mapping[str, date],
+    settings: RunSettings,
+    now: datetime,
 ) -> list[tuple[str, date]]:
     """Return each (source name, day) of the last `late_days` days that is due and has not landed.
 
-    Days before the first landed day of a source are never late, and neither are days on which its
-    schedule has no run.
+    `first_days` are the days on which the sources began to land. No day up to it is late, also if
+    older days have landed: someone fetched them later. Days on which the schedule of a source has
+    no run are not late, either.
     """
     known = set(landed)
     late = []
     for source in SOURCES:
-        days = [day for name, day in known if name == source]
         due = (now.astimezone(UTC) - timedelta(hours=deadline_hours(source, settings))).date()
-        for back in range(settings.late_days if days else 0):
+        first = first_days.get(source, due)
+        for back in range(settings.late_days):
             day = due - timedelta(days=back)
-            if day > min(days) and (source, day) not in known and is_scheduled(source, day):
+            if day > first and (source, day) not in known and is_scheduled(source, day):
                 late.append((source, day))
     return sorted(late)
 

@@ -70,10 +70,11 @@ def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> Pipel
     today = now.astimezone(UTC).date()
     with plain_errors():
         survey = survey_landing(store, dsn, today - timedelta(days=settings.lookback_days))
-        parked, published_at = _ledger(dsn)
+        parked, first_days, published_at = _ledger(dsn)
     unknown = [*survey.unknown, *find_impossible_days(store), *find_undeclared(store)]
+    landed = survey.landed | survey.loaded
     return PipelineState(
-        late=[_name(*day) for day in late_days(survey.landed | survey.loaded, settings, now)],
+        late=[_name(*day) for day in late_days(landed, first_days, settings, now)],
         waiting=[_name(*day) for day in survey.waiting],
         deleted=[_name(*day) for day in survey.deleted],
         unpublished=survey.unpublished,
@@ -83,12 +84,14 @@ def watch(store: Store, dsn: str, settings: RunSettings, now: datetime) -> Pipel
     )
 
 
-def _ledger(dsn: str) -> tuple[list[tuple[str, date, str]], datetime | None]:
+def _ledger(dsn: str) -> tuple[list[tuple[str, date, str]], dict[str, date], datetime | None]:
+    """Return the parked days with their reasons, the first days, and the last publication."""
     with connect(dsn) as connection:
         parked = connection.execute(
             "select source, day, reason from ops.v_health_parked order by source, day"
         ).fetchall()
-        return parked, last_published_at(connection)
+        first = connection.execute("select source, first_day from ops.v_health_sources").fetchall()
+        return parked, dict(first), last_published_at(connection)
 
 
 def _name(source: str, day: date) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compose.engine import Deployed, NoEngineError, deployed, prepare_engine
+from tests.compose.engine import Added, Deployed, NoEngineError, deployed, prepare_engine
 
 _HOSTILE = Path(__file__).with_name("hostile.py")
 
@@ -28,10 +28,11 @@ def _without_engine() -> str:
 def deployment(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployed]:
-    """What the README's commands start, with the profiles that the module names."""
+    """What the README's commands start, with the profiles that the module names, and its ADDED."""
     if reason := _without_engine():
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("compose")
     folder.chmod(0o755)  # the containers' user reads what is mounted
-    with deployed(folder, request.module.PROFILES, more_dags=_HOSTILE) as found:
+    added = getattr(request.module, "ADDED", Added())
+    with deployed(folder, request.module.PROFILES, added, more_dags=_HOSTILE) as found:
         yield found

@@ -20,11 +20,10 @@ import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from local.dotenv import main as write_dotenv
 from local.processes import free_port
 from local.rest import LocalAirflowApi
 from local.state import ROOT
-from tests.documents import dotenv_settings, run_readme
+from tests.documents import dotenv_settings, link_set_up, run_readme
 
 _PORTS = (
     "PIPELINE_AIRFLOW_PORT",
@@ -32,6 +31,7 @@ _PORTS = (
     "PIPELINE_S3_PORT",
     "PIPELINE_MAIL_PORT",
 )
+IMAGE = "elt-pipeline:test"
 _IMAGE = re.compile(r"^\s*(?:image: |FROM )([a-z/]+:[\w.-]+)", re.MULTILINE)
 
 
@@ -74,6 +74,15 @@ def _has(image: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Added:
+    """What a test adds to .env and, in the words of Compose, to services and volumes."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    services: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    volumes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Deployed:
     """A running deployment: its project, and the clients that the tests use."""
 
@@ -104,32 +113,36 @@ class Deployed:
             url, self.settings["PIPELINE_ADMIN_USER"], self.settings["PIPELINE_ADMIN_PASSWORD"]
         )
 
-    def loader_dsn(self) -> str:
-        """Return the DSN of the warehouse for role loader, from this machine."""
+    def dsn(self, role: str = "loader") -> str:
+        """Return the DSN of the warehouse for a role, from this machine."""
         return make_conninfo(
             host="127.0.0.1",
             port=self.settings["PIPELINE_WAREHOUSE_PORT"],
-            user="loader",
-            password=self.settings["PIPELINE_LOADER_PASSWORD"],
+            user=role,
+            password=self.settings[f"PIPELINE_{role.upper()}_PASSWORD"],
             dbname="warehouse",
             connect_timeout=5,
         )
 
-    def query(self, statement: str, *values: Any) -> list[Any]:
-        """Query the warehouse as loader. Nothing while it is away."""
+    def query(self, statement: str, *values: Any, role: str = "loader") -> list[Any]:
+        """Query the warehouse. Nothing while it is away."""
         try:
-            with psycopg.connect(self.loader_dsn()) as connection:
+            with psycopg.connect(self.dsn(role)) as connection:
                 return connection.execute(statement.encode(), values).fetchall()
         except psycopg.OperationalError:
             return []
+
+    def logs(self, *services: str) -> str:
+        """Return what the containers of services, or all, have written."""
+        return self.compose("logs", "--no-color", *services).stdout
 
     def container_of(self, service: str) -> str:
         """Return the id of a service's only container."""
         return self.compose("ps", "--quiet", service).stdout.strip()
 
-    def network(self) -> str:
-        """Return the name of its network."""
-        return f"{self.env['COMPOSE_PROJECT_NAME']}_pipeline"
+    def named(self, name: str) -> str:
+        """Return the engine's name of a network or volume of docker-compose.yaml."""
+        return f"{self.env['COMPOSE_PROJECT_NAME']}_{name}"
 
     def kill(self, service: str) -> int:
         """Kill the first process of a container, as the kernel does when memory is short.
@@ -146,23 +159,28 @@ class Deployed:
 
 
 @contextmanager
-def deployed(folder: Path, profiles: str, *, more_dags: Path) -> Iterator[Deployed]:
+def deployed(folder: Path, profiles: str, added: Added, *, more_dags: Path) -> Iterator[Deployed]:
     """Copy the tree, and start it as the README says. Afterwards nothing of it is left.
 
     Args:
         folder: an empty folder.
         profiles: of docker-compose.yaml.
+        added: what the test adds to it.
         more_dags: a DAG file that is added to those of the image.
     """
     tree = _copy(folder / "tree")
     env = _environment(folder)
-    write_dotenv(profiles, tree)
-    ports = "".join(f"{name}={free_port()}\n" for name in _PORTS)
+    made = run_readme(f"make env PROFILES={profiles}" if profiles else "make env", tree, env)
+    assert made.returncode == 0, made.stderr
+    ports = {name: str(free_port()) for name in _PORTS}
+    ours = {**ports, "PIPELINE_IMAGE": IMAGE, **added.settings}
     with (tree / ".env").open("a") as file:
-        file.write(ports + "PIPELINE_IMAGE=elt-pipeline:test\n")
-    mount = {"volumes": [f"{more_dags}:/opt/pipeline/dags/{more_dags.name}:ro"]}
-    services = ["dag-processor", "scheduler", *(["worker"] if "celery" in profiles else [])]
-    override = {"services": dict.fromkeys(services, mount)}
+        file.writelines(f"{name}='{value}'\n" for name, value in ours.items())
+    services = {name: dict(more) for name, more in added.services.items()}
+    for name in ("dag-processor", "scheduler", *(["worker"] if "celery" in profiles else [])):
+        mount = f"{more_dags}:/opt/pipeline/dags/{more_dags.name}:ro"
+        services.setdefault(name, {})["volumes"] = [mount]
+    override = {"services": services, "volumes": added.volumes}
     (tree / "docker-compose.override.yaml").write_text(json.dumps(override))
     found = Deployed(tree, env, dotenv_settings((tree / ".env").read_text()))
     try:
@@ -189,6 +207,7 @@ def _copy(tree: Path) -> Path:
         if (ROOT / name).is_file():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tree / name)
+    link_set_up(tree)
     return tree
 
 

@@ -1,38 +1,89 @@
-"""Runs of DAGs on a deployment."""
+"""Runs of DAGs on a deployment, and what they leave behind."""
 
-import time
+import json
+from datetime import UTC, datetime
 from typing import Any
 
+import requests
+
 from tests.compose.engine import Deployed
+from tests.stack import wait_for
 
 _SECONDS = 240
+_HEALED = 600  # seconds: a dead task is found by its missing heartbeat
 
 
 def main_job(deployment: Deployed) -> None:
     """Wait until the runs that the deployment starts automatically have succeeded."""
-    until = time.monotonic() + _SECONDS
-    while True:
+
+    def states() -> set[tuple[str, str]]:
         runs = deployment.api().pages("/dags/~/dagRuns", "dag_runs", {})
-        states = {(run["dag_id"], run["state"]) for run in runs}
-        assert "failed" not in {state for _, state in states}, states
-        is_over = not {"queued", "running"} & {state for _, state in states}
-        if is_over and ("transform_posts", "success") in states:
-            return
-        assert time.monotonic() < until, states
-        time.sleep(2)
+        found = {(run["dag_id"], run["state"]) for run in runs}
+        assert "failed" not in {state for _, state in found}, found
+        return found
+
+    def is_over(found: set[tuple[str, str]]) -> bool:
+        is_active = bool({"queued", "running"} & {state for _, state in found})
+        return not is_active and ("transform_posts", "success") in found
+
+    wait_for(states, is_over, _SECONDS)
 
 
 def result_of(deployment: Deployed, dag_id: str, task_id: str) -> Any:
     """Trigger a DAG, wait for its end, and return what a task of it returned."""
-    api = deployment.api()
-    run_id = api.trigger(dag_id, {})
-    until = time.monotonic() + _SECONDS
-    while (state := api.run(dag_id, run_id)["state"]) in {"queued", "running"}:
-        assert time.monotonic() < until, state
-        time.sleep(1)
+    run_id, state = run_to_end(deployment, dag_id, {})
     assert state == "success"
     path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-    return api.get(path, deserialize="true")["value"]
+    return deployment.api().get(path, deserialize="true")["value"]
+
+
+def run_to_end(deployment: Deployed, dag_id: str, conf: dict[str, Any]) -> tuple[str, str]:
+    """Trigger a DAG and wait for its end. Return (run id, state)."""
+    api = deployment.api()
+    run_id = api.trigger(dag_id, conf)
+    ended = wait_for(
+        lambda: api.run(dag_id, run_id)["state"], {"success", "failed"}.__contains__, _SECONDS
+    )
+    return run_id, str(ended)
+
+
+def transform_of(deployment: Deployed, day: str) -> None:
+    """Trigger the ingest of a day, and wait until the transform that it causes is running."""
+    since = datetime.now(UTC)
+    api = deployment.api()
+    api.trigger("ingest_posts", {"day": day})
+    wait_for(
+        lambda: [run["state"] for run in api.runs_since("transform_posts", since)],
+        lambda states: "running" in states,
+        _SECONDS,
+    )
+
+
+def assert_there_once(deployment: Deployed, day: str, records: int = 100) -> None:
+    """Wait until a day is published, and count its records: none is lost, none is there twice."""
+    published = (
+        "select true from ops.loads where day = %s and is_current and published_at is not null"
+    )
+    wait_for(lambda: deployment.query(published, day), [(True,)].__eq__, _HEALED)
+    count = (
+        "select count(*), count(distinct id), count(distinct load_id) from raw.posts where day = %s"
+    )
+    assert deployment.query(count, day) == [(records, records, 1)]
+
+
+def mails(deployment: Deployed) -> list[str]:
+    """Return the subject of every mail, oldest first."""
+    port = deployment.settings["PIPELINE_MAIL_PORT"]
+    box = requests.get(f"http://127.0.0.1:{port}/api/v1/messages", timeout=20).json()
+    return [mail["Subject"] for mail in box["messages"]][::-1]
+
+
+def switch(deployment: Deployed, **switches: Any) -> None:
+    """Configure how the stand-in API behaves. Without arguments it works normally."""
+    place = "http://localhost:8000/_switches"
+    put = ("curl", "--silent", "--fail", "--request", "PUT", "--data", json.dumps(switches), place)
+    done = deployment.compose("exec", "-T", "api", *put)
+    assert done.returncode == 0, done.stderr
 
 
 def assert_confined(loot: dict[str, list[str]]) -> None:

@@ -1,14 +1,11 @@
 """The deployment with a LocalExecutor: it starts, does the main job, and stops cleanly."""
 
 import re
-import time
-from concurrent.futures import ThreadPoolExecutor
 
-import psutil
 import pytest
 import requests
 
-from tests.compose.engine import Deployed, docker
+from tests.compose.engine import Deployed
 from tests.compose.runs import assert_confined, main_job, result_of
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
@@ -33,7 +30,7 @@ def test_every_container_is_well_and_says_nothing_unexpected(deployment: Deploye
             assert container["ExitCode"] == 0, container["Service"]
         else:
             assert container["Health"] == "healthy", container["Service"]
-    lines = deployment.compose("logs", "--no-color").stdout.splitlines()
+    lines = deployment.logs().splitlines()
     assert [line for line in lines if _UNEXPECTED.search(line)] == []
 
 
@@ -74,50 +71,6 @@ def test_it_stops_cleanly_and_keeps_its_data(deployment: Deployed) -> None:
     assert {stopped["metadata"], stopped["warehouse"], stopped["scheduler"]} == {0}
     assert deployment.compose("down").returncode == 0
     assert deployment.compose("up", "--detach", "--wait").returncode == 0
-    logs = deployment.compose("logs", "metadata", "warehouse").stdout
-    assert "not properly shut down" not in logs
+    assert "not properly shut down" not in deployment.logs("metadata", "warehouse")
     assert _published(deployment) == before
     main_job(deployment)
-
-
-@pytest.mark.parametrize(
-    ("services", "day"),
-    [
-        (("scheduler", "api-server", "dag-processor", "triggerer"), "2026-02-01"),
-        (("metadata", "warehouse", "ministack"), "2026-02-02"),
-    ],
-    ids=["airflow", "servers"],
-)
-def test_what_is_killed_together_in_the_middle_of_a_run_loses_nothing(
-    deployment: Deployed, services: tuple[str, ...], day: str
-) -> None:
-    deployment.api().trigger("ingest_posts", {"day": day})
-    with ThreadPoolExecutor() as pool:
-        killed = list(pool.map(deployment.kill, services))
-    assert not [pid for pid in killed if psutil.pid_exists(pid)]
-    _is_there_once(deployment, day)
-
-
-def test_a_warehouse_off_the_network_is_waited_for(deployment: Deployed) -> None:
-    network = deployment.network()
-    container = deployment.container_of("warehouse")
-    assert docker("network", "disconnect", network, container).returncode == 0
-    deployment.api().trigger("ingest_posts", {"day": "2026-02-03"})
-    time.sleep(30)
-    assert deployment.query("select 1") == []
-    alias = ("--alias", "warehouse")
-    assert docker("network", "connect", *alias, network, container).returncode == 0
-    _is_there_once(deployment, "2026-02-03")
-
-
-def _is_there_once(deployment: Deployed, day: str) -> None:
-    """Wait until a day is published, and count its records."""
-    published = (
-        "select true from ops.loads where day = %s and is_current and published_at is not null"
-    )
-    count = "select count(*), count(distinct id) from raw.posts where day = %s"
-    until = time.monotonic() + 600
-    while deployment.query(published, day) != [(True,)]:
-        assert time.monotonic() < until, deployment.containers()
-        time.sleep(3)
-    assert deployment.query(count, day) == [(100, 100)]

@@ -122,9 +122,13 @@ def test_a_file_that_cannot_be_imported_is_reported_and_its_end_too(
 
 
 def test_a_late_day_is_reported_until_it_lands(stack: LocalStack) -> None:
-    """A source's day is due once an older day of that source has landed."""
+    """A source's day is due if the source landed before it."""
     older, due = DUE_DAY - timedelta(days=40), DUE_DAY
     assert stack.run_by_hand("ingest_posts", {"day": older.isoformat()})[1] == "success"
+    wait_for(lambda: stack.query("select from ops.loads where day = %s", older), bool, 240)
+    assert _slack_messages(stack, "posts has not landed") == [], "it began to land today"
+    earlier = "update ops.loads set loaded_at = day where day = %s returning day"
+    assert stack.query(earlier, older) == [(older,)]
     _wait_for(stack, "posts has not landed", _WATCH + 60)
 
     [message] = _slack_messages(stack, "posts has not landed")

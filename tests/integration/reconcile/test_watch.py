@@ -44,9 +44,24 @@ def test_what_landed_and_what_is_unpublished_is_pending(warehouse: Warehouse, st
     assert (seen.is_work_pending, seen.marts_age_seconds) == (False, 3600)
 
 
-def test_a_day_that_should_be_there_is_late(warehouse: Warehouse, store: Store) -> None:
+@pytest.mark.parametrize("column", ["loaded_at", "last_modified"])
+def test_a_day_that_should_be_there_is_late(
+    warehouse: Warehouse, store: Store, column: str
+) -> None:
+    """Its source landed before: the load was then or, after a rebuild, the put."""
     _land(store, _YESTERDAY)
+    _record(warehouse, store, _YESTERDAY, **{column: _NOON - timedelta(days=1)})
     assert _watch(warehouse, store).late == [f"posts/{_TODAY}"]
+
+
+def test_a_first_run_for_an_older_day_makes_no_day_in_between_late(
+    warehouse: Warehouse, store: Store
+) -> None:
+    """The README's example fetches a day of months ago on the day of the installation."""
+    older = _TODAY - timedelta(days=5)
+    _land(store, older)
+    _record(warehouse, store, older)
+    assert _watch(warehouse, store).late == []
 
 
 def test_a_parked_object_is_reported_until_it_changes(warehouse: Warehouse, store: Store) -> None:

@@ -14,10 +14,11 @@ pytestmark = pytest.mark.unit
 
 _SETTINGS = RunSettings(late_days=3, landing_deadline_hours=6)
 _LANDED = {("posts", date(2026, 1, day)) for day in (1, 8)}
+_FIRST = {"posts": date(2026, 1, 1)}
 
 
 def _late(now: datetime) -> list[int]:
-    return [day.day for _, day in late_days(_LANDED, _SETTINGS, now)]
+    return [day.day for _, day in late_days(_LANDED, _FIRST, _SETTINGS, now)]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,22 @@ def test_a_day_is_late_from_its_deadline_on_wherever_the_clock_hangs(
 
 def test_nothing_is_owed_before_the_first_landing() -> None:
     assert _late(datetime(2026, 1, 3, 12, tzinfo=UTC)) == [2, 3]
-    assert late_days(set(), _SETTINGS, datetime(2026, 1, 3, tzinfo=UTC)) == []
+    assert late_days(set(), {}, _SETTINGS, datetime(2026, 1, 3, tzinfo=UTC)) == []
+
+
+def test_a_run_for_an_older_day_owes_no_day_before_the_first_landing() -> None:
+    """On the 8th, someone fetched the 1st."""
+    first = {"posts": date(2026, 1, 8)}
+    late = [
+        [
+            day.day
+            for _, day in late_days(
+                _LANDED, first, _SETTINGS, datetime(2026, 1, day, 7, tzinfo=UTC)
+            )
+        ]
+        for day in (8, 9)
+    ]
+    assert late == [[], [9]]
 
 
 @pytest.fixture
@@ -53,7 +69,8 @@ def test_a_source_has_its_own_schedule_and_deadline() -> None:
     settings = RunSettings(late_days=14, landing_deadline_hours=6)
     landed = {("posts", date(2026, 1, 1))}
     late = [
-        late_days(landed, settings, datetime(2026, 1, day, 1, tzinfo=UTC)) for day in (6, 7, 14)
+        late_days(landed, _FIRST, settings, datetime(2026, 1, day, 1, tzinfo=UTC))
+        for day in (6, 7, 14)
     ]
     monday, next_monday = ("posts", date(2026, 1, 5)), ("posts", date(2026, 1, 12))
     assert late == [[], [monday], [monday, next_monday]]
