@@ -108,7 +108,7 @@ test-celery: setup ## Run the main job on two Celery workers, and kill one in th
 	@PIPELINE_TEST_WORKERS=2 $(TREE) pytest tests/e2e/test_main_job.py $(PYTEST_ARGS)
 	@PIPELINE_TEST_WORKERS=2 $(TREE) pytest tests/celery $(PYTEST_ARGS)
 
-test-compose: setup ## Start docker-compose.yaml on a container engine, and attack it from inside of a task
+test-compose: setup ## Start docker-compose.yaml on a container engine, kill every part of it, and attack it
 	@$(TREE) pytest tests/compose $(PYTEST_ARGS)
 
 mutants: setup ## Break the code on purpose: each committed patch must fail its named test

@@ -1,7 +1,7 @@
 """Write .env from .env.example with new secrets. Invariant: no line of a file is ever changed.
 
 The file has every setting that docker-compose.yaml needs. Profiles add stand-ins and workers. What
-a file of an earlier release lacks is appended.
+a file of an earlier release lacks is appended. The secrets of the servers are files in .secrets/.
 """
 
 import json
@@ -11,37 +11,33 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from dotenv import dotenv_values
 
 from local.bucket import QUEUE
 from local.ministack import LOGIN
-from local.state import ROOT, new_fernet_key, new_secret
+from local.secret_files import write_secrets
+from local.state import ROOT, new_secret
 from scripts.cli import run_cli
 from scripts.errors import ConfigurationError
 
-JWT_KEY = ".secrets/jwt_key.pem"
 _PROFILES = {"local", "celery"}
+_CELERY = {"PIPELINE_EXECUTOR": "CeleryExecutor", "PIPELINE_SCHEDULER_CONNECTION": ""}
 _PRIVATE = {"sslmode": "disable"}  # between containers of one network, and said on purpose
 _SECRETS = (
-    "AIRFLOW__API__SECRET_KEY",
     "PIPELINE_ADMIN_PASSWORD",
-    "PIPELINE_BROKER_PASSWORD",
     "PIPELINE_LOADER_PASSWORD",
-    "PIPELINE_METADATA_PASSWORD",
     "PIPELINE_READER_PASSWORD",
-    "PIPELINE_RESULTS_PASSWORD",
-    "PIPELINE_SUPERUSER_PASSWORD",
     "PIPELINE_TRANSFORMER_PASSWORD",
     "PIPELINE_VIEWER_PASSWORD",
-    "PIPELINE_WAREHOUSE_PASSWORD",
 )
 
 
-def dotenv(example: str, profiles: set[str]) -> str:
-    """Return the example's text with a value for every setting that the stack needs to start."""
-    values = _values(profiles, {})
+def dotenv(example: str, profiles: set[str], owner_password: str) -> str:
+    """Return the example's text with a value for every setting that the stack needs to start.
+
+    `owner_password` is of the warehouse's owner.
+    """
+    values = _values(profiles, {}, owner_password)
     lines = []
     for line in example.splitlines():
         name, equals, _ = line.removeprefix("# ").partition("=")
@@ -51,20 +47,21 @@ def dotenv(example: str, profiles: set[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def missing(path: Path, profiles: set[str]) -> list[str]:
-    """Return the lines that an existing file lacks, made with the secrets that it has.
+def missing(
+    path: Path, known: Mapping[str, str], profiles: set[str], owner_password: str
+) -> list[str]:
+    """Return the lines that a file with `known` settings lacks, made with the secrets that it has.
 
     Raises:
         ConfigurationError: the file is for other profiles.
     """
-    known = {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
     present = {name for name in known.get("COMPOSE_PROFILES", "").split(",") if name}
     if profiles and profiles != present:
         raise ConfigurationError(
             f"{path} is for {','.join(sorted(present)) or 'no profile'}. The volumes have its "
             "passwords, so it is not written again: change COMPOSE_PROFILES in it, or delete both"
         )
-    values = _values(present, known)
+    values = _values(present, known, owner_password)
     return [_line(name, value) for name, value in values.items() if name not in known]
 
 
@@ -73,11 +70,10 @@ def _line(name: str, value: str) -> str:
     return f"{name}='{value}'"
 
 
-def _values(profiles: set[str], known: Mapping[str, str]) -> dict[str, str]:
+def _values(profiles: set[str], known: Mapping[str, str], owner_password: str) -> dict[str, str]:
     """Return every value that is not in the example, with the secrets that are known."""
     values = {name: known.get(name) or new_secret() for name in _SECRETS}
-    values["AIRFLOW__CORE__FERNET_KEY"] = known.get("AIRFLOW__CORE__FERNET_KEY") or new_fernet_key()
-    values |= _warehouse(values)
+    values |= _warehouse(values, owner_password)
     values["AIRFLOW_CONN_AIRFLOW_API"] = _json(
         conn_type="http",
         host="http://api-server:8080",
@@ -87,12 +83,12 @@ def _values(profiles: set[str], known: Mapping[str, str]) -> dict[str, str]:
     if "local" in profiles:
         values |= _stand_ins()
     if "celery" in profiles:
-        values |= _celery(values)
+        values |= _CELERY
     values["COMPOSE_PROFILES"] = ",".join(sorted(profiles))
     return values
 
 
-def _warehouse(passwords: dict[str, str]) -> dict[str, str]:
+def _warehouse(passwords: dict[str, str], owner_password: str) -> dict[str, str]:
     def connection(role: str) -> str:
         return _json(
             conn_type="postgres",
@@ -104,24 +100,12 @@ def _warehouse(passwords: dict[str, str]) -> dict[str, str]:
             extra=_PRIVATE,
         )
 
-    owner = f"owner:{passwords['PIPELINE_WAREHOUSE_PASSWORD']}"
+    owner = f"owner:{owner_password}"
     return {
         "PIPELINE_WAREHOUSE_ADMIN_DSN": f"postgresql://{owner}@warehouse:5432/warehouse?sslmode=disable",
         "AIRFLOW_CONN_WAREHOUSE": connection("loader"),
         "AIRFLOW_CONN_DBT_POSTGRES_CONN": connection("transformer"),
         "AIRFLOW_CONN_WAREHOUSE_READER": connection("reader"),
-    }
-
-
-def _celery(passwords: dict[str, str]) -> dict[str, str]:
-    results = f"celery:{passwords['PIPELINE_RESULTS_PASSWORD']}@metadata/celery"
-    return {
-        "PIPELINE_EXECUTOR": "CeleryExecutor",
-        "PIPELINE_SCHEDULER_CONNECTION": "",
-        "AIRFLOW__CELERY__BROKER_URL": (
-            f"redis://:{passwords['PIPELINE_BROKER_PASSWORD']}@broker:6379/0"
-        ),
-        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{results}",
     }
 
 
@@ -151,19 +135,6 @@ def _json(**parts: Any) -> str:
     return json.dumps(parts)
 
 
-def write_jwt_key(folder: Path) -> None:
-    """Write the private key that signs Airflow's tokens, unless there is one.
-
-    A container's user reads the file, so all may read it. Only its owner can enter the folder.
-    """
-    path = folder / JWT_KEY
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    if not path.exists():
-        key = Ed25519PrivateKey.generate()
-        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        path.chmod(0o644)
-
-
 def main(
     profiles: Annotated[str, typer.Option(help="local, celery or both, separated by a comma")] = "",
     folder: Annotated[Path, typer.Option(help="folder for .env")] = ROOT,
@@ -173,19 +144,20 @@ def main(
     if unknown := chosen - _PROFILES:
         raise ConfigurationError(f"unknown profile {', '.join(unknown)}: use local or celery")
     path = folder / ".env"
+    known = {n: value or "" for n, value in dotenv_values(path, interpolate=False).items()}
+    owner_password = write_secrets(folder, known)["warehouse_password"]
     if path.exists():
-        new = missing(path, chosen)
+        new = missing(path, known, chosen, owner_password)
         with path.open("a") as file:
             file.writelines(f"{line}\n" for line in new)
         names = ", ".join(line.partition("=")[0] for line in new)
         typer.echo(f".env exists: added {names}" if new else ".env exists and lacks nothing")
-    else:
-        text = dotenv((ROOT / ".env.example").read_text(), chosen)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        typer.echo("wrote .env: log in as admin with its PIPELINE_ADMIN_PASSWORD")
-    write_jwt_key(folder)
+        return
+    text = dotenv((ROOT / ".env.example").read_text(), chosen, owner_password)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    typer.echo("wrote .env and .secrets/: log in as admin with the PIPELINE_ADMIN_PASSWORD of .env")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ Airflow, whose start takes seconds of CPU and can push a busy container over its
 """
 
 import os
+import shlex
 import socket
+import subprocess
 import sys
 
 import psycopg
@@ -25,6 +27,12 @@ def is_alive(dsn: str, job_type: str, host: str) -> bool:
     return row != (0,)
 
 
+def address() -> str:
+    """Return the DSN of the metadata, which Airflow, too, reads from a command's output."""
+    command = shlex.split(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD"])
+    found = subprocess.run(command, capture_output=True, check=True, text=True)
+    return found.stdout.strip().replace("+psycopg2", "", 1)
+
+
 if __name__ == "__main__":
-    address = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg2", "", 1)
-    sys.exit(0 if is_alive(address, sys.argv[1], socket.gethostname()) else 1)
+    sys.exit(0 if is_alive(address(), sys.argv[1], socket.gethostname()) else 1)

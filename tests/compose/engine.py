@@ -10,9 +10,10 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,11 @@ class NoEngineError(Exception):
     """A container engine is missing, or it cannot get the base images. The message says why."""
 
 
-def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Docker's program."""
+def docker(*arguments: str, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run Docker's program, for so many seconds at most."""
+    command = ["docker", *arguments]
     try:
-        return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
     except FileNotFoundError:
         raise NoEngineError("there is no program `docker`") from None
 
@@ -89,6 +91,7 @@ class Deployed:
     folder: Path
     env: Mapping[str, str]
     settings: dict[str, str] = field(repr=False)
+    seconds: float = 0  # from the command to healthy
 
     def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Compose on it."""
@@ -145,17 +148,64 @@ class Deployed:
         return f"{self.env['COMPOSE_PROJECT_NAME']}_{name}"
 
     def kill(self, service: str) -> int:
+        """Kill the only container of a service."""
+        return self.kill_container(self.container_of(service))
+
+    def kill_container(self, container: str) -> int:
         """Kill the first process of a container, as the kernel does when memory is short.
 
         Return the id that it had, once it is gone.
 
         `docker kill` would count as a stop on purpose, after which nothing is started again.
         """
-        state = docker("inspect", "--format", "{{.State.Pid}}", self.container_of(service))
-        process = psutil.Process(int(state.stdout))
+        process = _first_process(container)
         process.kill()
         process.wait(20)
         return process.pid
+
+    @contextmanager
+    def frozen(self, *services: str) -> Iterator[None]:
+        """Suspend every process of services that run once: they exist, but do nothing."""
+        first = [_first_process(self.container_of(service)) for service in services]
+        processes = [one for top in first for one in (top, *top.children(recursive=True))]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    def unwell(self, *services: str) -> list[str]:
+        """Run the check of each service now. Return those whose check fails."""
+        return [service for service in services if not self._is_well(self.container_of(service))]
+
+    def _is_well(self, container: str) -> bool:
+        found = docker("inspect", "--format", "{{json .Config.Healthcheck.Test}}", container)
+        kind, *command = json.loads(found.stdout)
+        shell = ["sh", "-c"] if kind == "CMD-SHELL" else []
+        try:
+            return docker("exec", container, *shell, *command, seconds=20).returncode == 0
+        except subprocess.TimeoutExpired:  # the engine, too, counts this as a failure
+            return False
+
+
+def _left(project: str) -> list[str]:
+    """Return the containers, volumes and networks of a project that the engine still has."""
+    label = f"label=com.docker.compose.project={project}"
+    listings = [("container", "--all"), ("volume",), ("network",)]
+    return [
+        f"{kind} {name}"
+        for kind, *more in listings
+        for name in docker(kind, "ls", *more, "--quiet", "--filter", label).stdout.split()
+    ]
+
+
+def _first_process(container: str) -> psutil.Process:
+    state = docker("inspect", "--format", "{{.State.Pid}}", container)
+    return psutil.Process(int(state.stdout))
 
 
 @contextmanager
@@ -184,14 +234,16 @@ def deployed(folder: Path, profiles: str, added: Added, *, more_dags: Path) -> I
     (tree / "docker-compose.override.yaml").write_text(json.dumps(override))
     found = Deployed(tree, env, dotenv_settings((tree / ".env").read_text()))
     try:
+        began = time.monotonic()
         up = run_readme("docker compose up --build --detach --wait", tree, env)
         if up.returncode:
             logs = found.compose("logs", "--tail", "30").stdout
             raise AssertionError(f"it does not start:\n{up.stderr[-3000:]}\n{logs}")
-        yield found
+        yield replace(found, seconds=time.monotonic() - began)
     finally:
         done = found.compose("down", "--volumes", "--remove-orphans", "--timeout", "20")
         assert done.returncode == 0, done.stderr
+        assert _left(env["COMPOSE_PROJECT_NAME"]) == []
 
 
 def _copy(tree: Path) -> Path:

@@ -53,7 +53,11 @@ def _variables() -> dict[str, str]:
     for place in Path("/proc").glob("[0-9]*/environ"):
         pairs = [pair.partition("=") for pair in _readable(place).split("\0")]
         found |= {name: value for name, _, value in pairs if value}
-    return {name: value for name, value in found.items() if value and _BLOCKED not in value}
+    return {
+        name: value
+        for name, value in found.items()
+        if value and _BLOCKED not in value and "/run/secrets/" not in value  # says where, not what
+    }
 
 
 def _connects(user: str, password: str, database: str, host: str) -> bool:
@@ -108,12 +112,14 @@ def hostile() -> None:
             for name, value in values.items()
             if name.startswith("AIRFLOW_CONN_") and value
         }
-        passwords = set(re.findall(r"//\w*:([^@/]+)@", " ".join(values.values())))
+        files = {str(place): _readable(place) for place in Path("/run/secrets").glob("*")}
+        texts = [*values.values(), *files.values()]
+        passwords = set(re.findall(r"//\w*:([^@/]+)@", " ".join(texts))) | set(files.values())
         passwords |= {one["password"] for one in connections.values() if one.get("password")}
         return {
             "variables": sorted(filter(_SECRET.search, values)),
             "connections": sorted(connections),
-            "files": [str(place) for place in Path("/run/secrets").glob("*") if _readable(place)],
+            "files": sorted(place for place, text in files.items() if text),
             "logins": _logins(passwords),
             "allowed": _allowed(connections["AIRFLOW_CONN_AIRFLOW_API"]),
             "written": [place for place in _PLACES if _can_write(place)],

@@ -1,14 +1,21 @@
 """Runs of DAGs on a deployment, and what they leave behind."""
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import requests
 
+from tests.compose import report
 from tests.compose.engine import Deployed
 from tests.stack import wait_for
 
+# Looks for dead tasks and a dead scheduler after seconds. Airflow's default is five minutes.
+SOON = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
+}
 _SECONDS = 240
 _HEALED = 600  # seconds: a dead task is found by its missing heartbeat
 
@@ -59,12 +66,14 @@ def transform_of(deployment: Deployed, day: str) -> None:
     )
 
 
-def assert_there_once(deployment: Deployed, day: str, records: int = 100) -> None:
+def assert_there_once(deployment: Deployed, day: str, fault: str, records: int = 100) -> None:
     """Wait until a day is published, and count its records: none is lost, none is there twice."""
+    began = time.monotonic()
     published = (
         "select true from ops.loads where day = %s and is_current and published_at is not null"
     )
     wait_for(lambda: deployment.query(published, day), [(True,)].__eq__, _HEALED)
+    report.add(f"{fault}: healed in {time.monotonic() - began:.0f} s")
     count = (
         "select count(*), count(distinct id), count(distinct load_id) from raw.posts where day = %s"
     )

@@ -8,6 +8,7 @@ import pytest
 
 from tests.compose.engine import IMAGE, Added, Deployed, docker
 from tests.compose.runs import (
+    SOON,
     assert_there_once,
     mails,
     main_job,
@@ -26,9 +27,7 @@ ADDED = Added(
         "PIPELINE_RETRY_DELAY_SECONDS": "5",
         "PIPELINE_WATCH_SCHEDULE": "* * * * *",
     },
-    services={
-        "scheduler": {"environment": {"AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30"}}
-    },
+    services={"scheduler": {"environment": SOON}},
     volumes={
         "warehouse": {
             "driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": f"size={_DISK}"},
@@ -43,7 +42,7 @@ def disk(deployment: Deployed) -> Iterator[str]:
     name = f"{deployment.env['COMPOSE_PROJECT_NAME']}-disk"
     volume = f"{deployment.named('warehouse')}:/disk"
     run = ("run", "--detach", "--rm", "--init", "--user", "0", "--name", name, "--volume", volume)
-    assert docker(*run, IMAGE, "sleep", "infinity").returncode == 0
+    assert docker(*run, "--entrypoint", "sleep", IMAGE, "infinity").returncode == 0
     yield name
     assert docker("rm", "--force", name).returncode == 0
 
@@ -65,7 +64,7 @@ def test_an_api_that_is_away_is_one_mail_and_its_return_another(deployment: Depl
     [_, recovered] = wait_for(lambda: mails(deployment), lambda found: len(found) > 1, 90)
     assert recovered.startswith("[local] recovered after ")
     assert recovered.endswith("ingest_posts failed (2026-02-01)")
-    assert_there_once(deployment, day["day"])
+    assert_there_once(deployment, day["day"], "API away, then its day again")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,7 @@ def test_what_is_killed_in_the_middle_of_a_run_loses_nothing(
     transform_of(deployment, day)
     killed = [deployment.kill(service) for service in services]
     assert not [pid for pid in killed if psutil.pid_exists(pid)]
-    assert_there_once(deployment, day)
+    assert_there_once(deployment, day, f"kill -9 of {' and '.join(services)}")
 
 
 def test_a_warehouse_off_the_network_is_waited_for(deployment: Deployed) -> None:
@@ -102,7 +101,7 @@ def test_a_warehouse_off_the_network_is_waited_for(deployment: Deployed) -> None
     assert deployment.query("select 1") == []
     alias = ("--alias", "warehouse")
     assert docker("network", "connect", *alias, network, container).returncode == 0
-    assert_there_once(deployment, "2026-02-13")
+    assert_there_once(deployment, "2026-02-13", "warehouse off the network for 30 s")
 
 
 def test_a_full_disk_loses_nothing_and_the_marts_follow_when_there_is_space(
@@ -115,7 +114,7 @@ def test_a_full_disk_loses_nothing_and_the_marts_follow_when_there_is_space(
     deployment.api().trigger("ingest_posts", {"day": "2026-02-14"})
     wait_for(lambda: "No space left" in deployment.logs("warehouse"), bool, 120)
     assert docker("exec", disk, "rm", "/disk/filler").returncode == 0
-    assert_there_once(deployment, "2026-02-14", 20000)
+    assert_there_once(deployment, "2026-02-14", "disk full", 20000)
     switch(deployment)
 
 
@@ -135,7 +134,7 @@ def test_an_upgrade_with_a_changed_model_during_a_run_loses_nothing(deployment: 
     transform_of(deployment, "2026-02-15")
     up = deployment.compose("up", "--build", "--detach", "--wait")
     assert up.returncode == 0, up.stderr[-2000:]
-    assert_there_once(deployment, "2026-02-15")
+    assert_there_once(deployment, "2026-02-15", "upgrade during a run")
     assert run_to_end(deployment, "transform_posts", {})[1] == "success"
     authors = "select count(*), min(added), max(added) from marts.dim_authors"
     assert deployment.query(authors, role="reader") == [(10, 1, 1)]

@@ -7,6 +7,7 @@ import requests
 
 from tests.compose.engine import Deployed
 from tests.compose.runs import assert_confined, main_job, result_of
+from tests.stack import wait_for
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
 PROFILES = "local"
@@ -34,6 +35,23 @@ def test_every_container_is_well_and_says_nothing_unexpected(deployment: Deploye
     assert [line for line in lines if _UNEXPECTED.search(line)] == []
 
 
+@pytest.mark.parametrize(
+    "services",
+    [
+        ("api-server", "scheduler", "dag-processor", "triggerer", "ministack", "api", "mail"),
+        ("metadata", "warehouse"),
+    ],
+    ids="+".join,
+)
+def test_a_check_fails_when_its_service_does_nothing(
+    deployment: Deployed, services: tuple[str, ...]
+) -> None:
+    assert deployment.unwell(*services) == []
+    with deployment.frozen(*services):
+        wait_for(lambda: deployment.unwell(*services), list(services).__eq__, 150)
+    wait_for(lambda: deployment.unwell(*services), [].__eq__, 60)
+
+
 @pytest.mark.parametrize("path", ["/api/v2/dags", "/api/v2/connections", "/health-page/"])
 def test_nothing_is_shown_without_a_login(deployment: Deployed, path: str) -> None:
     port = deployment.settings["PIPELINE_AIRFLOW_PORT"]
@@ -45,20 +63,23 @@ def test_nothing_is_shown_without_a_login(deployment: Deployed, path: str) -> No
 def test_a_task_beside_the_scheduler_has_what_the_scheduler_has(deployment: Deployed) -> None:
     """docs/threat-model.md says so: with a LocalExecutor, the author of a DAG is administrator."""
     loot = result_of(deployment, "hostile", "attack")
-    assert loot["variables"] == [
-        "AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH",
-        "AIRFLOW__CORE__FERNET_KEY",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    assert loot["variables"] == []
+    assert loot["files"] == [
+        "/run/secrets/broker_url",
+        "/run/secrets/fernet_key",
+        "/run/secrets/jwt_key",
+        "/run/secrets/metadata_conn",
+        "/run/secrets/result_backend",
     ]
-    assert loot["files"] == ["/run/secrets/jwt_key"]
-    assert loot["logins"] == ["airflow@metadata/airflow"]
+    assert loot["logins"] == ["airflow@metadata/airflow", "celery@metadata/celery"]
     assert_confined(loot)
 
 
 @pytest.mark.parametrize("service", ["metadata", "warehouse"])
 def test_no_login_of_ours_is_a_superuser(deployment: Deployed, service: str) -> None:
     query = "select rolname from pg_roles where rolsuper"
-    psql = f'PGPASSWORD=$POSTGRES_PASSWORD psql -At -h 127.0.0.1 -U postgres -c "{query}"'
+    login = "PGPASSWORD=$(cat /run/secrets/superuser_password)"
+    psql = f'{login} psql -At -h 127.0.0.1 -U postgres -c "{query}"'
     found = deployment.compose("exec", "-T", service, "sh", "-c", psql)
     assert found.stdout.split() == ["postgres"], found.stderr
 

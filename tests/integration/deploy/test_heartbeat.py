@@ -23,7 +23,12 @@ _INSERT = "insert into job values (%s, %s, now() - make_interval(secs => %s), %s
 
 
 def _check(dsn: str, job_type: str) -> int:
-    env = {**os.environ, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": dsn, "PYTHONPATH": str(ROOT)}
+    says = f"echo '{dsn}'"
+    env = {
+        **os.environ,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": says,
+        "PYTHONPATH": str(ROOT),
+    }
     command = [sys.executable, str(ROOT / "deploy" / "airflow" / "heartbeat.py"), job_type]
     return subprocess.run(command, env=env, check=False, stderr=subprocess.DEVNULL).returncode
 

@@ -169,20 +169,19 @@ _TASKS = {
     "AIRFLOW_CONN_SMTP_DEFAULT",
     "AIRFLOW_CONN_WAREHOUSE",
 }
-_METADATA = {"AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"}
-_JWT = {"AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH"}
-_CELERY = {"AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEND"}
+_METADATA = {"metadata_conn", "fernet_key"}
+_CELERY = {"broker_url", "result_backend"}
 _ROLES = {f"PIPELINE_{role}_PASSWORD" for role in ("LOADER", "TRANSFORMER", "READER")}
 _AWS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 _CREDENTIALS = {
-    "metadata": {"POSTGRES_PASSWORD", "OWNER_PASSWORD", "CELERY_PASSWORD"},
-    "warehouse": {"POSTGRES_PASSWORD", "OWNER_PASSWORD"},
+    "metadata": {"superuser_password", "metadata_password", "results_password"},
+    "warehouse": {"superuser_password", "warehouse_password"},
     "warehouse-init": {"PIPELINE_WAREHOUSE_ADMIN_DSN", *_ROLES},
     "airflow-init": {*_METADATA, "PIPELINE_ADMIN_PASSWORD", "PIPELINE_VIEWER_PASSWORD"},
     "api-server": {
         *_METADATA,
-        *_JWT,
-        "AIRFLOW__API__SECRET_KEY",
+        "jwt_key",
+        "api_secret_key",
         "AIRFLOW_CONN_WAREHOUSE_READER",
     },
     "dag-processor": _METADATA | _TASKS,
@@ -193,11 +192,11 @@ _CREDENTIALS = {
     "mail": set[str](),
 }
 _OF_EXECUTOR = {
-    "local": {"scheduler": _METADATA | _JWT | _TASKS},
+    "local": {"scheduler": _METADATA | _CELERY | _TASKS | {"jwt_key"}},
     "local,celery": {
-        "scheduler": _METADATA | _JWT | _CELERY,
+        "scheduler": _METADATA | _CELERY | {"jwt_key"},
         "worker": _TASKS | _CELERY,
-        "broker": {"BROKER_PASSWORD"},
+        "broker": {"broker_password"},
     },
 }
 
@@ -210,20 +209,22 @@ def test_each_component_has_the_credentials_that_it_uses(tmp_path: Path, profile
         name: {
             variable
             for variable, value in (service.get("environment") or {}).items()
-            if value and secret.search(variable) and variable not in harmless
+            if value
+            and secret.search(variable)
+            and "/run/secrets/" not in value
+            and variable not in harmless
         }
+        | {mount["source"] for mount in service.get("secrets", [])}
         for name, service in parsed(tmp_path, profiles)["services"].items()
     }
     assert found == _CREDENTIALS | _OF_EXECUTOR[profiles]
 
 
-def test_who_issues_tokens_has_the_key_that_signs_them(everything: dict[str, Any]) -> None:
-    mounted = {name for name, service in everything.items() if service.get("secrets")}
-    assert mounted == {"api-server", "scheduler"}
-    [mount] = everything["scheduler"]["secrets"]
-    environment = everything["scheduler"]["environment"]
-    path = f"/run/secrets/{mount['source']}"
-    assert environment["AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH"] == path
+def test_a_file_that_a_service_reads_is_mounted_there(everything: dict[str, Any]) -> None:
+    for name, service in everything.items():
+        text = json.dumps([service.get(part) for part in ("environment", "command", "healthcheck")])
+        read = set(re.findall(r"/run/secrets/(\w+)", text))
+        assert read == {mount["source"] for mount in service.get("secrets", [])}, name
 
 
 def test_the_keys_of_the_shell_stay_out_of_the_containers(tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ def test_no_database_is_owned_by_a_superuser(everything: dict[str, Any]) -> None
     for name in ("metadata", "warehouse"):
         environment = everything[name]["environment"]
         assert environment["OWNER"] not in {"", environment.get("POSTGRES_USER", "postgres")}
-        assert environment["OWNER_PASSWORD"] != environment["POSTGRES_PASSWORD"]
+        assert environment["OWNER_PASSWORD_FILE"] != environment["POSTGRES_PASSWORD_FILE"]
 
 
 def test_settings_have_one_name_everywhere(everything: dict[str, Any]) -> None:

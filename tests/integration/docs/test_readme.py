@@ -57,10 +57,16 @@ def test_env_is_written_with_fresh_secrets_as_the_profiles_want_it(tree: Path) -
     ours = _taken(tree)
     made.append(run_readme("make env PROFILES=local", tree))
     local = _taken(tree)
-    assert [done.returncode for done in made] == [0, 0, 0], made[0].stderr
+    made.append(run_readme("make env PROFILES=local,celery", tree))
+    celery = _taken(tree)
+    assert [done.returncode for done in made] == [0, 0, 0, 0], made[0].stderr
     assert "lacks nothing" in made[1].stdout
     assert (ours["COMPOSE_PROFILES"], ours["LANDING_BUCKET"]) == ("", "")
     assert (local["COMPOSE_PROFILES"], local["LANDING_BUCKET"]) == ("local", "landing")
+    assert (celery["COMPOSE_PROFILES"], celery["PIPELINE_EXECUTOR"]) == (
+        "celery,local",
+        "CeleryExecutor",
+    )
     assert len({ours["PIPELINE_ADMIN_PASSWORD"], local["PIPELINE_ADMIN_PASSWORD"], ""}) == 3
 
 

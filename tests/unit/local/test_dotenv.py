@@ -1,15 +1,15 @@
 """What `make env` writes: private, random, complete, and never over an existing file."""
 
 import re
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from local.dotenv import JWT_KEY, dotenv
+from local.dotenv import dotenv
 from local.dotenv import main as write_dotenv
+from local.secret_files import FOLDER
 from local.state import ROOT
 from scripts.errors import ConfigurationError
 from scripts.settings import (
@@ -44,7 +44,7 @@ def test_make_env_is_private_random_and_never_overwrites(tmp_path: Path) -> None
         for text in texts
     )
     made = set(first)
-    assert len(made) == 12
+    assert len(made) == 5
     assert len(set(first.values())) == len(first)
     assert [name for name in made if first[name] == second[name]] == []
     assert all(len(value) >= 32 for value in first.values())
@@ -61,34 +61,30 @@ def test_a_file_of_an_earlier_release_gets_what_is_new(
 ) -> None:
     write_dotenv("celery", tmp_path)
     path = tmp_path / ".env"
-    new = ("AIRFLOW__CELERY__RESULT_BACKEND", "PIPELINE_SUPERUSER_PASSWORD")
+    new = ("PIPELINE_EXECUTOR", "PIPELINE_VIEWER_PASSWORD")
     lines = [line for line in path.read_text().splitlines(True) if not line.startswith(new)]
     path.write_text("".join(lines))
-    (tmp_path / JWT_KEY).unlink()
+    shutil.rmtree(tmp_path / FOLDER)
 
     write_dotenv("", tmp_path)
 
     text = path.read_text()
     assert text.startswith("".join(lines))
     settings = dotenv_settings(text)
-    assert settings["PIPELINE_RESULTS_PASSWORD"] in settings["AIRFLOW__CELERY__RESULT_BACKEND"]
-    assert len(settings["PIPELINE_SUPERUSER_PASSWORD"]) >= 32
-    assert "added PIPELINE_SUPERUSER_PASSWORD, AIRFLOW__CELERY__RESULT_BACKEND" in (
-        capsys.readouterr().out
-    )
-    assert (tmp_path / JWT_KEY).exists()
+    assert len(settings["PIPELINE_VIEWER_PASSWORD"]) >= 32
+    assert settings["PIPELINE_EXECUTOR"] == "CeleryExecutor"
+    assert "added PIPELINE_VIEWER_PASSWORD, PIPELINE_EXECUTOR" in capsys.readouterr().out
+    assert (tmp_path / FOLDER / "metadata_conn").exists()
 
 
-def test_the_key_of_tokens_is_new_and_only_its_owner_gets_to_it(tmp_path: Path) -> None:
-    keys = []
-    for name in ("one", "two"):
-        folder = tmp_path / name
-        folder.mkdir()
-        write_dotenv("", folder)
-        keys.append((folder / JWT_KEY).read_bytes())
-        assert stat.S_IMODE((folder / JWT_KEY).parent.stat().st_mode) == 0o700
-        assert isinstance(load_pem_private_key(keys[-1], None), Ed25519PrivateKey)
-    assert keys[0] != keys[1]
+def test_a_new_file_has_the_password_of_the_owner_that_volumes_have(tmp_path: Path) -> None:
+    """Whoever deletes .env keeps the warehouse: its owner gives the roles their new passwords."""
+    write_dotenv("", tmp_path)
+    password = (tmp_path / FOLDER / "warehouse_password").read_text()
+    (tmp_path / ".env").unlink()
+    write_dotenv("", tmp_path)
+    settings = dotenv_settings((tmp_path / ".env").read_text())
+    assert f"owner:{password}@" in settings["PIPELINE_WAREHOUSE_ADMIN_DSN"]
 
 
 def test_what_make_env_writes_is_what_our_own_commands_read(
@@ -118,14 +114,14 @@ def test_what_make_env_writes_is_what_our_own_commands_read(
 def test_a_profile_sets_its_values(
     profiles: set[str], listed: str, bucket: str, executor: str
 ) -> None:
-    made = dotenv_settings(dotenv(_EXAMPLE, profiles))
+    made = dotenv_settings(dotenv(_EXAMPLE, profiles, "pw"))
     assert made["COMPOSE_PROFILES"] == listed
     assert made["LANDING_BUCKET"] == bucket
     assert made["PIPELINE_EXECUTOR"] == executor
 
 
 def test_everything_else_stays_as_the_example_has_it() -> None:
-    made = dotenv(_EXAMPLE, set()).splitlines()
+    made = dotenv(_EXAMPLE, set(), "pw").splitlines()
     example = _EXAMPLE.splitlines()
     assert [line.partition("=")[0] for line in made] == [line.partition("=")[0] for line in example]
     changed = {new.partition("=")[0] for new, old in zip(made, example, strict=True) if new != old}
@@ -136,7 +132,7 @@ def test_everything_else_stays_as_the_example_has_it() -> None:
 def test_a_setting_that_the_example_lacks_is_named() -> None:
     example = _EXAMPLE.replace("PIPELINE_LOADER_PASSWORD=", "PIPELINE_LOADER_PASSWROD=")
     with pytest.raises(ConfigurationError, match=r"lacks PIPELINE_LOADER_PASSWORD: add"):
-        dotenv(example, set())
+        dotenv(example, set(), "pw")
 
 
 def test_an_unknown_profile_is_named_and_nothing_is_written(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""The deployment without a profile: the bucket, the warehouse and the API are a team's own.
+
+Its containers run as another user than the image's, as OpenShift and others demand.
+"""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.compose.engine import Added, Deployed
+from tests.compose.own_servers import BUCKET, OwnServers, own_servers
+from tests.compose.runs import main_job
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
+PROFILES = ""
+_USER = "123456:0"
+_AIRFLOW = (
+    "airflow-init",
+    "warehouse-init",
+    "api-server",
+    "scheduler",
+    "dag-processor",
+    "triggerer",
+)
+
+
+@pytest.fixture(scope="module")
+def own(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OwnServers]:
+    request.getfixturevalue("engine")
+    with own_servers(tmp_path_factory.mktemp("own")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def added(own: OwnServers) -> Added:
+    return Added(own.settings(), {name: {"user": _USER} for name in _AIRFLOW})
+
+
+def test_the_main_job_succeeds_on_them(deployment: Deployed, own: OwnServers) -> None:
+    main_job(deployment)
+    listed = own.bucket().list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert [found["Key"].split("/")[:2] for found in listed] == [
+        ["raw", "comments"],
+        ["raw", "posts"],
+        ["raw", "users"],
+    ]
+    with psycopg.connect(own.dsn("reader")) as connection:
+        found = connection.execute("select count(*) from marts.fct_posts").fetchone()
+    assert found == (100,)
+
+
+def test_every_container_is_well_under_another_user(deployment: Deployed) -> None:
+    well = {found["Service"]: found["Health"] for found in deployment.containers()}
+    assert {well[name] for name in ("api-server", "scheduler", "dag-processor", "triggerer")} == {
+        "healthy"
+    }
+    assert deployment.compose("exec", "-T", "scheduler", "id", "--user").stdout.strip() == "123456"
