@@ -16,15 +16,15 @@ from local.state import new_fernet_key, new_secret
 FOLDER = ".secrets"
 JWT_KEY = "jwt_key.pem"
 # The setting of each in a .env of before there were files: existing volumes have its value.
-_EARLIER = {
-    "superuser_password": "PIPELINE_SUPERUSER_PASSWORD",
-    "metadata_password": "PIPELINE_METADATA_PASSWORD",
-    "warehouse_password": "PIPELINE_WAREHOUSE_PASSWORD",
-    "results_password": "PIPELINE_RESULTS_PASSWORD",
-    "broker_password": "PIPELINE_BROKER_PASSWORD",
-    "api_secret_key": "AIRFLOW__API__SECRET_KEY",
-    "fernet_key": "AIRFLOW__CORE__FERNET_KEY",
-}
+_EARLIER = (
+    ("superuser_password", "PIPELINE_SUPERUSER_PASSWORD"),
+    ("metadata_password", "PIPELINE_METADATA_PASSWORD"),
+    ("warehouse_password", "PIPELINE_WAREHOUSE_PASSWORD"),
+    ("results_password", "PIPELINE_RESULTS_PASSWORD"),
+    ("broker_password", "PIPELINE_BROKER_PASSWORD"),
+    ("api_secret_key", "AIRFLOW__API__SECRET_KEY"),
+    ("fernet_key", "AIRFLOW__CORE__FERNET_KEY"),
+)
 _DRIVER = "postgresql+psycopg2"
 # What is made of them, because Airflow reads a whole address.
 _ADDRESSES = {
@@ -44,7 +44,7 @@ def write_secrets(folder: Path, earlier: Mapping[str, str]) -> dict[str, str]:
     place.mkdir(mode=0o700, exist_ok=True)
     found = {
         name: _written(place / name, earlier.get(setting) or _new(name))
-        for name, setting in _EARLIER.items()
+        for name, setting in _EARLIER
     }
     for name, text in _ADDRESSES.items():
         found[name] = _written(place / name, text.format(**found))

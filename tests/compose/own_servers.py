@@ -23,7 +23,7 @@ from tests.compose.engine import base_images, docker
 from tests.stack import wait_for
 
 BUCKET = "own-landing"
-_PASSWORD = "own-pw"  # pragma: allowlist secret - of every login of the server below
+_PASSWORD = "own-pw"  # of every login of the server below
 _SCRIPTS = ("create_owner.sh", "lock_down.sql")
 
 

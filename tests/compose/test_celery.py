@@ -71,7 +71,6 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_load_loses_nothing(
         holder.execute("insert into ops.day_locks (source, day) values ('posts', %s)", [day])
         deployment.api().trigger("ingest_posts", {"day": day})
         [(client,)] = wait_for(lambda: deployment.query(waiting), bool, 240)
-        deployment.kill_container(workers[client])
-        wait_for(lambda: deployment.query(waiting), [].__eq__, 60)
+        deployment.kill_container(workers[client])  # and so every process in it
         holder.rollback()
     assert_there_once(deployment, day, "kill -9 of a worker during a load")
