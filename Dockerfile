@@ -25,7 +25,9 @@ LABEL org.opencontainers.image.title="elt-pipeline" \
       org.opencontainers.image.description="API to S3 to Postgres to dbt, run by Apache Airflow" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build --chown=0:0 /opt/pipeline /opt/pipeline
-ENV PATH=/opt/pipeline/venv/bin:${PATH} \
+# Under a user id that the image does not know, Airflow asks for a name.
+ENV LOGNAME=airflow \
+    PATH=/opt/pipeline/venv/bin:${PATH} \
     PYTHONPATH=/opt/pipeline:/opt/pipeline/deploy/airflow \
     PYTHONUNBUFFERED=1 \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/pipeline/dags \
