@@ -33,6 +33,7 @@ _PORTS = (
     "PIPELINE_MAIL_PORT",
 )
 IMAGE = "elt-pipeline:test"
+_ENDS = re.compile(r"(?:\w+\.)*(\w*(?:Error|Exception|Timeout|Exit|Interrupt))(?::|$)")
 _IMAGE = re.compile(r"^\s*(?:image: |FROM )([a-z/]+:[\w.-]+)", re.MULTILINE)
 
 
@@ -138,6 +139,18 @@ class Deployed:
     def logs(self, *services: str) -> str:
         """Return what the containers of services, or all, have written."""
         return self.compose("logs", "--no-color", *services).stdout
+
+    def errors(self) -> dict[str, str]:
+        """Return what ended each traceback in the logs: its class, and the first line with it."""
+        lines = (line.partition("| ")[2] for line in self.logs().splitlines())
+        found: dict[str, str] = {}
+        is_open = False
+        for line in lines:
+            is_open = is_open or line.startswith("Traceback (most recent call last)")
+            if is_open and (match := _ENDS.match(line)):
+                found.setdefault(match[1], line[:300])
+                is_open = False
+        return found
 
     def container_of(self, service: str) -> str:
         """Return the id of a service's only container."""

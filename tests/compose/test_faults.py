@@ -43,6 +43,11 @@ _KILLED = [
     ("metadata", "warehouse", "ministack", "mail"),
 ]
 
+_EXPECTED = {
+    "ConnectError",  # the api-server is away
+    "OperationalError",  # a database is away
+}
+
 
 @pytest.fixture(autouse=True)
 def _all_is_well(deployment: Deployed) -> None:
@@ -148,3 +153,12 @@ def test_every_record_of_every_day_is_there_once(deployment: Deployed) -> None:
         " where is_current and source = 'posts'"
     )
     assert deployment.query(ledger) == [(records, records, 0)]
+
+
+def test_no_log_has_an_error_that_no_fault_explains(deployment: Deployed) -> None:
+    """While a server is away, whoever needs it says so."""
+    unexpected = {kind: line for kind, line in deployment.errors().items() if kind not in _EXPECTED}
+    assert unexpected == {}
+    denied = ("permission denied", "read-only file system")
+    lines = deployment.logs().splitlines()
+    assert [line for line in lines if any(text in line.lower() for text in denied)] == []
