@@ -40,7 +40,8 @@ _PROFILE = ProfileConfig(
     profile_name="elt",
     target_name="prod",
     profile_mapping=PostgresUserPasswordProfileMapping(
-        conn_id="dbt_postgres_conn", profile_args={"schema": "build", "threads": 2}
+        conn_id="dbt_postgres_conn",
+        profile_args={"schema": "build", "threads": 2, "keepalives_idle": 30},
     ),
 )
 _ENV = {

@@ -15,6 +15,8 @@ from scripts.errors import ConfigurationError, InvalidDataError, UnavailableErro
 _log = logging.getLogger(__name__)
 # Our texts are UTF-8, whatever the environment, the role or the database prefers.
 ENCODING = "utf8"
+# A server whose machine is gone sends nothing. It is noticed after a minute, not after two hours.
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # A table or function of another role cannot stand in for one that a statement of the owner means.
 OWNER_OPTIONS = "-c search_path=pg_catalog,pg_temp"
 
@@ -24,7 +26,7 @@ def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
     """Connect for the length of a block. UnavailableError names host, database and role."""
     try:
         connection = psycopg.connect(
-            dsn, **{"connect_timeout": 10, **options, "client_encoding": ENCODING}
+            dsn, **{"connect_timeout": 10, **_KEEPALIVES, **options, "client_encoding": ENCODING}
         )
     except psycopg.OperationalError as error:
         place = psycopg.conninfo.conninfo_to_dict(dsn)

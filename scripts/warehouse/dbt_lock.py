@@ -12,7 +12,6 @@ from scripts.warehouse.connection import connect, plain_errors
 
 _ALONE = "lock table ops.dbt_lock in exclusive mode"
 _SHARED = "lock table ops.dbt_lock in row exclusive mode"
-_PROBE_SECONDS = 30  # keeps firewalls from dropping the connection, which idles during a build
 
 
 @contextmanager
@@ -29,7 +28,7 @@ def dbt_lock(dsn: str, *, is_alone: bool) -> Iterator[None]:
     Raises:
         UnavailableError: the statement timeout of the role has passed, or the warehouse is away.
     """
-    with connect(dsn, keepalives_idle=_PROBE_SECONDS) as connection:
+    with connect(dsn) as connection:
         with plain_errors():
             connection.execute("set idle_in_transaction_session_timeout = 0")
             connection.execute("set transaction_timeout = 0")

@@ -18,6 +18,10 @@ begin
         execute format(
             'alter role %I set idle_in_transaction_session_timeout = %L', role, '1min'
         );
+        -- The locks of a client whose machine is gone are released after a minute, not after two hours.
+        execute format('alter role %I set tcp_keepalives_idle = %L', role, '30s');
+        execute format('alter role %I set tcp_keepalives_interval = %L', role, '10s');
+        execute format('alter role %I set tcp_keepalives_count = 3', role);
         execute format('alter role %I set timezone = %L', role, 'UTC');
         execute format('grant %I to current_user with inherit true, set true', role);
     end loop;

@@ -121,6 +121,16 @@ def test_every_service_restarts_is_limited_and_logs_in_turns(everything: dict[st
         assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
 
 
+def test_every_service_notices_a_peer_that_is_gone(everything: dict[str, Any]) -> None:
+    """A connection whose other end vanished without a word hung the scheduler for two hours."""
+    for name, service in everything.items():
+        found = service["sysctls"]
+        kept = [
+            int(found[f"net.ipv4.tcp_keepalive_{part}"]) for part in ("time", "intvl", "probes")
+        ]
+        assert kept[0] + kept[1] * kept[2] <= 60, name
+
+
 def test_every_service_is_hardened(everything: dict[str, Any]) -> None:
     for name, service in everything.items():
         assert service["read_only"] is True, name

@@ -1,5 +1,8 @@
 """Errors of a real PostgreSQL become ours, named by recovery and free of values."""
 
+import os
+import socket
+
 import psycopg
 import pytest
 
@@ -98,3 +101,21 @@ def test_an_open_connection_that_was_not_chosen_is_worth_a_word(
     said = [record.message for record in caplog.records]
     assert len(said) == warnings
     assert all("127.0.0.1 is not encrypted" in line for line in said)
+
+
+@pytest.mark.parametrize("role", ["loader", "transformer", "reader"])
+def test_both_ends_notice_after_a_minute_that_the_other_is_gone(
+    warehouse: Warehouse, role: str
+) -> None:
+    """A machine that vanishes sends nothing, and TCP alone waits for two hours."""
+    with connect(getattr(warehouse, role)) as connection:
+        ours = socket.socket(fileno=os.dup(connection.fileno()))
+        names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        client = [ours.getsockopt(socket.IPPROTO_TCP, name) for name in names]
+        ours.close()
+        server = [
+            connection.execute(f"show tcp_keepalives_{part}".encode()).fetchone()
+            for part in ("idle", "interval", "count")
+        ]
+    assert client == [30, 10, 3]
+    assert server == [("30",), ("10",), ("3",)]
