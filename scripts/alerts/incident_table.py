@@ -53,8 +53,8 @@ def record_sighting(
     """Open the incident if its cause has none, add its pending messages, and return its id.
 
     `channels` are the names of the channels to notify, unless the cause is silenced. `is_again`
-    increases the count of an incident that is already open. The details are those of the latest
-    run that failed: if a later run failed, its error and its log replace the earlier ones.
+    increases the count of an incident that is already open. Its class and its details are those of
+    the latest run that failed: if a later run failed, its error and its log replace the earlier.
     """
     details = Json({"facts": incident.facts, "links": incident.links})
     cause = [incident.fingerprint, incident.kind, incident.subject, incident.day]
@@ -65,11 +65,16 @@ def record_sighting(
             values (%s, %s, %s, %s, %s)
             on conflict (fingerprint) where closed_at is null do update
                 set seen = known.seen + %s, last_seen_at = clock_timestamp(),
-                    details = case
-                        when known.details #>> '{facts,Run}' != excluded.details #>> '{facts,Run}'
-                            then excluded.details
-                        else known.details
-                    end
+                    (kind, details) = (
+                        select latest.kind, latest.details
+                        from (values
+                            (excluded.kind, excluded.details, 1), (known.kind, known.details, 2)
+                        ) as latest (kind, details, place)
+                        where place = 2
+                            or known.details #>> '{facts,Run}' != latest.details #>> '{facts,Run}'
+                        order by place
+                        limit 1
+                    )
             returning incident_id
             """,
             [*cause, details, int(is_again)],
