@@ -65,16 +65,14 @@ def record_sighting(
             values (%s, %s, %s, %s, %s)
             on conflict (fingerprint) where closed_at is null do update
                 set seen = known.seen + %s, last_seen_at = clock_timestamp(),
-                    (kind, details) = (
-                        select latest.kind, latest.details
-                        from (values
-                            (excluded.kind, excluded.details, 1), (known.kind, known.details, 2)
-                        ) as latest (kind, details, place)
-                        where place = 2
-                            or known.details #>> '{facts,Run}' != latest.details #>> '{facts,Run}'
-                        order by place
-                        limit 1
-                    )
+                    kind = case
+                        when known.details #>> '{facts,Run}' != excluded.details #>> '{facts,Run}'
+                            then excluded.kind else known.kind
+                    end,
+                    details = case
+                        when known.details #>> '{facts,Run}' != excluded.details #>> '{facts,Run}'
+                            then excluded.details else known.details
+                    end
             returning incident_id
             """,
             [*cause, details, int(is_again)],

@@ -15,7 +15,7 @@ from local.switchable import SwitchableServer
 from local.switches import Switches
 from scripts.alerts.delivery import STORM
 from tests.e2e.conftest import DUE_DAY
-from tests.stack import LocalStack, wait_for
+from tests.stack import LocalStack, now, wait_for
 
 pytestmark = [
     pytest.mark.e2e,
@@ -126,6 +126,12 @@ def test_a_late_day_is_reported_until_it_lands(stack: LocalStack) -> None:
     older, due = DUE_DAY - timedelta(days=40), DUE_DAY
     assert stack.run_by_hand("ingest_posts", {"day": older.isoformat()})[1] == "success"
     wait_for(lambda: stack.query("select from ops.loads where day = %s", older), bool, 240)
+    loaded_at = now()  # the next watch knows the older day
+    wait_for(
+        lambda: stack.airflow.runs_since("watch_pipeline", loaded_at),
+        lambda runs: bool(runs) and runs[0]["state"] == "success",
+        _WATCH + 60,
+    )
     assert _slack_messages(stack, "posts has not landed") == [], "it began to land today"
     earlier = "update ops.loads set loaded_at = day where day = %s returning day"
     assert stack.query(earlier, older) == [(older,)]
