@@ -3,10 +3,12 @@
 **What**: one DAG per source, ``ingest_<source>``. Its only task reads the source's list from the
 API (connection ``<api>_api``), checks that the answer is complete, and writes it to
 ``s3://$LANDING_BUCKET/raw/<source>/<day>.json``. The same answer again writes nothing
-(idempotent). Then the asset ``raw_<source>`` triggers ``transform_posts``.
+(idempotent). Then the asset ``raw_<source>`` triggers ``transform_posts``. A source that is asked
+for one day (``Window``, ``Changes``) lands the day that has ended: a run at midnight lands the day
+before, and looks back as many days as the source declares.
 
-**Rerun**: trigger it manually. The parameter ``day`` names another day than today. Clear works
-too.
+**Rerun**: trigger it manually. The parameter ``day`` names another day. Clear works too.
+``airflow backfill create`` asks for the day of each of its runs, and does not look back.
 
 **Triage**: an answer that is refused (not JSON, truncated, too large, empty) fails immediately,
 and the error names the URL and the byte. An API that does not answer is retried first. In both
@@ -22,8 +24,8 @@ from typing import Any
 from airflow.sdk import DAG, Param, dag, task
 
 from dags.common.assets import raw_asset
-from dags.common.defaults import DEPLOYMENT, day_of, defaults_of
-from dags.common.parameters import check_conf
+from dags.common.defaults import DEPLOYMENT, defaults_of
+from dags.common.parameters import check_conf, ingest_days
 from sources import SOURCES, Source
 
 
@@ -43,7 +45,7 @@ def ingest_dag(source: Source) -> DAG:
                 None,
                 type=["null", "string"],
                 format="date",
-                description="day to land the answer under (YYYY-MM-DD). Empty: the day of the run",
+                description="day to land (YYYY-MM-DD). Empty: the day that is due at the run",
             )
         },
         **defaults_of(source.api.owner),
@@ -54,15 +56,14 @@ def ingest_dag(source: Source) -> DAG:
             params: Any = None, dag_run: Any = None, dag: Any = None, outlet_events: Any = None
         ) -> dict[str, Any]:
             from dags.common.connections import api_endpoint, landing_store, run_settings
-            from scripts.extract.extract import extract
-            from scripts.landing.keys import parse_day
+            from scripts.extract.extract import extract_days
 
             check_conf(dag_run, dag)
-            day = parse_day(params["day"]) if params["day"] else day_of(dag_run)
+            days = ingest_days(source, dag_run, params["day"])
             store = landing_store(DEPLOYMENT.ingest_aws_conn_id)
-            landed = extract(source, day, api_endpoint(source.api), store, run_settings())
-            outlet_events[raw].extra.update(landed.facts())
-            return landed.facts()
+            facts = extract_days(source, days, api_endpoint(source.api), store, run_settings())
+            outlet_events[raw].extra.update(facts)
+            return facts
 
         land()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from callbacks import alert_recovery, alert_run_failure, alert_task_failure
-from scripts.landing.keys import checked_day
 from scripts.settings import deployment
 
 DEPLOYMENT = deployment()
@@ -45,13 +44,3 @@ def defaults_of(owner: str | None) -> dict[str, Any]:
     """Return the defaults with another owner, or the same ones if it is None."""
     args = DAG_DEFAULTS["default_args"]
     return {**DAG_DEFAULTS, "default_args": {**args, "owner": owner or args["owner"]}}
-
-
-def day_of(dag_run: Any) -> date:
-    """Return the day of a run: of its logical date or, without one, of its creation.
-
-    Raises:
-        InvalidInputError: it is no possible day.
-    """
-    moment: datetime = dag_run.logical_date or dag_run.run_after
-    return checked_day(moment.astimezone(UTC).date())

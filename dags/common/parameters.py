@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 from scripts.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from airflow.sdk import DAG
+
+    from sources import Source
 
 
 def check_conf(dag_run: Any, dag: DAG) -> None:
@@ -19,6 +23,23 @@ def check_conf(dag_run: Any, dag: DAG) -> None:
         raise InvalidInputError(
             f"{dag.dag_id} has no parameter {', '.join(unknown)}. Its parameters: {known}"
         )
+
+
+def ingest_days(source: Source, dag_run: Any, named: str | None) -> list[date]:
+    """Return the days that a run of ``ingest_<source>`` asks for: the named one, else those due.
+
+    The run is due at its logical date or, without one, at its creation.
+
+    Raises:
+        InvalidInputError: it is no possible day.
+    """
+    from scripts.extract.days import days_of_run
+    from scripts.landing.keys import parse_day
+
+    if named:
+        return [parse_day(named)]
+    moment = dag_run.logical_date or dag_run.run_after
+    return days_of_run(source, moment, looks_back=dag_run.run_type != "backfill")
 
 
 def named_days(params: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 from urllib.parse import quote
 
@@ -41,12 +41,15 @@ def day_of_run(
     """Return the day of a run, or None for a DAG that processes all pending days.
 
     Only the DAGs ``ingest_<source>`` have one day per run: the ``day`` of the configuration `conf`,
-    else the day of `moment` (the logical date or `run_after`), else the day in `run_id`.
+    else that of a run at `moment` (the logical date or `run_after`), or at the day in `run_id`.
     """
-    if dag_id.removeprefix("ingest_") not in SOURCES:
+    source = SOURCES.get(dag_id.removeprefix("ingest_"))
+    if source is None:
         return None
     configured = _parsed(str((conf or {}).get("day") or ""))
-    return configured or (moment.astimezone(UTC).date() if moment else _parsed(run_id))
+    if moment is None and (named := _parsed(run_id)):
+        moment = datetime.combine(named, time(), UTC)
+    return configured or (moment and source.day.last_day(moment))
 
 
 def failed_run(

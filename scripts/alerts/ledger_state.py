@@ -9,7 +9,7 @@ from scripts.alerts.incident import Incident, Kind, no_answer
 from scripts.alerts.incident_table import Connection
 from scripts.errors import UnavailableError
 from scripts.landing.keys import raw_key
-from scripts.reconcile.freshness import deadline_hours, has_many_rejects, is_stale, overdue_before
+from scripts.reconcile.freshness import deadline_of, has_many_rejects, is_stale, overdue_before
 from scripts.reconcile.watch import PipelineState
 from scripts.settings import RunSettings
 from scripts.warehouse.ledger import last_published_at
@@ -37,12 +37,15 @@ def read_ledger_state(
 
 
 def _late_and_parked(state: PipelineState, settings: RunSettings) -> Iterator[Incident]:
-    late = [(Kind.DAY_LATE, name, "Due", _due(name, settings)) for name in state.late]
-    parked = [(Kind.OBJECT_PARKED, name, "Reason", text) for name, text in state.parked.items()]
-    for kind, name, label, text in late + parked:
-        source, day_text = name.split("/")
-        day = date.fromisoformat(day_text)
-        yield Incident.new(kind, source, day, {"Object": raw_key(source, day), label: text})
+    for name in state.late:
+        source, day = _parsed(name)
+        due = deadline_of(source, day, settings)
+        facts = {"Object": raw_key(source, day), "Due": f"{due:%Y-%m-%d %H:%M} UTC"}
+        yield Incident.new(Kind.DAY_LATE, source, day, facts)
+    for name, reason in state.parked.items():
+        source, day = _parsed(name)
+        facts = {"Object": raw_key(source, day), "Reason": reason}
+        yield Incident.new(Kind.OBJECT_PARKED, source, day, facts)
 
 
 def _deleted(state: PipelineState) -> Iterator[Incident]:
@@ -53,9 +56,9 @@ def _deleted(state: PipelineState) -> Iterator[Incident]:
         yield Incident.new(Kind.OBJECT_DELETED, source, facts=facts)
 
 
-def _due(name: str, settings: RunSettings) -> str:
-    hours = deadline_hours(name.split("/", maxsplit=1)[0], settings)
-    return f"{hours:g} hours after midnight UTC of the day"
+def _parsed(name: str) -> tuple[str, date]:
+    source, day = name.split("/")
+    return source, date.fromisoformat(day)
 
 
 def _overdue(connection: Connection, settings: RunSettings, now: datetime) -> Iterator[Incident]:

@@ -5,15 +5,16 @@ from typing import Annotated
 import typer
 
 from scripts.cli import progress, run_cli, source_named
+from scripts.extract.days import now_utc
 from scripts.extract.extract import extract
-from scripts.landing.keys import parse_day, today
+from scripts.landing.keys import parse_day
 from scripts.landing.store import Store
 from scripts.settings import api_from_env, deployment, run_settings_from_env
 
 
 def main(
     source: Annotated[str, typer.Argument(help="name of a declared source, such as posts")],
-    day: Annotated[str, typer.Option(help="day to land it under, YYYY-MM-DD; default today")] = "",
+    day: Annotated[str, typer.Option(help="day to land, YYYY-MM-DD; default: what is due")] = "",
 ) -> None:
     """Fetch one source from the API and land it in the bucket, as its ingest DAG does.
 
@@ -21,7 +22,8 @@ def main(
     (AWS_ENDPOINT_URL too) and AIRFLOW_VAR_PIPELINE. Exit status 0 when it has landed or was
     there already; 2, and one line on stderr, when nothing was landed.
     """
-    wanted, on = source_named(source), parse_day(day) if day else today()
+    wanted = source_named(source)
+    on = parse_day(day) if day else wanted.day.last_day(now_utc())
     settings, bucket = run_settings_from_env(), deployment().bucket()
     endpoint = api_from_env(wanted.api)
     store = Store.of_environment(bucket)

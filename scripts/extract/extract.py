@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from scripts.errors import InvalidDataError, ShiftedListError
+from scripts.extract.days import Clock, as_of, check_has_ended, now_utc
 from scripts.extract.pages import fetch_pages
 from scripts.extract.record_array import RecordArray
 from scripts.killpoints import reach
@@ -28,7 +29,10 @@ Watch = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class ExtractResult:
-    """The landed object. `is_new` is False if the same bytes had landed before."""
+    """The landed object. `is_new` is False if the same bytes had landed before.
+
+    `as_of` is when the API was asked, if it tells only how things are now and not on the day.
+    """
 
     source: str
     day: date
@@ -39,10 +43,16 @@ class ExtractResult:
     version_id: str | None
     is_new: bool
     seconds: float
+    as_of: datetime | None = None
 
     def facts(self) -> dict[str, Any]:
         """Return the result as plain JSON values, for an event or a log."""
-        return {**vars(self), "day": self.day.isoformat(), "seconds": round(self.seconds, 3)}
+        return {
+            **vars(self),
+            "day": self.day.isoformat(),
+            "seconds": round(self.seconds, 3),
+            "as_of": self.as_of and self.as_of.isoformat(timespec="seconds"),
+        }
 
 
 def extract(
@@ -53,6 +63,7 @@ def extract(
     settings: RunSettings,
     *,
     watch: Watch = lambda _rows, _size: None,
+    clock: Clock = now_utc,
 ) -> ExtractResult:
     """Fetch every page of a source's list and land it under a day, unless it is there already.
 
@@ -63,13 +74,17 @@ def extract(
         store: the landing bucket.
         settings: timeouts, retries and limits.
         watch: called with (rows, bytes) as they arrive.
+        clock: returns the time, which decides whether the day has ended.
 
     Raises:
+        InvalidInputError: the source is asked for days that have ended, and this one has not.
         InvalidDataError: the answer is not a complete JSON array of objects within the limits.
         ConfigurationError: the API's URL is wrong, or its host is not allowed.
         UnavailableError: the API or the bucket did not answer as expected.
     """
-    started, key = time.monotonic(), raw_key(source.name, day)
+    started, key, asked_at = time.monotonic(), raw_key(source.name, day), clock()
+    check_has_ended(source, day, asked_at)
+    late_answer = as_of(source, day, asked_at)
     with temporary_space(), SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         array = RecordArray(spool, settings.max_record_bytes)
         beginning = array.mark()
@@ -79,11 +94,32 @@ def extract(
             array.rewind(beginning)
             _fetch(source, day, endpoint, settings, array, watch)
         sha256 = array.finish()
-        version_id, is_new = _land(store, key, spool, sha256)
+        version_id, is_new = _land(store, key, spool, sha256, late_answer)
     seconds = time.monotonic() - started
     return ExtractResult(
-        source.name, day, key, array.rows, array.size, sha256, version_id, is_new, seconds
+        source=source.name,
+        day=day,
+        key=key,
+        rows=array.rows,
+        bytes=array.size,
+        sha256=sha256,
+        version_id=version_id,
+        is_new=is_new,
+        seconds=seconds,
+        as_of=late_answer,
     )
+
+
+def extract_days(
+    source: Source, days: list[date], endpoint: Endpoint, store: Store, settings: RunSettings
+) -> dict[str, Any]:
+    """Land these days, one after the other, as `extract` does.
+
+    Returns:
+        the facts of the first one, and in ``earlier_days`` those of the others, if there are any.
+    """
+    first, *others = (extract(source, day, endpoint, store, settings).facts() for day in days)
+    return {**first, "earlier_days": others} if others else first
 
 
 def _fetch(
@@ -108,12 +144,14 @@ def _fetch(
         raise InvalidDataError(f"{page.shown_url}: expected records, got an empty list")
 
 
-def _land(store: Store, key: str, body: IO[bytes], sha256: str) -> tuple[str | None, bool]:
+def _land(
+    store: Store, key: str, body: IO[bytes], sha256: str, late_answer: datetime | None
+) -> tuple[str | None, bool]:
     """Put the object unless the same bytes are there. Return (version id, whether it was put)."""
     present = store.head(key)
     if present and present.sha256 == sha256:
         return present.version_id, False
     reach("ingest.before_upload")
-    version_id = store.put(key, body, sha256)
+    version_id = store.put(key, body, sha256, late_answer)
     reach("ingest.after_upload")
     return version_id, True

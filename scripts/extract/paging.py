@@ -6,7 +6,8 @@ total differs from the records that came, is refused.
 """
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,17 +18,22 @@ from scripts.extract.page_facts import PageFacts, check_end, linked, number_at
 from scripts.extract.request import Request, encoded, filled, with_value
 from scripts.extract.urls import followed, params_of, with_params
 from sources import Source
+from sources.declaration import Window
 from sources.declaration import paginators as kinds
 from sources.declaration.paths import Path, shown_path
 
 
 def first_request(source: Source, url: str, day: date) -> Request:
     """Return the first request of a list below its URL, with all declared parameters."""
-    values = {"{day}": day.isoformat(), "{next_day}": (day + timedelta(days=1)).isoformat()}
-    params = {**source.api.params, **source.params}
-    url = with_params(filled(url, values), filled(params, values))
-    body = None if source.json is None else filled(source.json, values)
-    return _positioned(source.pages, Request(source.method, url, encoded(body)), 0, 0)
+    params, body = {**source.api.params, **source.params}, source.json
+    if isinstance(source.day, Window):
+        bounds = source.day.bounds(day)
+        fill = partial(source.day.filled, bounds=bounds)
+        url, params, body = filled(url, fill), filled(params, fill), filled(body, fill)
+        params |= source.day.params(bounds)
+    return _positioned(
+        source.pages, Request(source.method, with_params(url, params), encoded(body)), 0, 0
+    )
 
 
 def next_request(source: Source, first: Request, page: PageFacts) -> Request | None:
@@ -101,11 +107,9 @@ def _at_link(source: Source, first: Request, page: PageFacts, link: str | None) 
     if not link:
         return None
     url = followed(page.url, link)
-    declared = {**source.api.params, **source.params}
-    missing = declared.keys() - params_of(url).keys()
-    given = params_of(first.url)
-    url = with_params(url, {name: given[name] for name in declared if name in missing})
-    return replace(first, url=url)
+    missing = source.param_names - params_of(url).keys()
+    given = params_of(first.url).items()
+    return replace(first, url=with_params(url, {k: v for k, v in given if k in missing}))
 
 
 def _positioned(paginator: kinds.Paginator, first: Request, pages: int, rows: int) -> Request:

@@ -1,6 +1,6 @@
 """One request of a page, as a value: it can be compared, and changed for the next page."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,16 +36,13 @@ def with_value(
     return request
 
 
-def filled(value: Any, values: Mapping[str, str]) -> Any:
-    """Return a value whose texts have the placeholders replaced."""
+def filled(value: Any, fill: Callable[[str], Any]) -> Any:
+    """Return a value in which each text is replaced by what `fill` makes of it."""
     if isinstance(value, Mapping):
-        return {name: filled(inner, values) for name, inner in value.items()}
+        return {name: filled(inner, fill) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [filled(inner, values) for inner in value]
-    if isinstance(value, str):
-        for placeholder, text in values.items():
-            value = value.replace(placeholder, text)
-    return value
+        return [filled(inner, fill) for inner in value]
+    return fill(value) if isinstance(value, str) else value
 
 
 def encoded(body: Any) -> bytes | None:

@@ -32,14 +32,17 @@ def on_time(
     return strips
 
 
-def _cell(attempts: Sequence[Load], deadline: datetime, now: datetime) -> Cell:
-    """Return the outcome of a day. Its first landing decides: a rerun does not make it late."""
+def _cell(attempts: Sequence[Load], deadline: datetime | None, now: datetime) -> Cell:
+    """Return the outcome of a day. Its first landing decides: a rerun does not make it late.
+
+    A day without a deadline is one that no scheduled run lands.
+    """
     if not attempts:
-        return Cell.MISSING if now >= deadline else Cell.PENDING
+        return Cell.MISSING if deadline and now >= deadline else Cell.PENDING
     if not any(load.is_current for load in attempts):
         return Cell.PARKED
     landed_at = min(load.landed_at for load in attempts)
-    return Cell.ON_TIME if landed_at <= deadline else Cell.LATE
+    return Cell.LATE if deadline and landed_at > deadline else Cell.ON_TIME
 
 
 def plots(data: HealthData, days: Sequence[date], settings: RunSettings) -> Plots:

@@ -4,7 +4,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 import boto3
@@ -21,7 +21,7 @@ BLOCK_BYTES = 1 << 20
 # Give up on a silent host well before a task's own timeout.
 CLIENT_CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 5})
 _BASE64_LENGTH = 44  # of 32 bytes
-_SHA256 = "sha256"  # our metadata name. An ETag is not a content hash
+_SHA256, _AS_OF = "sha256", "as-of"  # our metadata names. An ETag is not a content hash
 _DELETE_LIMIT = 1000  # of S3, per request
 
 
@@ -41,11 +41,17 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class ObjectHead:
-    """One version of an object. `sha256` is what its writer recorded in the metadata, or None."""
+    """One version of an object, with what its writer recorded in the metadata, or None.
+
+    Attributes:
+        sha256: the digest of the content, in hex.
+        as_of: when the API was asked, if the content is not how things were on the object's day.
+    """
 
     info: ObjectInfo
     version_id: str | None
     sha256: str | None
+    as_of: datetime | None
 
 
 @dataclass(frozen=True)
@@ -155,10 +161,12 @@ class Store:
             return OpenObject(*_description(key, answer), answer["Body"])
         return None
 
-    def put(self, key: str, body: IO[bytes], sha256: str) -> str | None:
-        """Upload `body` (multipart when large) with its sha256. Return the new version id."""
+    def put(
+        self, key: str, body: IO[bytes], sha256: str, as_of: datetime | None = None
+    ) -> str | None:
+        """Upload `body` (multipart when large), with its `ObjectHead`. Return the version id."""
         with self._request("put", key):
-            self.client.upload_fileobj(body, self.bucket, key, ExtraArgs=_headers(sha256))
+            self.client.upload_fileobj(body, self.bucket, key, ExtraArgs=_headers(sha256, as_of))
         found = self.head(key)
         return found.version_id if found else None
 
@@ -169,9 +177,14 @@ class Store:
             ChangedError: that version is no longer the latest. Nothing was put.
         """
         key, etag = opened.info.key, opened.info.etag
+        headers = _headers(sha256, opened.as_of)
         with self._request("replace", key, _REPLACE_CODES):
             answer = self.client.put_object(
-                Bucket=self.bucket, Key=key, Body=body, IfMatch=etag, **_headers(sha256)
+                Bucket=self.bucket,
+                Key=key,
+                Body=body,
+                IfMatch=etag,
+                **headers,
             )
         return answer.get("VersionId")
 
@@ -246,9 +259,21 @@ def readable_settings() -> Iterator[None]:
         raise ConfigurationError(f"settings of AWS: {error}") from None
 
 
-def _description(key: str, answer: Mapping[str, Any]) -> tuple[ObjectInfo, str | None, str | None]:
+def _description(
+    key: str, answer: Mapping[str, Any]
+) -> tuple[ObjectInfo, str | None, str | None, datetime | None]:
     info = ObjectInfo(key, answer["ETag"], answer["ContentLength"], answer["LastModified"])
-    return info, answer.get("VersionId"), _in_hex(answer["Metadata"].get(_SHA256))
+    metadata = answer["Metadata"]
+    as_of = _moment(metadata.get(_AS_OF))
+    return info, answer.get("VersionId"), _in_hex(metadata.get(_SHA256)), as_of
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return the time in a metadata value. Another producer can write anything there."""
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text or "")
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None
 
 
 def _in_hex(digest: str | None) -> str | None:
@@ -259,5 +284,6 @@ def _in_hex(digest: str | None) -> str | None:
     return digest and digest.strip().lower()
 
 
-def _headers(sha256: str) -> Any:
-    return {"Metadata": {_SHA256: sha256}, "ContentType": "application/json"}
+def _headers(sha256: str, as_of: datetime | None) -> Any:
+    metadata = {_SHA256: sha256} | ({_AS_OF: as_of.isoformat()} if as_of else {})
+    return {"Metadata": metadata, "ContentType": "application/json"}

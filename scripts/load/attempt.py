@@ -279,6 +279,8 @@ class Attempt:
             source=self.source.name,
             day=self.day,
             info=self.opened.info,
+            day_kind=self.source.day.kind,
+            as_of=self.opened.as_of,
             version_id=self.opened.version_id,
             sha256=self.digest,
             received=self.received,
@@ -325,7 +327,7 @@ def park_unreadable(
     with connection.transaction(), plain_errors():
         ledger.lock_day(connection, source.name, day)
         load_id = ledger.next_load_id(connection)
-        entry = ledger.LedgerEntry(load_id, source.name, day, info, run_id=run_id)
+        entry = ledger.LedgerEntry(load_id, source.name, day, info, source.day.kind, run_id=run_id)
         parked = ledger.find_parked(connection, entry, reason)
         if parked is None:
             ledger.park(connection, entry, reason)

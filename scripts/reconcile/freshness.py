@@ -4,7 +4,7 @@ The watch and the health page use the same rules, so they never disagree.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from croniter import croniter
 
@@ -12,25 +12,31 @@ from scripts.settings import RunSettings
 from sources import SOURCES
 
 
-def deadline_hours(source: str, settings: RunSettings) -> float:
-    """Return how many hours after its midnight UTC a day of a source is late."""
+def deadline_of(source: str, day: date, settings: RunSettings) -> datetime | None:
+    """Return when a day of a source is late, or None if no scheduled run lands it.
+
+    A day lands in the first run after it can be asked for, or in one that looks back to it.
+    """
+    begin = SOURCES[source].day.ends_at(day)
+    for _ in range(SOURCES[source].day.lookback_days + 1):
+        if _has_run(source, begin):
+            return begin + timedelta(hours=_deadline_hours(source, settings))
+        begin += timedelta(days=1)
+    return None
+
+
+def _deadline_hours(source: str, settings: RunSettings) -> float:
     declared = SOURCES[source].deadline_hours
     return settings.landing_deadline_hours if declared is None else declared
 
 
-def deadline_of(source: str, day: date, settings: RunSettings) -> datetime:
-    """Return the deadline of a day of a source."""
-    return datetime.combine(day, time(), UTC) + timedelta(hours=deadline_hours(source, settings))
-
-
-def is_scheduled(source: str, day: date) -> bool:
-    """Return whether the schedule of a source's API has a run on a day. Without one, every day."""
+def _has_run(source: str, begin: datetime) -> bool:
+    """Return whether a source has a run in the 24 hours from `begin` on."""
     schedule = SOURCES[source].api.schedule
     if schedule is None:
         return True
-    midnight = datetime.combine(day, time(), UTC)
-    following = croniter(schedule, midnight - timedelta(microseconds=1)).get_next(datetime)
-    return bool(following < midnight + timedelta(days=1))
+    following = croniter(schedule, begin - timedelta(microseconds=1)).get_next(datetime)
+    return bool(following < begin + timedelta(days=1))
 
 
 def late_days(
@@ -47,12 +53,15 @@ def late_days(
     """
     known = set(landed)
     late = []
-    for source in SOURCES:
-        due = (now.astimezone(UTC) - timedelta(hours=deadline_hours(source, settings))).date()
+    for source, declared in SOURCES.items():
+        due = declared.day.last_day(now - timedelta(hours=_deadline_hours(source, settings)))
         first = first_days.get(source, due)
         for back in range(settings.late_days):
             day = due - timedelta(days=back)
-            if day > first and (source, day) not in known and is_scheduled(source, day):
+            if day <= first or (source, day) in known:
+                continue
+            deadline = deadline_of(source, day, settings)
+            if deadline and deadline <= now:
                 late.append((source, day))
     return sorted(late)
 

@@ -11,6 +11,7 @@ import typer
 
 from scripts.cli import run_app, source_named
 from scripts.errors import InvalidDataError, InvalidInputError
+from scripts.extract.days import now_utc
 from scripts.extract.urls import params_of
 from scripts.landing.keys import parse_day, raw_prefix, today
 from scripts.settings import (
@@ -47,14 +48,15 @@ def main() -> None:
 @app.command()
 def check(
     source: Annotated[str, typer.Argument(help="name of a declared source, such as posts")],
-    day: Annotated[str, typer.Option(help="day to ask for, YYYY-MM-DD; default today")] = "",
+    day: Annotated[str, typer.Option(help="day to ask for, YYYY-MM-DD; default: what is due")] = "",
 ) -> None:
     """Fetch the first page of a source and compare it with the declaration. Nothing lands.
 
     Reads <API>_API_URL (or AIRFLOW_CONN_<API>_API) and AIRFLOW_VAR_PIPELINE. Exit status 0 when
     the declaration fits the page.
     """
-    declared, on = source_named(source), parse_day(day) if day else today()
+    declared = source_named(source)
+    on = parse_day(day) if day else declared.day.last_day(now_utc())
     endpoint = api_from_env(declared.api)
     found = look(declared, endpoint, on, run_settings_from_env())
     for label, value in _lines(found, has_key=bool(declared.key_fields)).items():

@@ -12,22 +12,27 @@ from scripts.landing.store import ObjectInfo
 _INSERT = """
     insert into ops.loads (
         load_id, source, day, key, etag, last_modified, bytes, version_id, sha256, state,
-        reason, received, loaded, rejected, new_fields, seconds, run_id, is_current
+        reason, received, loaded, rejected, new_fields, seconds, run_id, day_kind, as_of, is_current
     ) values (
         %(load_id)s, %(source)s, %(day)s, %(key)s, %(etag)s, %(last_modified)s, %(size)s,
         %(version_id)s, %(sha256)s, %(state)s, %(reason)s, %(received)s, %(loaded)s,
-        %(rejected)s, %(new_fields)s, %(seconds)s, %(run_id)s, %(state)s = 'loaded'
+        %(rejected)s, %(new_fields)s, %(seconds)s, %(run_id)s, %(day_kind)s, %(as_of)s,
+        %(state)s = 'loaded'
     )
 """
 
 
 class LedgerEntry(msgspec.Struct, frozen=True):
-    """The row of one load, except whether it is current."""
+    """The row of one load, except whether it is current.
+
+    `as_of` is when the API was asked, if the object does not tell how things were on its day.
+    """
 
     load_id: int
     source: str
     day: date
     info: ObjectInfo
+    day_kind: str
     version_id: str | None = None
     sha256: str | None = None
     received: int = 0
@@ -36,6 +41,7 @@ class LedgerEntry(msgspec.Struct, frozen=True):
     new_fields: list[str] = msgspec.field(default_factory=list)
     seconds: float = 0
     run_id: str | None = None
+    as_of: datetime | None = None
 
 
 class CurrentLoad(msgspec.Struct, frozen=True):

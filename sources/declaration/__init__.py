@@ -8,6 +8,7 @@ from sources.declaration.auth import (
     oauth2_client_credentials,
     oauth2_refresh_token,
 )
+from sources.declaration.day import Changes, Snapshot, Window
 from sources.declaration.paginators import (
     cursor,
     header_cursor,
@@ -22,7 +23,10 @@ from sources.declaration.source import BigInt, Source
 __all__ = [
     "Api",
     "BigInt",
+    "Changes",
+    "Snapshot",
     "Source",
+    "Window",
     "api_key",
     "bearer",
     "cursor",

@@ -1,15 +1,16 @@
 """The type of a source. Invariant: a declaration that cannot work fails when it is declared."""
 
-import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
 
 from sources.declaration.api import Api, check_name, check_paginator
+from sources.declaration.day import Day, Snapshot, Window, check_placeholders
 from sources.declaration.declaration_error import DeclarationError
 from sources.declaration.key import KeyField, key_fields
 from sources.declaration.paginators import Paginator, cursor, offset, page_number
@@ -18,8 +19,7 @@ from sources.declaration.paths import Path, check_path
 # The range of PostgreSQL's bigint: a larger integer would pass here and fail in every model later.
 BigInt = typing.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
-PLACEHOLDERS = ("{day}", "{next_day}")
-_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_SAMPLE_DAYS = (date(2026, 1, 30), date(2026, 1, 31), date(2026, 3, 31), date(2027, 1, 31))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +29,13 @@ class Source:
     Attributes:
         api: the API that serves it.
         name: lower-case identifier of the landing prefix, the raw table and the ingest DAG.
-        path: path of the list below the API's base URL. It may have a query, and ``{day}`` or
-            ``{next_day}``, as may the values of `params` and `json`.
+        path: path of the list below the API's base URL. It may have a query.
         contract: the record type: required fields, types and ranges of one record.
         key: fields that identify a record within one object, or None: its position alone.
         method: GET, or POST for a query in the body.
         params: query parameters of every page.
         json: JSON body of every page, for POST.
+        day: what a day of it is: the whole list, or what is asked for by the bounds of the day.
         paginator: how its pages follow each other. None: as the API's.
         data_selector: the place of the records in an answer. Empty: the answer itself is the array.
         is_single_record: whether a JSON object stands there instead of an array: one record.
@@ -48,7 +48,8 @@ class Source:
         on_duplicate: of different records with one key, ``reject`` all or keep the ``last``.
         references: by the place of a field, the source whose key it holds, such as
             ``{"userId": "users"}``. An erasure follows it.
-        deadline_hours: after midnight UTC, until a day is late. None: landing_deadline_hours.
+        deadline_hours: after the midnight at which a day can be asked for, until it is late. None:
+            landing_deadline_hours.
     """
 
     api: Api
@@ -59,6 +60,7 @@ class Source:
     method: Literal["GET", "POST"] = "GET"
     params: Mapping[str, str | int] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
+    day: Day = field(default_factory=Snapshot)
     paginator: Paginator | None = None
     data_selector: Path = ""
     is_single_record: bool = False
@@ -103,23 +105,61 @@ class Source:
         """The columns of the key in the raw table, with their PostgreSQL types."""
         return {field.column: field.type for field in self.key_fields}
 
+    @cached_property
+    def bounds(self) -> frozenset[str]:
+        """Which bounds of a day a request names: ``start``, ``end``, both or none."""
+        params = {"start": self._window.start_param, "end": self._window.end_param}
+        found = {bound for bound, param in params.items() if param}
+        for place, text in self._texts():
+            found |= check_placeholders(place, text, self.day, is_free=place.startswith("json"))
+        return frozenset(found)
+
+    @property
+    def param_names(self) -> set[str]:
+        """The names of the declared query parameters."""
+        own = (self._window.start_param, self._window.end_param)
+        return {*self.api.params, *self.params, *filter(None, own)}
+
+    @property
+    def _window(self) -> Window:
+        return self.day if isinstance(self.day, Window) else Window()
+
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        """Yield each text of the request with its place in the declaration."""
+        yield "path", self.path
+        yield from ((f"params.{name}", str(value)) for name, value in self.params.items())
+        yield from _texts_in("json", self.json)
+
     def _check_request(self) -> None:
         if not self.path.startswith("/"):
             raise DeclarationError("path", f"expected a path that begins with /, got {self.path!r}")
-        for place, text in (
-            ("path", self.path),
-            *((f"params.{k}", v) for k, v in self.params.items()),
-        ):
-            for found in _PLACEHOLDER.findall(str(text)):
-                if found not in PLACEHOLDERS:
-                    raise DeclarationError(
-                        place, f"expected {' or '.join(PLACEHOLDERS)}, got {found}"
-                    )
         _one_of("method", self.method, ("GET", "POST"))
         if self.json is not None and self.method != "POST":
             raise DeclarationError("json", 'a body needs method="POST"')
         if self._pages_in_body and self.method != "POST":
             raise DeclarationError("paginator", 'a value in the body needs method="POST"')
+        self._check_day()
+
+    def _check_day(self) -> None:
+        if not isinstance(self.day, Snapshot | Window):
+            raise DeclarationError("day", f"expected Window() or another, got {self.day!r}")
+        if self.day.kind == "window" and not self.bounds:
+            raise DeclarationError(
+                "day", "the request does not name the day: give start_param, or {window.start}"
+            )
+        if self.day.kind == "changes" and self.key is None:
+            raise DeclarationError("key", "day=Changes() needs one: the latest version is current")
+        if twice := {self._window.start_param, self._window.end_param} & self.params.keys():
+            raise DeclarationError("day", f"params also has {twice.pop()!r}")
+        if self.bounds and len(set(map(self._asked, _SAMPLE_DAYS))) < len(_SAMPLE_DAYS):
+            raise DeclarationError("day.format", "the requests of two days would be the same")
+
+    def _asked(self, day: date) -> str:
+        """Return all that differs in the requests of two days."""
+        window = self._window
+        bounds = window.bounds(day)
+        texts = [window.filled(text, bounds) for _, text in self._texts()]
+        return repr((texts, window.params(bounds)))
 
     def _check_answer(self) -> None:
         check_path("data_selector", self.data_selector, takes_star=True)
@@ -141,6 +181,15 @@ class Source:
         return isinstance(self.pages, cursor | offset | page_number) and any(
             getattr(self.pages, name, None) is not None for name in names
         )
+
+
+def _texts_in(place: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield place, value
+    for name, inner in value.items() if isinstance(value, Mapping) else ():
+        yield from _texts_in(f"{place}.{name}", inner)
+    for inner in value if isinstance(value, list | tuple) else ():
+        yield from _texts_in(place, inner)
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

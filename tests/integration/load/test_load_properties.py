@@ -61,10 +61,10 @@ class Chunks:
     size: int
 
     def open(self, key: str) -> OpenObject:
-        return OpenObject(self._listed(key), None, None, self)
+        return OpenObject(self._listed(key), None, None, None, self)
 
     def head(self, key: str) -> ObjectHead:
-        return ObjectHead(self._listed(key), None, None)
+        return ObjectHead(self._listed(key), None, None, None)
 
     def _listed(self, key: str) -> ObjectInfo:
         self.chunks = (self.body[i : i + self.size] for i in range(0, len(self.body), self.size))

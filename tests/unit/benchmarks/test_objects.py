@@ -53,6 +53,6 @@ def test_the_local_store_answers_as_s3_does(tmp_path: Path) -> None:
     opened, head = found.open(key(DAY)), found.head(key(DAY))
     assert opened is not None
     body = b"".join(opened.blocks())
-    assert head == ObjectHead(opened.info, None, sha256(body).hexdigest())
+    assert head == ObjectHead(opened.info, None, sha256(body).hexdigest(), None)
     assert opened.info.size == len(body)
     assert store(tmp_path / "empty").open(key()) is None

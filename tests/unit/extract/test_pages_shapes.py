@@ -23,6 +23,7 @@ from scripts.settings import Endpoint, RunSettings
 from sources.declaration import (
     Api,
     Source,
+    Window,
     bearer,
     cursor,
     header_cursor,
@@ -229,7 +230,8 @@ def test_a_total_that_differs_is_refused(api: Shapes) -> None:
 def test_declared_parameters_go_with_every_page(api: Shapes) -> None:
     source = things(
         "/github/issues",
-        params={"since": "{day}", "until": "{next_day}"},
+        params={"until": "{window.end}"},
+        day=Window("since"),
         paginator=header_link(),
         auth=bearer(),
     )

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from scripts.reconcile import freshness
 from scripts.reconcile.freshness import deadline_of, late_days
 from scripts.settings import RunSettings
+from sources.declaration import Window
 from sources.jsonplaceholder import API, POSTS
 
 pytestmark = pytest.mark.unit
@@ -75,3 +77,33 @@ def test_a_source_has_its_own_schedule_and_deadline() -> None:
     monday, next_monday = ("posts", date(2026, 1, 5)), ("posts", date(2026, 1, 12))
     assert late == [[], [monday], [monday, next_monday]]
     assert deadline_of("posts", monday[1], settings) == datetime(2026, 1, 7, tzinfo=UTC)
+
+
+def _windows(monkeypatch: pytest.MonkeyPatch, schedule: str | None, **options: Any) -> None:
+    api = replace(API, schedule=schedule)
+    posts = replace(POSTS, api=api, day=Window("from", "to", **options))
+    monkeypatch.setattr(freshness, "SOURCES", {"posts": posts})
+
+
+def test_a_window_is_due_after_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    _windows(monkeypatch, None)
+    assert _late(datetime(2026, 1, 10, 5, 59, tzinfo=UTC)) == [6, 7]
+    assert _late(datetime(2026, 1, 10, 6, tzinfo=UTC)) == [7, 9]
+    _windows(monkeypatch, None, timezone="America/New_York")
+    assert _late(datetime(2026, 1, 10, 10, 59, tzinfo=UTC)) == [6, 7]
+    assert _late(datetime(2026, 1, 10, 11, tzinfo=UTC)) == [7, 9]
+
+
+def test_a_weekly_run_that_looks_back_owes_every_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run of Monday the 12th lands the week from the 5th on."""
+    settings, week = RunSettings(late_days=14, landing_deadline_hours=6), range(5, 12)
+    monday = datetime(2026, 1, 12, 5, 59, tzinfo=UTC)
+    _windows(monkeypatch, "0 0 * * 1", lookback_days=6)
+    landed = {("posts", date(2026, 1, day)) for day in range(1, 5)}
+    assert late_days(landed, _FIRST, settings, monday) == []
+    late = late_days(landed, _FIRST, settings, monday + timedelta(minutes=1))
+    assert [day.day for _, day in late] == list(week)
+    _windows(monkeypatch, "0 0 * * 1")
+    late = late_days(landed, _FIRST, settings, monday + timedelta(minutes=1))
+    assert [day.day for _, day in late] == [11], "the other days have no run"
+    assert deadline_of("posts", date(2026, 1, 8), settings) is None
