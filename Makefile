@@ -65,7 +65,7 @@ run: setup ## Run the main job on the local stack (API=https://... | POSTS=137 S
 		$(if $(WORKERS),--workers $(WORKERS))
 
 source: setup .tools/datamodel/.installed ## Add a source (URL='https://api.example.com/v1/orders' NAME=orders AUTH=bearer | REMOVE=posts)
-	@$(if $(REMOVE),python -m tests.tree keep '$(REMOVE)' && python -m scripts.source remove '$(REMOVE)',\
+	@$(if $(REMOVE),python -m tests.tree keep '$(REMOVE)' && python -m scripts.source remove $(REMOVE),\
 		python -m scripts.source add '$(URL)' '$(NAME)' $(if $(AUTH),--auth '$(AUTH)'))
 	@ruff check --quiet --fix --select F401 sources && ruff format --quiet sources
 	@$(MAKE) --no-print-directory manifest

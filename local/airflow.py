@@ -35,7 +35,6 @@ _WORKER = ["celery", "worker", "--skip-serve-logs", "--without-mingle", "--witho
 ADMIN = "admin"
 PROGRAM = str(Path(sys.executable).parent / "airflow")
 VIEWER = "watch"
-STAND_IN = "posts"  # the API that local.stand_in_api serves
 # The developer's Airflow and AWS settings must not leak in. AIRFLOW_VAR_* may, for experiments.
 _NOT_INHERITED = ("AIRFLOW_HOME", "AIRFLOW_CONN_", "AIRFLOW__", "AWS_", "PYTHONDONTWRITEBYTECODE")
 
@@ -46,8 +45,12 @@ def airflow_url(state: StackState) -> str:
 
 
 def api_url(state: StackState) -> str:
-    """Return the base URL of the sample's API: a real API or the stand-in."""
-    return state.options.api or f"http://127.0.0.1:{state.ports.api}"
+    """Return the base URL of the sample's posts: a real API or the stand-in."""
+    return state.options.api or _stand_in_url(state)
+
+
+def _stand_in_url(state: StackState) -> str:
+    return f"http://127.0.0.1:{state.ports.api}"
 
 
 def components(folder: Path, state: StackState) -> dict[str, ManagedProcess]:
@@ -131,7 +134,7 @@ def _pipeline(folder: Path, state: StackState) -> dict[str, str]:
 def apis(state: StackState) -> dict[str, Endpoint]:
     """Return where each declared API is, by connection, as the developer's environment says it.
 
-    Without a word about it there, the API of the sample is the stand-in.
+    Without a word about them there, the APIs of the sample are the stand-in.
 
     Raises:
         ConfigurationError: an API has no address.
@@ -140,9 +143,14 @@ def apis(state: StackState) -> dict[str, Endpoint]:
     for api in {source.api.name: source.api for source in SOURCES.values()}.values():
         variable = api.connection.upper()
         is_told = {f"{variable}_URL", f"AIRFLOW_CONN_{variable}"} & set(os.environ)
-        is_stand_in = api.name == STAND_IN and not is_told
-        found[variable] = Endpoint(api_url(state)) if is_stand_in else api_from_env(api)
+        stand_in = None if is_told else _stand_ins(state).get(api.name)
+        found[variable] = Endpoint(stand_in) if stand_in else api_from_env(api)
     return found
+
+
+def _stand_ins(state: StackState) -> dict[str, str]:
+    """Return where the APIs of the sample are, by name."""
+    return {"posts": api_url(state), "earthquakes": _stand_in_url(state)}
 
 
 def declared(state: StackState) -> str:

@@ -1,7 +1,7 @@
 """The result of the main job. Invariant: every figure is read back from its system of record."""
 
 import json
-from datetime import date
+from collections.abc import Mapping
 from typing import Any
 
 from psycopg import sql
@@ -11,10 +11,8 @@ from rich.table import Table
 
 from local.stack import Stack
 from local.state import BUCKET, ROOT
-from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from scripts.warehouse.connection import connect
-from sources import SOURCES
 
 _SHOWN_CHARACTERS = 48
 
@@ -35,13 +33,17 @@ def landing(stack: Stack) -> Store:
     )
 
 
-def show_result(stack: Stack, day: date, runs: list[dict[str, Any]], console: Console) -> bool:
-    """Print the result of the runs. Return whether the marts are fresh and every test passed."""
+def show_result(
+    stack: Stack, keys: Mapping[str, str], runs: list[dict[str, Any]], console: Console
+) -> bool:
+    """Print the result of the runs. Return whether the marts are fresh and every test passed.
+
+    `keys` has the object of each source by its name.
+    """
     last = {run["dag_id"]: run["state"] for run in runs}
-    keys = [raw_key(source, day) for source in SOURCES]
-    is_good = set(last.values()) == {"success"} and all(is_fresh(stack, key) for key in keys)
+    is_good = set(last.values()) == {"success"} and all(is_fresh(stack, k) for k in keys.values())
     table = Table(box=None, show_header=False)
-    for label, value in _facts(stack, day, runs).items():
+    for label, value in _facts(stack, keys, runs).items():
         table.add_row(f"[bold]{label}[/bold]", value)
     console.rule("[bold green]the marts are fresh" if is_good else "[bold red]not fresh")
     console.print(table, highlight=False, soft_wrap=True)
@@ -52,9 +54,9 @@ def show_result(stack: Stack, day: date, runs: list[dict[str, Any]], console: Co
     return is_good
 
 
-def _facts(stack: Stack, day: date, runs: list[dict[str, Any]]) -> dict[str, str]:
+def _facts(stack: Stack, keys: Mapping[str, str], runs: list[dict[str, Any]]) -> dict[str, str]:
     facts = stack.status()
-    lines = {source: _source_line(stack, raw_key(source, day)) for source in SOURCES}
+    lines = {source: _source_line(stack, key) for source, key in keys.items()}
     lines["dbt"] = _dbt_line(stack, runs)
     lines["seconds"] = ", ".join(f"{run['dag_id']} {run['duration'] or 0:.1f}" for run in runs)
     lines["alerts sent"] = (

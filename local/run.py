@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from rich.console import Console, Group
@@ -14,8 +14,8 @@ from local.rest import LocalAirflowApi
 from local.result import is_fresh, show_result
 from local.stack import Stack
 from scripts.errors import UnavailableError
-from scripts.landing.keys import raw_key, today
-from sources import SOURCES
+from scripts.landing.keys import raw_key
+from sources import SOURCES, Source
 
 INGESTS = {f"ingest_{source}": source for source in SOURCES}
 TRANSFORM = "transform_posts"
@@ -32,23 +32,35 @@ _COLOURS = {"success": "green", "failed": "red", "running": "cyan", "skipped": "
 def run_main_job(stack: Stack, day: date | None, started_at: datetime, console: Console) -> bool:
     """Trigger the ingest of a day, follow the DAGs and show the result. Return its success.
 
-    The job succeeds when the day of every source is in the marts. Every transform since
+    Without a day it is the one that is due. The job succeeds when the day of every source is in the
+    marts. Every transform since
     `started_at` counts, because a new scheduler ingests today automatically and may be faster.
     """
     if not INGESTS:
         console.print("[bold]no source is declared[/bold]: add one with `make source`")
         return True
-    day = day or today()
+    now = datetime.now(UTC)
+    days = {name: landed_day(source, day, now) for name, source in SOURCES.items()}
     facts = stack.status()
     api = LocalAirflowApi(facts["airflow_url"], facts["airflow_user"], facts["airflow_password"])
     console.print("[dim]• waiting for Airflow to parse the DAGs[/dim]")
     _wait_for_dags(api)
     since = _earliest_run_after(api, started_at)
-    run_ids = {dag_id: api.trigger(dag_id, {"day": day.isoformat()}) for dag_id in INGESTS}
-    console.print(f"[dim]• following {', '.join(INGESTS)} for {day}, then {TRANSFORM}[/dim]")
-    snapshots = _snapshots(stack, api, day, run_ids, since)
+    run_ids = {
+        dag_id: api.trigger(dag_id, {"day": days[source].isoformat()})
+        for dag_id, source in INGESTS.items()
+    }
+    console.print(f"[dim]• following {', '.join(INGESTS)}, then {TRANSFORM}[/dim]")
+    keys = {source: raw_key(source, landed) for source, landed in days.items()}
+    snapshots = _snapshots(stack, api, keys, run_ids, since)
     runs = _follow(snapshots, console)
-    return show_result(stack, day, runs, console)
+    return show_result(stack, keys, runs, console)
+
+
+def landed_day(source: Source, day: date | None, now: datetime) -> date:
+    """Return the day to land of a source: the named one, but none that has not ended yet."""
+    last = source.day.last_day(now)
+    return min(day or last, last)
 
 
 def _wait_for_dags(api: LocalAirflowApi) -> None:
@@ -87,7 +99,11 @@ def _follow(snapshots: Iterable[list[dict[str, Any]]], console: Console) -> list
 
 
 def _snapshots(
-    stack: Stack, api: LocalAirflowApi, day: date, run_ids: dict[str, str], since: datetime
+    stack: Stack,
+    api: LocalAirflowApi,
+    keys: dict[str, str],
+    run_ids: dict[str, str],
+    since: datetime,
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the runs with their tasks repeatedly, until every result is final."""
     deadline = time.monotonic() + _RUN_SECONDS
@@ -102,7 +118,7 @@ def _snapshots(
             return
         if all(run["state"] in _ENDED for run in ingests):
             ingested = ingested or time.monotonic()
-            if _is_settled(stack, day, ingests, transforms):
+            if _is_settled(stack, keys, ingests, transforms):
                 return
             if not transforms and time.monotonic() - ingested > _TRIGGER_SECONDS:
                 raise UnavailableError(f"{TRANSFORM} was not triggered: read the scheduler's log")
@@ -111,14 +127,16 @@ def _snapshots(
 
 
 def _is_settled(
-    stack: Stack, day: date, ingests: list[dict[str, Any]], transforms: list[dict[str, Any]]
+    stack: Stack,
+    keys: dict[str, str],
+    ingests: list[dict[str, Any]],
+    transforms: list[dict[str, Any]],
 ) -> bool:
     """Return whether all transforms ended, and the last failed or all ingested data is fresh."""
     if not transforms or not all(run["state"] in _ENDED for run in transforms):
         return False
-    landed = [INGESTS[run["dag_id"]] for run in ingests if run["state"] == "success"]
-    keys = [raw_key(source, day) for source in landed]
-    return transforms[-1]["state"] == "failed" or all(is_fresh(stack, key) for key in keys)
+    landed = [keys[INGESTS[run["dag_id"]]] for run in ingests if run["state"] == "success"]
+    return transforms[-1]["state"] == "failed" or all(is_fresh(stack, key) for key in landed)
 
 
 def _view(run: dict[str, Any]) -> Group:

@@ -1,24 +1,28 @@
-"""A stand-in for the public sample API that can fail on demand.
+"""A stand-in for the public APIs of the sample that can fail on demand.
 
-Invariant: without a switch it behaves like the public API. It serves ``/posts``, ``/comments`` and
-``/users`` (and ``/<resource>/<id>``) with the same paging and ETags. It generates any number of
-records and streams them. ``/healthz`` always succeeds.
+Invariant: without a switch it behaves like the public APIs. It serves ``/posts``, ``/comments`` and
+``/users`` (and ``/<resource>/<id>``) with the same paging and ETags, and the earthquakes of any
+days. It generates any number of records and streams them. ``/healthz`` always succeeds.
 """
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from local.sample_data import Sample
+from local.sample_earthquakes import Earthquakes
 from local.switchable import SwitchableServer
 from local.switches import JSON, Answer, Request, Switches
 from scripts.cli import run_cli
 
 RESOURCES = ("posts", "comments", "users")
+EARTHQUAKES = "/fdsnws/event/1/query"
 _BLOCK_BYTES = 1 << 16
 _PAGE_ROWS = 10
 
@@ -31,12 +35,16 @@ class ApiSwitches(Switches, frozen=True, forbid_unknown_fields=True):
         seed: seed, overrides the start value.
         edited: fields that replace or extend those of a post, by post id.
         deleted: ids of posts that are left out.
+        corrected: properties that replace those of an earthquake, by id.
+        unknown: ids of earthquakes that are left out.
     """
 
     posts: int | None = None
     seed: int | None = None
     edited: dict[int, dict[str, Any]] = msgspec.field(default_factory=dict)
     deleted: list[int] = msgspec.field(default_factory=list)
+    corrected: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    unknown: list[str] = msgspec.field(default_factory=list)
 
 
 def stand_in(
@@ -45,13 +53,12 @@ def stand_in(
     """Return a server of `posts` posts, ready to serve. Port 0 selects a free port."""
 
     def app(request: Request, switches: ApiSwitches) -> Answer:
-        sample = Sample(
-            posts if switches.posts is None else switches.posts,
-            seed if switches.seed is None else switches.seed,
-            switches.edited,
-            switches.deleted,
-        )
-        return _answer(request, sample)
+        seed_now = seed if switches.seed is None else switches.seed
+        if request.path == EARTHQUAKES:
+            known = Earthquakes(seed_now, switches.corrected, switches.unknown)
+            return _earthquakes(request, known)
+        posts_now = posts if switches.posts is None else switches.posts
+        return _answer(request, Sample(posts_now, seed_now, switches.edited, switches.deleted))
 
     return SwitchableServer((host, port), app, ApiSwitches)
 
@@ -67,6 +74,23 @@ def _answer(request: Request, sample: Sample) -> Answer:
         return Answer(b"", 304, {"ETag": etag})
     answer = _one(resource, number, sample) if number else _list(request, resource, sample)
     return Answer(answer.body, answer.status, {**answer.headers, "ETag": etag})
+
+
+def _earthquakes(request: Request, known: Earthquakes) -> Answer:
+    query = request.query
+    try:
+        start, end = (_moment(query[name]) for name in ("starttime", "endtime"))
+        found = known.between(start, end, float(query.get("minmagnitude", 0)))
+    except (KeyError, ValueError):
+        return Answer(b"Error 400: Bad Request", 400, {"Content-Type": "text/plain"})
+    metadata = {"generated": int(time.time() * 1000), "status": 200, "count": len(found)}
+    body = {"type": "FeatureCollection", "metadata": metadata, "features": found}
+    return Answer(msgspec.json.encode(body))
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _etag(request: Request, sample: Sample) -> str:

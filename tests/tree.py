@@ -1,7 +1,8 @@
 """The tree in which the tests of the product run: this one, or a copy with exactly the sample.
 
-The tests of the product use the sample: posts, comments and users. So that they pass whatever a
-team declares, they run in a copy of this tree if it declares anything else, or the sample no more.
+The tests of the product use the sample: posts, comments, users and earthquakes. So that they pass
+whatever a team declares, they run in a copy of this tree if it declares anything else, or the
+sample no more.
 ``tests/declared`` always runs here, because it tests what is declared.
 
 ``python -m tests.tree pytest ...`` runs a module there. ``python -m tests.tree keep posts`` copies
@@ -20,20 +21,25 @@ import typer
 ROOT = Path(__file__).parents[1]
 _KEPT = ROOT / "tests" / "sample"
 _COPY = ROOT / ".tests"
-_SOURCES = {"posts", "comments", "users"}
+_SOURCES = {"posts", "comments", "users", "earthquakes"}
 
 
 def _both(*stems: str) -> set[str]:
     return {f"dbt/{stem}.{end}" for stem in stems for end in ("sql", "yml")}
 
 
-SAMPLE = {
+_POSTS = {
     "sources/jsonplaceholder.py",
     *_both("models/staging/stg_posts", "models/staging/stg_comments", "models/staging/stg_users"),
     *_both("models/intermediate/int_post_changes", "models/marts/fct_post_changes"),
     *_both("models/marts/fct_posts", "models/marts/dim_authors"),
     *_both("tests/singular/authors_are_users", "tests/singular/comments_are_on_posts"),
 }
+_EARTHQUAKES = {
+    "sources/earthquakes.py",
+    *_both("models/staging/stg_earthquakes", "models/marts/fct_earthquake_days"),
+}
+SAMPLE = _POSTS | _EARTHQUAKES
 _PRODUCT = {
     "dbt/models/staging/ledger.yml",
     *_both(
@@ -41,7 +47,7 @@ _PRODUCT = {
         "models/intermediate/carried_rows",
         "models/marts/fct_daily_loads",
     ),
-    *_both("tests/singular/volume_is_usual"),
+    *_both("tests/singular/volume_is_usual", "tests/singular/days_are_what_the_models_read"),
 }
 # For make in a copy: what the copy only links to must not be installed again through the link.
 LINKED = ("--assume-old=.venv/.installed", "--assume-old=.tools/datamodel/.installed")
@@ -58,9 +64,9 @@ def declared(tree: Path) -> set[str]:
     return {path.relative_to(tree).as_posix() for path in found}
 
 
-def keep(tree: Path, name: str) -> None:
-    """Copy the sample to ``tests/sample`` if this name is a part of it, before it is removed."""
-    if name in _SOURCES and declared(tree) >= SAMPLE:
+def keep(tree: Path, names: str) -> None:
+    """Copy the sample to ``tests/sample`` if one of these names is a part of it."""
+    if _SOURCES & set(names.split()) and declared(tree) >= SAMPLE:
         for file in sorted(SAMPLE):
             kept = _kept(tree, file)
             kept.parent.mkdir(parents=True, exist_ok=True)

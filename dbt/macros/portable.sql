@@ -16,6 +16,11 @@
     json_extract_string({{ column }}, '$.{{ path }}')
 {%- endmacro %}
 
+{# The moment that a number of milliseconds since 1970, as text, names. #}
+{% macro moment_of_milliseconds(text) -%}
+    to_timestamp(cast({{ text }} as numeric) / 1000)
+{%- endmacro %}
+
 {# The number of words of a text: runs of characters other than white space. #}
 {% macro word_count(column) -%}
     {{ return(adapter.dispatch("word_count", "elt")(column)) }}

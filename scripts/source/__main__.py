@@ -105,17 +105,15 @@ def add(
 
 @app.command()
 def remove(
-    name: Annotated[
-        str, typer.Argument(help="name of a source, or of an API with all its sources")
-    ],
+    names: Annotated[list[str], typer.Argument(help="sources, or APIs with all their sources")],
     yes: Annotated[bool, typer.Option("--yes", help="do not ask for confirmation")] = False,
 ) -> None:
-    """Delete the declaration of a source, and every model and test that is built on it.
+    """Delete the declarations of sources, and every model and test that is built on them.
 
     Reads dbt's manifest (`make manifest`). Landed objects and tables stay: it shows which, and how
     to drop the marts.
     """
-    removal = planned_removal(name, ROOT)
+    removal = planned_removal(names, ROOT)
     for path in removal.deleted:
         typer.echo(f"deletes        {path.relative_to(ROOT)}")
     for path in removal.edited:

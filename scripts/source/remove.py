@@ -1,11 +1,11 @@
-"""Remove a source, or an API with all its sources, and every model that reads them.
+"""Remove sources, or APIs with all their sources, and every model that reads them.
 
 Invariant: nothing is removed unless everything can be, and data is never removed.
 """
 
 import ast
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,28 +33,38 @@ class Removal:
             path.unlink()
 
 
-def planned_removal(name: str, root: Path) -> Removal:
-    """Find everything that exists only for an API, or else for a source, of this name.
+def planned_removal(names: Sequence[str], root: Path) -> Removal:
+    """Find everything that exists only for these APIs or sources.
 
     Reads dbt's manifest, which must be that of the project as it is.
 
     Raises:
-        InvalidInputError: nothing has this name, or a file also describes what stays.
+        InvalidInputError: nothing has one of the names, or a file also describes what stays.
     """
-    of_api = tuple(source.name for source in SOURCES.values() if source.api.name == name)
-    removed = of_api or ((name,) if name in SOURCES else ())
-    if not removed:
+    removed = dict.fromkeys(source for name in names for source in _called(name))
+    files, edited = [], {}
+    for api in dict.fromkeys(SOURCES[source].api.name for source in removed):
+        declaration = _file_of(api, root)
+        own = [source.name for source in SOURCES.values() if source.api.name == api]
+        if set(own) <= removed.keys():
+            files.append(declaration)
+            continue
+        edited[declaration] = declaration.read_text()
+        for source in removed.keys() & own:
+            edited[declaration] = without_source(edited[declaration], source)
+    built, tables = _built_on(removed, root)
+    return Removal(tuple(removed), (*files, *built), edited, tables)
+
+
+def _called(name: str) -> list[str]:
+    """Return the sources of an API of this name, or else the source of this name."""
+    of_api = [source.name for source in SOURCES.values() if source.api.name == name]
+    if not (of_api or name in SOURCES):
         names = sorted({*SOURCES, *(source.api.name for source in SOURCES.values())})
         raise InvalidInputError(
             f"no source or API is called {name!r}; declared: {', '.join(names)}"
         )
-    declaration = _file_of(SOURCES[removed[0]].api.name, root)
-    is_whole = {s.name for s in SOURCES.values() if s.api == SOURCES[removed[0]].api} == {*removed}
-    deleted, tables = _built_on(removed, root)
-    if is_whole:
-        return Removal(removed, (declaration, *deleted), {}, tables)
-    text = without_source(declaration.read_text(), removed[0])
-    return Removal(removed, deleted, {declaration: text}, tables)
+    return of_api or [name]
 
 
 def without_source(text: str, name: str) -> str:

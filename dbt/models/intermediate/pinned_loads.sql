@@ -17,9 +17,11 @@ final as (
         load_id,
         source,
         day,
-        lag(load_id) over (partition by source order by day) as previous_load_id,
-        lag(day) over (partition by source order by day) as previous_day,
-        lead(load_id) over (partition by source order by day) is null as is_latest,
+        day_kind,
+        -- Only a snapshot is compared with the day before: other days have nothing in common with it.
+        case when day_kind = 'snapshot' then lag(load_id) over days_before end as previous_load_id,
+        case when day_kind = 'snapshot' then lag(day) over days_before end as previous_day,
+        lead(load_id) over days_before is null as is_latest,
         received,
         loaded,
         rejected,
@@ -31,6 +33,7 @@ final as (
         is_current
         -- A day that has not come would hide the latest one.
         and day <= current_date + 1
+    window days_before as (partition by source order by day)
 )
 
 select * from final

@@ -6,8 +6,8 @@ fct_post_changes as (
     select * from {{ ref("fct_post_changes") }}
 ),
 
-stg_users as (
-    select * from {{ ref("stg_users") }}
+current_users as (
+    {{ current_rows("users") }}
 ),
 
 activity as (
@@ -36,11 +36,11 @@ present as (
 final as (
     select
         activity.author_id,
-        stg_users.name as author_name,
-        stg_users.username,
-        stg_users.website,
-        stg_users.city,
-        stg_users.company,
+        current_users.name as author_name,
+        current_users.username,
+        current_users.website,
+        current_users.city,
+        current_users.company,
         coalesce(present.posts, 0) as posts,
         cast(present.comments as bigint) as comments,
         activity.active_days,
@@ -50,8 +50,7 @@ final as (
         cast(present.average_body_words as numeric(18, 2)) as average_body_words
     from activity
     left join present on activity.author_id = present.author_id
-    left join stg_users
-        on activity.author_id = stg_users.user_id and stg_users.is_latest
+    left join current_users on activity.author_id = current_users.user_id
 )
 
 select * from final

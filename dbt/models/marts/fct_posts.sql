@@ -7,12 +7,12 @@ pinned_loads as (
     select * from {{ ref("pinned_loads") }}
 ),
 
-stg_comments as (
-    select * from {{ ref("stg_comments") }}
+current_comments as (
+    {{ current_rows("comments") }}
 ),
 
-stg_users as (
-    select * from {{ ref("stg_users") }}
+current_users as (
+    {{ current_rows("users") }}
 ),
 
 last_loaded as (
@@ -26,8 +26,7 @@ comments as (
     select
         post_id,
         count(*) as comment_count
-    from stg_comments
-    where is_latest
+    from current_comments
     group by post_id
 ),
 
@@ -45,7 +44,7 @@ final as (
     select
         histories.post_id,
         latest.author_id,
-        stg_users.name as author_name,
+        current_users.name as author_name,
         latest.title,
         latest.body,
         histories.first_seen_day,
@@ -72,8 +71,7 @@ final as (
         on latest.day = pinned_loads.day and pinned_loads.source = 'posts'
     cross join last_loaded
     left join comments on histories.post_id = comments.post_id
-    left join stg_users
-        on latest.author_id = stg_users.user_id and stg_users.is_latest
+    left join current_users on latest.author_id = current_users.user_id
 )
 
 select * from final

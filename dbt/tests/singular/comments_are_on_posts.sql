@@ -2,8 +2,8 @@
 -- warns: one source that is late must not block the others.
 {{ config(severity="warn") }}
 
-with stg_comments as (
-    select * from {{ ref("stg_comments") }}
+with current_comments as (
+    {{ current_rows("comments") }}
 ),
 
 fct_posts as (
@@ -16,13 +16,12 @@ pinned_loads as (
 
 final as (
     select
-        stg_comments.comment_id,
-        stg_comments.post_id
-    from stg_comments
-    left join fct_posts on stg_comments.post_id = fct_posts.post_id
+        current_comments.comment_id,
+        current_comments.post_id
+    from current_comments
+    left join fct_posts on current_comments.post_id = fct_posts.post_id
     where
-        stg_comments.is_latest
-        and fct_posts.post_id is null
+        fct_posts.post_id is null
         and exists (
             select 1 from pinned_loads
             where pinned_loads.source = 'posts'

@@ -23,6 +23,8 @@ final as (
             and fct_daily_loads.day = pinned_loads.day
     where
         not pinned_loads.is_published
+        -- Without records only a source that declares it is loaded. A window may well have none.
+        and (pinned_loads.received > 0 or pinned_loads.day_kind = 'snapshot')
         and abs(fct_daily_loads.z_score)
         > {{ env_var("PIPELINE_VOLUME_Z_SCORE", "3") | float }}
 )

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 
 from local.postgres import PostgresServer
+from sources import SOURCES
 from tests.conftest import Warehouse
 
 PROJECT = Path(__file__).parents[3] / "dbt"
@@ -46,14 +47,22 @@ def user(number: int, name: str = "A B") -> Post:
     }
 
 
+def earthquake(name: str, moment: datetime, mag: float | None = 3) -> Post:
+    """Return an earthquake as the API sends it, without the fields that no model reads."""
+    milliseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    facts = {"mag": mag, "place": "P", "time": milliseconds, "updated": milliseconds + 86_400_000}
+    return {"id": name, "properties": facts}
+
+
 class Loader:
     """Writes raw rows and ledger rows as the load step does: a day's content in one commit."""
 
     def __init__(self, warehouse: Warehouse, source: str = "posts") -> None:
         self._dsn = warehouse.loader
         self._source = source
+        self._day_kind = SOURCES[source].day.kind if source in SOURCES else "snapshot"
 
-    def load(self, day: date, posts: Sequence[Post], *, rejects: Sequence[int | None] = ()) -> int:
+    def load(self, day: date, posts: Sequence[Post], *, rejects: Sequence[Any] = ()) -> int:
         """Make these records the content of the day. Return the load's id.
 
         `rejects` are the keys of rejected records, None for one that cannot be read.
@@ -66,8 +75,8 @@ class Loader:
             connection.execute(
                 """
                 insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes,
-                    sha256, state, received, loaded, rejected, seconds, is_current)
-                values (%s, %s, %s, %s, 'etag', now(), 1, 'ab', 'loaded', %s, %s, %s, 1, true)
+                    sha256, state, received, loaded, rejected, seconds, is_current, day_kind)
+                values (%s, %s, %s, %s, 'etag', now(), 1, 'ab', 'loaded', %s, %s, %s, 1, true, %s)
                 """,
                 (
                     load_id,
@@ -77,6 +86,7 @@ class Loader:
                     len(posts) + len(rejects),
                     len(posts),
                     len(rejects),
+                    self._day_kind,
                 ),
             )
             with connection.cursor() as cursor:

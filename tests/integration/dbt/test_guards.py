@@ -6,12 +6,22 @@ the dbt test of that name can fail.
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 import pytest
 
 from local.postgres import PostgresServer
-from tests.integration.dbt.support import Baseline, Dbt, Loader, comment, days, post, user
+from tests.integration.dbt.support import (
+    Baseline,
+    Dbt,
+    Loader,
+    comment,
+    days,
+    earthquake,
+    post,
+    user,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -38,6 +48,10 @@ def outcomes(
     Loader(warehouse, "users").load(SECOND, [user(1)], rejects=[2])
     for day in (FIRST, SECOND):
         Loader(warehouse, "comments").load(day, [comment(n, 1) for n in (101, 102)])
+    quakes = Loader(warehouse, "earthquakes")
+    for day in (FIRST, SECOND):
+        moment = datetime.combine(day, time(23, 59, 59, 999_000), UTC)
+        quakes.load(day, [earthquake(f"q{day.day}", moment), earthquake(f"r{day.day}", moment)])
     dbt.invoke("run")  # not build: a failing test must not skip other tests
     results = dbt.invoke("test", env={"DBT_EXCLUDE_RESOURCE_TYPES": ""}).result.results
     tests = [r for r in results if r.node.resource_type in ("test", "unit_test")]

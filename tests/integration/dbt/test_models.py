@@ -6,7 +6,7 @@ import random
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from tests.integration.dbt.support import (
     Post,
     comment,
     days,
+    earthquake,
     failures,
     post,
     user,
@@ -33,6 +34,7 @@ from tests.integration.dbt.support import (
 pytestmark = pytest.mark.integration
 
 DAYS = days(5)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MARTS = sorted(path.stem for path in (PROJECT / "models" / "marts").glob("*.sql"))
 
 
@@ -62,7 +64,8 @@ def _empty(dbt: Dbt) -> None:
     """Delete all loads. The models that were built from them stay until the next run."""
     with psycopg.connect(dbt.warehouse.admin) as connection:
         connection.execute(
-            "truncate ops.loads, ops.rejects, raw.posts_rows, raw.comments_rows, raw.users_rows"
+            "truncate ops.loads, ops.rejects, raw.posts_rows, raw.comments_rows, raw.users_rows,"
+            " raw.earthquakes_rows"
         )
 
 
@@ -168,6 +171,37 @@ def test_posts_do_without_the_other_sources_and_take_them_when_they_come(dbt: Db
     dbt.build()
     assert dbt.rows(posts) == [(1, "One", 0), (2, "Two", 2)]
     assert dbt.rows(authors) == [(1, "One", "C", 0), (2, "Two", "C", 2)]
+
+
+def test_windows_are_added_up_and_a_day_again_replaces_its_own(dbt: Dbt) -> None:
+    quakes = Loader(dbt.warehouse, "earthquakes")
+    marts = "select day, earthquakes, strongest from build.fct_earthquake_days order by 1"
+
+    def at(day: date) -> datetime:
+        return datetime.combine(day, time(23, 59, 59, 999_000), UTC)
+
+    quakes.load(DAYS[2], [earthquake("c", at(DAYS[2]), 5)])
+    quakes.load(DAYS[0], [earthquake("a", at(DAYS[0])), earthquake("b", at(DAYS[0]), None)])
+    quakes.load(DAYS[1], [], rejects=["x"])
+    dbt.build()
+    expected = [(DAYS[0], 2, 3), (DAYS[1], 0, None), (DAYS[2], 1, 5)]
+    assert dbt.rows(marts) == expected
+    quakes.load(DAYS[0], [earthquake("b", at(DAYS[0]), 6)])
+    dbt.build()
+    assert dbt.rows(marts) == [(DAYS[0], 1, 6), *expected[1:]]
+
+
+def test_an_api_that_ignores_the_window_is_noticed(dbt: Dbt) -> None:
+    wrong = earthquake("a", datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC))
+    Loader(dbt.warehouse, "earthquakes").load(DAYS[0], [wrong])
+    assert failures(dbt.invoke("build")) == ["earthquakes_are_of_their_day"]
+
+
+def test_a_declaration_that_the_models_do_not_know_is_noticed(dbt: Dbt, loader: Loader) -> None:
+    loader.load(DAYS[0], [post(1)])
+    with psycopg.connect(dbt.warehouse.admin) as connection:
+        connection.execute("update ops.loads set day_kind = 'changes'")
+    assert failures(dbt.invoke("build")) == ["days_are_what_the_models_read"]
 
 
 def test_what_does_not_fit_another_source_is_reported_but_stops_nothing(dbt: Dbt) -> None:
@@ -298,6 +332,7 @@ STALE: dict[str, Content] = {
     "posts": Content([post(1, "stale"), post(77, "stale")], [2]),
     "comments": Content([comment(1, 77)], []),
     "users": Content([], [None]),
+    "earthquakes": Content([earthquake("stale", NOON, 9)], [None]),
 }
 
 
@@ -333,6 +368,10 @@ def world(seed: int) -> dict[Slot, Content]:
         )
     for day in chance.sample(DAYS, 2):
         found["users", day] = some_rejected([user(n, chance.choice("AB")) for n in some(4)])
+    for day in chance.sample(DAYS, 3):
+        found["earthquakes", day] = some_rejected(
+            [earthquake(f"{day}-{n}", NOON, chance.choice([None, 3, 4.5])) for n in some(4)]
+        )
     return found
 
 

@@ -20,9 +20,11 @@ _UPSTREAM = [
     "stg_comments",
     "stg_users",
     "stg_posts",
+    "stg_earthquakes",
     "int_post_changes",
 ]
 MODELS = [*_UPSTREAM, "fct_post_changes", "fct_posts", "dim_authors", "fct_daily_loads"]
+MODELS.append("fct_earthquake_days")
 POSTS = "select post_id, title from marts.fct_posts order by 1"
 
 

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from rich.console import Console
 
-from local import result
 from local.ministack import MiniStack
 from local.result import is_fresh, landing, show_result
 from local.stack import Stack
@@ -17,7 +16,7 @@ from local.state import BUCKET
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from scripts.load.load import load
-from sources.jsonplaceholder import COMMENTS, POSTS
+from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.loading import SETTINGS, array, post, put
 
@@ -37,10 +36,7 @@ class StackOfTests(Stack):
 
 
 @pytest.fixture
-def stack(
-    tmp_path: Path, ministack: MiniStack, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> StackOfTests:
-    monkeypatch.setattr(result, "SOURCES", {"posts": POSTS})
+def stack(tmp_path: Path, ministack: MiniStack, warehouse: Warehouse) -> StackOfTests:
     made = StackOfTests(tmp_path / "state")
     made.state.ports.s3 = ministack.port
     made.warehouse = warehouse
@@ -73,9 +69,10 @@ def _runs(**states: str) -> list[dict[str, Any]]:
     ]
 
 
-def _shown(stack: StackOfTests, runs: list[dict[str, Any]]) -> tuple[bool, str]:
+def _shown(stack: StackOfTests, runs: list[dict[str, Any]], **keys: str) -> tuple[bool, str]:
     output = io.StringIO()
-    is_good = show_result(stack, _DAY, runs, Console(file=output, width=200))
+    console = Console(file=output, width=200)
+    is_good = show_result(stack, {"posts": _KEY, **keys}, runs, console)
     return is_good, output.getvalue()
 
 
@@ -132,16 +129,16 @@ def test_a_day_without_an_object_says_so(stack: StackOfTests, store: Store) -> N
 
 
 def test_a_source_that_is_not_there_is_never_a_good_result(
-    stack: StackOfTests, store: Store, monkeypatch: pytest.MonkeyPatch
+    stack: StackOfTests, store: Store
 ) -> None:
-    monkeypatch.setattr(result, "SOURCES", {"posts": POSTS, "comments": COMMENTS})
+    comments = raw_key("comments", _DAY)
     put(store, array([post(1)]), key=_KEY)
     _load(stack, store)
     _publish(stack)
     runs = _runs(ingest_posts="success", ingest_comments="failed", transform_posts="success")
-    is_good, shown = _shown(stack, runs)
+    is_good, shown = _shown(stack, runs, comments=comments)
     assert not is_good
-    assert f"nothing at s3://{BUCKET}/raw/comments/{_DAY}.json" in shown
-    put(store, array([post(1)]), key=raw_key("comments", _DAY))
-    assert f"raw/comments/{_DAY}.json is not loaded" in _shown(stack, runs)[1]
-    store.client.delete_object(Bucket=BUCKET, Key=raw_key("comments", _DAY))
+    assert f"nothing at s3://{BUCKET}/{comments}" in shown
+    put(store, array([post(1)]), key=comments)
+    assert f"{comments} is not loaded" in _shown(stack, runs, comments=comments)[1]
+    store.client.delete_object(Bucket=BUCKET, Key=comments)

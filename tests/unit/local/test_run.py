@@ -17,6 +17,7 @@ from local.run import (
     _is_settled,
     _snapshots,
     _wait_for_dags,
+    landed_day,
 )
 from local.stack import Stack
 from scripts.errors import UnavailableError
@@ -25,7 +26,7 @@ from tests.unit.local.rest_api import RestApi, rest_api
 
 pytestmark = pytest.mark.unit
 
-_DAY = date(2026, 1, 31)
+_KEYS = {source: f"raw/{source}/2026-01-31.json" for source in SOURCES}
 _START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
@@ -46,6 +47,23 @@ def _task(name: str, state: str | None, **more: Any) -> dict[str, Any]:
 
 def _transforms(airflow: RestApi, *runs: dict[str, Any]) -> None:
     airflow.answers[f"/dags/{TRANSFORM}/dagRuns"] = {"dag_runs": list(runs)}
+
+
+@pytest.mark.parametrize(
+    ("source", "named", "landed"),
+    [
+        ("posts", None, 31),
+        ("posts", 30, 30),
+        ("earthquakes", None, 30),
+        ("earthquakes", 31, 30),
+        ("earthquakes", 2, 2),
+    ],
+)
+def test_a_day_that_has_not_ended_is_not_asked_for(
+    source: str, named: int | None, landed: int
+) -> None:
+    day = date(2026, 1, named) if named else None
+    assert landed_day(SOURCES[source], day, _START) == date(2026, 1, landed)
 
 
 def test_every_source_has_its_ingest() -> None:
@@ -89,7 +107,8 @@ def test_a_failed_ingest_of_the_posts_ends_the_job(airflow: RestApi, tmp_path: P
         "/dags/ingest_posts/dagRuns/r/taskInstances": {"task_instances": [_task("land", "failed")]},
     }
     _transforms(airflow)
-    seen = list(_snapshots(Stack(tmp_path), airflow.client(), _DAY, {"ingest_posts": "r"}, _START))
+    runs = {"ingest_posts": "r"}
+    seen = list(_snapshots(Stack(tmp_path), airflow.client(), _KEYS, runs, _START))
     assert [[run["state"] for run in runs] for runs in seen] == [["running"], ["failed"]]
     assert seen[-1][0]["tasks"] == [_task("land", "failed")]
 
@@ -108,7 +127,7 @@ def test_the_result_is_final_when_the_last_transform_has_failed(
 ) -> None:
     ingests = [_run("ingest_posts", "success")]
     transforms = [_run(TRANSFORM, state) for state in states]
-    assert _is_settled(Stack(tmp_path), _DAY, ingests, transforms) is is_settled
+    assert _is_settled(Stack(tmp_path), _KEYS, ingests, transforms) is is_settled
 
 
 def test_outside_a_terminal_each_change_is_printed_once() -> None:

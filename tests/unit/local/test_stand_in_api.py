@@ -95,3 +95,23 @@ def test_an_unknown_method_is_404(api: Api) -> None:
     connection.request("DELETE", "/posts/1")
     assert connection.getresponse().status == 404
     connection.close()
+
+
+QUERY = "/fdsnws/event/1/query?format=geojson&minmagnitude=2.5"
+
+
+def test_earthquakes_of_a_window_are_counted_outside_of_them(api: Api) -> None:
+    window = "&starttime=2026-01-31T00:00:00.000000&endtime=2026-01-31T23:59:59.999999"
+    answer = get(api, QUERY + window).json()
+    ids = [one["id"] for one in answer["features"]]
+    assert answer["metadata"]["count"] == len(ids)
+    assert all(one.startswith("st20260131") for one in ids)
+    api.switches = ApiSwitches(unknown=ids[:1], corrected={ids[1]: {"mag": 9.5}})
+    first, *others = get(api, QUERY + window).json()["features"]
+    assert (first["id"], first["properties"]["mag"]) == (ids[1], 9.5)
+    assert len(others) == len(ids) - 2
+
+
+@pytest.mark.parametrize("query", ["", "&starttime=2026-01-31", "&starttime=1&endtime=2026-01-31"])
+def test_a_window_that_is_no_window_is_a_bad_request(api: Api, query: str) -> None:
+    assert get(api, QUERY + query).status_code == 400

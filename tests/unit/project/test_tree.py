@@ -30,7 +30,7 @@ def test_another_source_is_noticed(tree: Path) -> None:
     assert declared(tree) - SAMPLE - _PRODUCT == added
 
 
-@pytest.mark.parametrize("name", ["posts", "comments", "users"])
+@pytest.mark.parametrize("name", ["posts", "comments", "users", "earthquakes", "orders posts"])
 def test_the_sample_is_kept_before_a_part_of_it_is_removed(tree: Path, name: str) -> None:
     keep(tree, "orders")
     assert not (tree / "tests").exists()

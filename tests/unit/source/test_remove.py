@@ -32,9 +32,9 @@ def _names(paths: Any, tree: Path) -> set[str]:
     return {path.relative_to(tree).as_posix() for path in paths}
 
 
-def test_an_api_goes_with_all_its_sources_and_everything_built_on_them(tree: Path) -> None:
-    removal = planned_removal("posts", tree)
-    assert removal.sources == ("posts", "comments", "users")
+def test_apis_go_with_all_their_sources_and_everything_built_on_them(tree: Path) -> None:
+    removal = planned_removal(["posts", "earthquakes"], tree)
+    assert removal.sources == ("posts", "comments", "users", "earthquakes")
     assert _names(removal.deleted, tree) == SAMPLE
     assert removal.edited == {}
     assert {"staging.stg_posts", "build.int_post_changes", "marts.fct_posts"} <= {*removal.tables}
@@ -48,8 +48,15 @@ def test_an_api_goes_with_all_its_sources_and_everything_built_on_them(tree: Pat
     }
 
 
+def test_several_sources_of_an_api_go_together(tree: Path) -> None:
+    removal = planned_removal(["comments", "earthquakes", "users"], tree)
+    assert _names(removal.deleted, tree) >= {"sources/earthquakes.py"}
+    [text] = removal.edited.values()
+    assert "SOURCES = (POSTS,)" in text
+
+
 def test_one_of_several_sources_goes_with_the_marts_that_read_it(tree: Path) -> None:
-    removal = planned_removal("comments", tree)
+    removal = planned_removal(["comments"], tree)
     assert removal.sources == ("comments",)
     assert removal.tables == ("marts.dim_authors", "marts.fct_posts", "staging.stg_comments")
     [(path, text)] = removal.edited.items()
@@ -98,8 +105,8 @@ def test_a_declaration_in_another_form_is_left_to_a_person(text: str) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(tree: Path) -> None:
-    with pytest.raises(InvalidInputError, match="declared: comments, posts, users"):
-        planned_removal("post", tree)
+    with pytest.raises(InvalidInputError, match="declared: comments, earthquakes, posts, users"):
+        planned_removal(["post"], tree)
 
 
 def test_a_file_that_also_describes_what_stays_is_named(tree: Path) -> None:
@@ -107,10 +114,10 @@ def test_a_file_that_also_describes_what_stays_is_named(tree: Path) -> None:
     manifest["nodes"]["model.elt.pinned_loads"]["patch_path"] = "elt://models/marts/fct_posts.yml"
     (tree / _MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(InvalidInputError, match=r"fct_posts\.yml also describes pinned_loads"):
-        planned_removal("posts", tree)
+        planned_removal(["posts"], tree)
 
 
 def test_without_a_manifest_nothing_is_guessed(tree: Path) -> None:
     (tree / _MANIFEST).unlink()
     with pytest.raises(InvalidInputError, match="make manifest"):
-        planned_removal("posts", tree)
+        planned_removal(["posts"], tree)
