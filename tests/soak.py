@@ -79,7 +79,9 @@ def soak(built: Rig, days: int, chance: random.Random) -> Soak:
             break
         seen.heals.setdefault(fault.name, []).append(healed)
         typer.echo(f"day {number} of {days}: {fault.name}, healed in {healed:.0f} s", err=True)
-    seen.records, seen.found = built.book.records().total(), built.census()
+    book = built.book
+    seen.records = book.records().total() + book.all_earthquakes().total()
+    seen.found = built.census()
     return seen
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.ministack import MiniStack
+from local.sample_earthquakes import Earthquakes
 from local.stand_in_api import ApiSwitches, stand_in
 from local.switchable import SwitchableServer, running
 from scripts.landing.keys import parse_day, raw_key
@@ -18,7 +19,8 @@ from scripts.landing.store import Store
 
 pytestmark = pytest.mark.fault
 Api = SwitchableServer[ApiSwitches]
-KEY = raw_key("posts", parse_day("2026-01-01"))
+DAY = parse_day("2026-01-01")
+RECORDS = {"posts": 40_000, "earthquakes": len(Earthquakes(1).of_day(DAY))}
 
 
 @pytest.fixture
@@ -28,15 +30,21 @@ def api() -> Iterator[Api]:
 
 
 def start(
-    api: Api, store: Store, ministack: MiniStack, folder: Path, **environ: str
+    api: Api,
+    store: Store,
+    ministack: MiniStack,
+    folder: Path,
+    source: str = "posts",
+    **environ: str,
 ) -> subprocess.Popen[str]:
     """Start an extraction from the command line. `folder` holds its temporary files."""
     return subprocess.Popen(
-        [sys.executable, "-m", "scripts.extract", "posts", "--day", "2026-01-01"],
+        [sys.executable, "-m", "scripts.extract", source, "--day", "2026-01-01"],
         env={
             "PATH": os.environ["PATH"],
             "TMPDIR": str(folder),
             "POSTS_API_URL": api.url,
+            "EARTHQUAKES_API_URL": api.url,
             "LANDING_BUCKET": store.bucket,
             "PIPELINE_ALLOW_PRIVATE_API": "true",
             "AWS_ENDPOINT_URL": ministack.endpoint,
@@ -56,25 +64,26 @@ def versions(store: Store) -> int:
     return len(store.client.list_object_versions(Bucket=store.bucket).get("Versions", []))
 
 
+@pytest.mark.parametrize("source", RECORDS)
 @pytest.mark.parametrize("landed", [0, 1], ids=["before", "after"])
 def test_killed_around_the_upload_the_next_run_lands_it_once(
-    api: Api, store: Store, ministack: MiniStack, tmp_path: Path, landed: int
+    api: Api, store: Store, ministack: MiniStack, tmp_path: Path, landed: int, source: str
 ) -> None:
     place = "ingest.after_upload" if landed else "ingest.before_upload"
-    with start(api, store, ministack, tmp_path, PIPELINE_KILL_AT=place) as killed:
+    with start(api, store, ministack, tmp_path, source, PIPELINE_KILL_AT=place) as killed:
         killed.communicate(timeout=60)
     assert killed.returncode == -9, "the fault took no effect"
     assert versions(store) == landed
     assert not list(tmp_path.iterdir()), "a temporary file was left"
 
-    with start(api, store, ministack, tmp_path) as again:
+    with start(api, store, ministack, tmp_path, source) as again:
         output, _ = again.communicate(timeout=60)
     assert again.returncode == 0
     assert output.startswith("unchanged" if landed else "landed")
     assert versions(store) == 1
-    opened = store.open(KEY)
+    opened = store.open(raw_key(source, DAY))
     assert opened is not None
-    assert len(json.loads(b"".join(opened.blocks()))) == 40_000
+    assert len(json.loads(b"".join(opened.blocks()))) == RECORDS[source]
 
 
 def test_killed_while_it_reads_it_leaves_nothing(

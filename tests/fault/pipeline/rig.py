@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,9 +20,11 @@ import psycopg
 from psycopg import sql
 
 from local.ministack import LOGIN, REGION
+from local.sample_earthquakes import Earthquakes
 from local.stack import Stack
 from scripts.errors import UnavailableError
 from scripts.landing.keys import raw_key
+from sources.earthquakes import EARTHQUAKES
 from tests.fault.pipeline.alert_counts import AlertCounter, wait_until_all_is_delivered
 from tests.fault.pipeline.census import RECORDS_A_DAY, Book, Census, census
 from tests.fault.pipeline.proxy import S3Fault, S3Proxy, running
@@ -65,13 +67,14 @@ class Rig:
     # data --------------------------------------------------------------------------------------
 
     def drop(self, day: date | None = None) -> date:
-        """Put a day's object as another program does. A known day is rewritten."""
+        """Put a day's objects as another program does. A known day is rewritten."""
         day = day or self.book.new_day()
-        self.stack.s3().put_object(
-            Bucket=self.stack.known["bucket"],
-            Key=raw_key("posts", day),
-            Body=json.dumps(self.book.write(day)),
-        )
+        s3, bucket = self.stack.s3(), self.stack.known["bucket"]
+        for source, records in (
+            ("posts", self.book.write(day)),
+            ("earthquakes", self.book.write_earthquakes(day)),
+        ):
+            s3.put_object(Bucket=bucket, Key=raw_key(source, day), Body=json.dumps(records))
         return day
 
     def serve(self, day: date, **faults: Any) -> None:
@@ -243,6 +246,9 @@ def rig(kill_folder: Path) -> Iterator[Rig]:
         [run] = wait_for(lambda: stack.airflow.runs_since("ingest_posts", _EVER), bool, 120)
         day = datetime.fromisoformat(run["logical_date"]).date()
         built.book.days[day] = stack.api("/posts")
+        for back in range(1, EARTHQUAKES.day.lookback_days + 2):
+            ended = day - timedelta(days=back)
+            built.book.earthquakes[ended] = Earthquakes(seed=1).of_day(ended)
         built.mark()
         built.heal(300)
         yield built

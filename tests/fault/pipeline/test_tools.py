@@ -79,7 +79,8 @@ def test_the_census_tells_what_is_wrong(
     book = Book()
     book.write(book.new_day())
     rows = change(list(book.records()))
-    monkeypatch.setattr(census, "_places", lambda *_: {"here": lambda: rows})
+    place = ("here", book.records(), lambda: rows)
+    monkeypatch.setattr(census, "_places", lambda *_: [place])
 
     nothing: Any = None  # the test replaces the places
     [counted] = census.census(nothing, book)
