@@ -121,6 +121,7 @@ def _stand_ins() -> dict[str, str]:
         "PIPELINE_ENVIRONMENT": "local",
         "PIPELINE_ALERT_EMAIL": "on-call@example.com",
         "AIRFLOW_CONN_POSTS_API": _json(conn_type="http", host="http://api:8000"),
+        "AIRFLOW_CONN_EARTHQUAKES_API": _json(conn_type="http", host="http://api:8000"),
         "AIRFLOW_CONN_AWS_DEFAULT": _json(
             conn_type="aws",
             login=LOGIN,

@@ -95,12 +95,16 @@ class Mart(msgspec.Struct, frozen=True):
 
 
 class OnTime(msgspec.Struct, frozen=True):
-    """The days of a source, oldest first. `due` excludes pending days and days before the first."""
+    """The days of a source, oldest first. `due` excludes pending days and days before the first.
+
+    `as_of` has the days whose content is how things were later, with the day of the request.
+    """
 
     source: str
     cells: list[Cell]
     on_time: int
     due: int
+    as_of: dict[date, date]
 
 
 class Plots(msgspec.Struct, frozen=True):

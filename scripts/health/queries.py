@@ -40,7 +40,10 @@ _QUERIES: dict[str, LiteralString] = {
 
 
 class Load(msgspec.Struct, frozen=True):
-    """An attempt to load a day. `is_current` marks the load that is valid for the day."""
+    """An attempt to load a day. `is_current` marks the load that is valid for the day.
+
+    `as_of` is when the API was asked, if the object does not tell how things were on its day.
+    """
 
     source: str
     day: date
@@ -53,6 +56,7 @@ class Load(msgspec.Struct, frozen=True):
     landed_at: datetime
     loaded_at: datetime
     published_at: datetime | None
+    as_of: datetime | None
 
 
 class SourceState(msgspec.Struct, frozen=True):

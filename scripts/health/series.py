@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from scripts.health.facts import Cell, OnTime, Plots
 from scripts.health.queries import HealthData, Load
@@ -28,7 +28,13 @@ def on_time(
             for day in days
         ]
         due = sum(cell not in {Cell.BEFORE, Cell.PENDING} for cell in cells)
-        strips.append(OnTime(source, cells, cells.count(Cell.ON_TIME), due))
+        as_of = {
+            load.day: load.as_of.astimezone(UTC).date()
+            for day in days
+            for load in attempts[source, day]
+            if load.is_current and load.as_of
+        }
+        strips.append(OnTime(source, cells, cells.count(Cell.ON_TIME), due, as_of))
     return strips
 
 

@@ -53,6 +53,8 @@ def show(health: Health, console: Console) -> None:
     for strip in health.on_time:
         cells = (_CELLS[cell] for cell in strip.cells)
         count = f"  {strip.on_time} of {strip.due} on time"
+        if strip.as_of:
+            count += f", {len(strip.as_of)} as of a later day"
         console.print(Text.assemble(f"{strip.source:<12}", *cells, count))
 
 

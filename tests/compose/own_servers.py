@@ -60,6 +60,7 @@ class OwnServers:
             "LANDING_BUCKET": BUCKET,
             "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
             "AIRFLOW_CONN_POSTS_API": json.dumps({"conn_type": "http", "host": self.api}),
+            "AIRFLOW_CONN_EARTHQUAKES_API": json.dumps({"conn_type": "http", "host": self.api}),
             "PIPELINE_ALLOW_PRIVATE_API": "true",
             "PIPELINE_WAREHOUSE_ADMIN_DSN": f"postgresql://{owner}/warehouse?sslmode=disable",
             "AIRFLOW_CONN_WAREHOUSE": self._connection("loader"),

@@ -36,6 +36,7 @@ def test_a_hostile_task_is_no_administrator(deployment: Deployed) -> None:
         "AIRFLOW_CONN_AIRFLOW_API",
         "AIRFLOW_CONN_AWS_DEFAULT",
         "AIRFLOW_CONN_DBT_POSTGRES_CONN",
+        "AIRFLOW_CONN_EARTHQUAKES_API",
         "AIRFLOW_CONN_POSTS_API",
         "AIRFLOW_CONN_SMTP_DEFAULT",
         "AIRFLOW_CONN_WAREHOUSE",

@@ -57,7 +57,13 @@ def _waits(stack: LocalStack, day: str) -> str:
 def test_a_backfill_of_thirty_days_is_transformed_in_a_few_runs(stack: LocalStack) -> None:
     started = now()
     done = stack.run_readme(
-        "airflow backfill create --dag-id ingest_posts --from-date 2026-01-01 --to-date 2026-01-30"
+        "airflow backfill create --dag-id ingest_earthquakes"
+        " --from-date 2025-11-02 --to-date 2025-12-01",
+        replaced={
+            "ingest_earthquakes": "ingest_posts",
+            "2025-11-02": _FIRST,
+            "2025-12-01": _LAST,
+        },
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 

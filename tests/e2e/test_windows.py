@@ -19,7 +19,7 @@ from tests.stack import LocalStack, now, wait_for
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 _SEED = 7  # of the stack
-_FIRST, _END = date(2025, 12, 1), date(2026, 1, 2)
+_FIRST, _END = date(2025, 11, 1), date(2025, 12, 3)
 _DAYS = [_FIRST + timedelta(days=n) for n in range(30)]
 _ASKED_BY_A_RUN = EARTHQUAKES.day.lookback_days + 1
 
@@ -62,22 +62,22 @@ def _expected(truth: dict[date, list[dict[str, Any]]]) -> tuple[list[Any], list[
     days, rows = [], []
     for day, found in sorted(truth.items()):
         sizes = [Decimal(str(one["properties"]["mag"])) for one in found]
-        average = (sum(sizes) / len(sizes)).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        average = (sum(sizes, Decimal()) / len(sizes)).quantize(Decimal("0.01"), ROUND_HALF_UP)
         days.append((day, len(found), max(sizes), average))
         facts = [(one["properties"]["time"], one["id"], one["properties"]["mag"]) for one in found]
         rows += [(day, name, time, mag) for time, name, mag in sorted(facts)]
     return days, rows
 
 
-def _run_of(stack: LocalStack, day: date) -> None:
-    """Run the ingest as the schedule does at midnight of a day."""
-    midnight = datetime.combine(day, time(), UTC).isoformat()
+def _run_after(stack: LocalStack, day: date) -> None:
+    """Run the ingest as the schedule does at the midnight that ends a day."""
+    midnight = datetime.combine(day + timedelta(days=1), time(), UTC).isoformat()
     done = stack.command(
         *("airflow", "dags", "trigger", "ingest_earthquakes"),
-        *("--logical-date", midnight, "--run-id", f"daily_{day}"),
+        *("--logical-date", midnight, "--run-id", f"after_{day}"),
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert stack.finished("ingest_earthquakes", f"daily_{day}") == "success"
+    assert stack.finished("ingest_earthquakes", f"after_{day}") == "success"
 
 
 def _arrives(stack: LocalStack, truth: dict[date, list[dict[str, Any]]], seconds: float) -> None:
@@ -90,16 +90,17 @@ def _arrives(stack: LocalStack, truth: dict[date, list[dict[str, Any]]], seconds
 def test_thirty_days_are_asked_for_one_by_one_and_late_data_arrives_without_anyone(
     stack: LocalStack,
 ) -> None:
+    first, second, third = (date(2025, 12, day) for day in (1, 2, 3))
     late, later, gone, corrected = (
-        Earthquakes(_SEED).of_day(date(2025, 12, day))[place]["id"]
-        for day, place in ((30, 1), (31, 0), (31, 1), (29, 2))
+        Earthquakes(_SEED).of_day(day)[place]["id"]
+        for day, place in ((_DAYS[-1], 1), (first, 0), (first, 1), (_DAYS[-2], 2))
     )
     stack.switch(unknown=[late, later])
     started = now()
 
     done = stack.run_readme(
         "airflow backfill create --dag-id ingest_earthquakes"
-        " --from-date 2025-12-02 --to-date 2025-12-31"
+        " --from-date 2025-11-02 --to-date 2025-12-01"
     )
 
     assert done.returncode == 0, done.stderr[-2000:]
@@ -109,23 +110,22 @@ def test_thirty_days_are_asked_for_one_by_one_and_late_data_arrives_without_anyo
     transforms = stack.transforms_settled(started)
     assert len(transforms) <= len(_DAYS) / 2, "many days are one run"
 
-    first, second, third = (date(2026, 1, day) for day in (1, 2, 3))
-    _run_of(stack, first)  # asks for the 31st, and back to the 28th
-    truth[date(2025, 12, 31)] = Earthquakes(_SEED, unknown=[later]).of_day(date(2025, 12, 31))
+    _run_after(stack, first)  # asks for the 1st, and back to the 28th
+    truth[first] = Earthquakes(_SEED, unknown=[later]).of_day(first)
     _arrives(stack, truth, 120)
 
     fixes = {corrected: {"mag": 8.1}}
     stack.switch(unknown=[later], corrected=fixes)
-    _run_of(stack, second)  # two days after the late one happened
+    _run_after(stack, second)  # two days after the late one happened
     known = Earthquakes(_SEED, fixes, [later])
-    truth |= {day: known.of_day(day) for day in (*_DAYS, date(2025, 12, 31), first)}
-    assert late in {one["id"] for one in truth[date(2025, 12, 30)]}
+    truth |= {day: known.of_day(day) for day in (*truth, second)}
+    assert late in {one["id"] for one in truth[_DAYS[-1]]}
     _arrives(stack, truth, 120)
 
     stack.switch(unknown=[gone], corrected=fixes)  # one is known now, and another one was none
-    _run_of(stack, third)
+    _run_after(stack, third)
     known = Earthquakes(_SEED, fixes, [gone])
-    truth |= {day: known.of_day(day) for day in (*truth, second)}
+    truth |= {day: known.of_day(day) for day in (*truth, third)}
     _arrives(stack, truth, 120)
 
     assert len(_requests(stack)) == len(_DAYS) + 3 * _ASKED_BY_A_RUN

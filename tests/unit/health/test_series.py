@@ -54,6 +54,13 @@ def test_a_rerun_does_not_make_a_day_late() -> None:
     assert _cells(health(seen([*loads, again])))[-1] is Cell.ON_TIME
 
 
+def test_a_day_that_was_asked_for_too_late_says_so() -> None:
+    found = health(seen(changed(past(), "users", 3, as_of=NOW)))
+    marked = {one.source: one.as_of for one in found.on_time if one.as_of}
+    assert marked == {"users": {TODAY - timedelta(days=3): TODAY}}
+    assert _cells(found)[-4] is Cell.ON_TIME
+
+
 def test_every_series_has_the_days_of_the_axis() -> None:
     found = health(seen(changed(past(), "users", 3, gone=True)))
     assert (found.days[0], found.days[-1]) == (TODAY - timedelta(days=29), TODAY)

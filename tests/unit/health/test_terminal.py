@@ -8,7 +8,7 @@ from rich.console import Console
 from scripts.alerts.incident import Incident, Kind
 from scripts.health.facts import Health
 from scripts.health.terminal import show, verdict_line
-from tests.unit.health.pictures import changed, health, opened, past, seen
+from tests.unit.health.pictures import NOW, changed, health, opened, past, seen
 
 pytestmark = pytest.mark.unit
 
@@ -38,6 +38,12 @@ def test_every_fact_of_the_page_is_shown() -> None:
 def test_a_missing_day_has_its_own_shape() -> None:
     assert "✕" not in _shown(health(seen(past())))
     assert "✕" in _shown(health(seen(changed(past(), "users", 3, gone=True))))
+
+
+def test_days_that_were_asked_for_too_late_are_counted() -> None:
+    assert "as of a later day" not in _shown(health(seen(past())))
+    marked = _shown(health(seen(changed(past(), "users", 3, as_of=NOW))))
+    assert "on time, 1 as of a later day" in marked
 
 
 def test_data_is_shown_and_never_interpreted_as_markup() -> None:

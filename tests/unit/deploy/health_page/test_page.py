@@ -13,7 +13,7 @@ from scripts.alerts.incident import Kind
 from scripts.errors import ConfigurationError, UnavailableError
 from scripts.health.facts import Health, Need, State
 from scripts.settings import Deployment
-from tests.unit.health.pictures import NOW, health, past, seen
+from tests.unit.health.pictures import NOW, TODAY, changed, health, past, seen
 
 pytestmark = pytest.mark.unit
 
@@ -50,6 +50,14 @@ def _links(need: Need, place: Deployment = _PLACE) -> list[tuple[str, str]]:
     """Return the page's links as (label, URL), in the order of the page."""
     found = re.findall(r'<a href="([^"]*)">([^<]*)</a>', render(_health(need), place, "", _NONCE))
     return [(label, unescape(url)) for url, label in found]
+
+
+def test_a_day_that_was_asked_for_too_late_says_so() -> None:
+    day = TODAY - timedelta(days=3)
+    page = render(health(seen(changed(past(), "users", 3, as_of=NOW))), _PLACE, "", _NONCE)
+    assert f'title="{day}: on time, as of {TODAY}"' in page
+    assert "on time, 1 as of a later day</td>" in page
+    assert "as of a later day" not in render(_health(), _PLACE, "", _NONCE)
 
 
 def test_text_of_the_data_is_escaped() -> None:
