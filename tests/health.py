@@ -21,7 +21,8 @@ DAYS = 65
 RUN = "asset_triggered__2026-01-31T00:02:11+00:00_abc"
 _INSERT = """
     insert into ops.loads (load_id, source, day, key, etag, last_modified, bytes, sha256, state,
-        reason, received, loaded, rejected, seconds, run_id, is_current, loaded_at, published_at, as_of)
+        reason, received, loaded, rejected, seconds, run_id, is_current, loaded_at, published_at,
+        as_of)
     values (nextval('ops.load_id'), %(source)s, %(day)s, %(key)s, 'e', %(landed_at)s, 1, 'ab',
         %(state)s, %(reason)s, %(received)s, %(loaded)s, %(rejected)s, %(seconds)s, %(run_id)s,
         %(is_current)s, %(loaded_at)s, %(published_at)s, %(as_of)s)
