@@ -1,8 +1,9 @@
 """Erasure deletes a record everywhere and permanently, and deletes nothing else."""
 
+import io
 import json
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -178,6 +179,17 @@ def test_a_rewritten_object_is_what_would_have_landed_without_the_record(
 
     assert set(_erase(store, warehouse).values()) == {0}
     assert _body(store) == body
+
+
+def test_a_rewritten_object_still_says_when_it_was_asked_for(
+    warehouse: Warehouse, store: Store
+) -> None:
+    asked_at = datetime(2026, 2, 3, tzinfo=UTC)
+    body = array([post(1), post(7)])
+    store.put(KEY, io.BytesIO(body), sha256(body).hexdigest(), asked_at)
+    assert load_day(store, warehouse).loaded == 2
+    _erase(store, warehouse)
+    assert ledger(warehouse, "loaded, as_of")[-1] == (1, asked_at)
 
 
 def test_what_no_loader_takes_is_erased_too(warehouse: Warehouse, store: Store) -> None:

@@ -2,23 +2,25 @@
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
 import requests
 
+from local.sample_earthquakes import Earthquakes
 from local.stand_in_api import ApiSwitches
 from local.switchable import SwitchableServer, running
 from local.switches import JSON, Answer, Request, Switches
-from scripts.errors import InvalidDataError, UnavailableError
-from scripts.extract.extract import ExtractResult, extract
+from scripts.errors import InvalidDataError, InvalidInputError, UnavailableError
+from scripts.extract.extract import ExtractResult, extract, extract_days
 from scripts.landing.keys import raw_key
 from scripts.landing.store import ObjectHead, Store
 from scripts.settings import Endpoint, RunSettings
 from sources import Source
 from sources.declaration import offset
+from sources.earthquakes import EARTHQUAKES
 from sources.jsonplaceholder import POSTS
 
 pytestmark = pytest.mark.integration
@@ -56,10 +58,67 @@ def test_the_whole_answer_lands_with_its_counts_and_its_hash(api: Api, store: St
     assert landed.sha256 == sha256(content).hexdigest()
     assert (landed.rows, landed.bytes, landed.is_new) == (25, len(content), True)
     assert store.head(landed.key) == ObjectHead(
-        next(store.list("raw/")), landed.version_id, landed.sha256
+        next(store.list("raw/")), landed.version_id, landed.sha256, landed.as_of
     )
     assert json.loads(json.dumps(landed.facts())) == landed.facts()
     assert landed.facts()["day"] == "2026-01-01"
+
+
+def test_a_snapshot_of_another_day_is_marked_as_of_now(api: Api, store: Store) -> None:
+    noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
+    for day, marked in ((date(2026, 1, 2), None), (DAY, noon)):
+        landed = extract(POSTS, day, Endpoint(api.url), store, SETTINGS, clock=lambda: noon)
+        head = store.head(landed.key)
+        assert head is not None
+        assert (landed.as_of, head.as_of) == (marked, marked)
+    assert landed.facts()["as_of"] == "2026-01-02T12:00:00+00:00"
+
+
+def _window(api: Api, store: Store, source: Source = EARTHQUAKES, hour: int = 24) -> ExtractResult:
+    moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+    return extract(source, DAY, Endpoint(api.url), store, SETTINGS, clock=lambda: moment)
+
+
+def test_a_window_has_the_records_of_its_day_and_is_put_again_only_if_they_differ(
+    api: Api, store: Store
+) -> None:
+    records = Earthquakes(1).of_day(DAY)
+    landed = _window(api, store)
+    opened = store.open(landed.key)
+    assert opened is not None
+    assert json.loads(b"".join(opened.blocks())) == records
+    assert (landed.key, landed.as_of) == ("raw/earthquakes/2026-01-01.json", None)
+    assert not _window(api, store, hour=2400).is_new, "what is around the records does not count"
+    api.switches = ApiSwitches(corrected={records[0]["id"]: {"mag": 9.1}})
+    assert _window(api, store).is_new
+    assert versions(store) == 2
+
+
+def test_a_window_that_has_not_ended_is_refused_before_anything_is_asked(
+    api: Api, store: Store
+) -> None:
+    with pytest.raises(InvalidInputError, match="2026-01-01 has not ended"):
+        _window(api, store, hour=23)
+    assert not api.requests
+
+
+def test_an_empty_window_is_an_answer_where_it_is_declared(api: Api, store: Store) -> None:
+    api.switches = ApiSwitches(unknown=[one["id"] for one in Earthquakes(1).of_day(DAY)])
+    with pytest.raises(InvalidDataError, match="got an empty list"):
+        _window(api, store)
+    landed = _window(api, store, replace(EARTHQUAKES, allows_empty=True))
+    assert (landed.rows, landed.bytes) == (0, 4)
+
+
+def test_the_days_of_a_run_land_one_by_one_the_latest_first(api: Api, store: Store) -> None:
+    days = [DAY, date(2025, 12, 31), date(2025, 12, 30)]
+    facts = extract_days(EARTHQUAKES, days, Endpoint(api.url), store, SETTINGS)
+    asked = [request.query["starttime"][:10] for request in api.requests]
+    assert asked == ["2026-01-01", "2025-12-31", "2025-12-30"]
+    assert facts["day"] == "2026-01-01"
+    assert [one["day"] for one in facts["earlier_days"]] == asked[1:]
+    one = extract_days(EARTHQUAKES, [DAY], Endpoint(api.url), store, SETTINGS)
+    assert "earlier_days" not in one
 
 
 def test_the_same_answer_again_puts_nothing(api: Api, store: Store) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -65,6 +66,14 @@ def test_it_lands_and_prints_the_object(api: Api, store: Store, ministack: MiniS
     assert len(store.client.list_object_versions(Bucket=store.bucket)["Versions"]) == 1
 
 
+def test_a_day_that_was_asked_for_too_late_says_so(
+    api: Api, store: Store, ministack: MiniStack
+) -> None:
+    past = run(api.url, store, ministack, "posts", "--day", "2026-01-01")
+    assert re.search(r", as of \d{4}-\d\d-\d\d \d\d:\d\d UTC, not of the day$", past.stdout.strip())
+    assert "as of" not in run(api.url, store, ministack, "posts").stdout
+
+
 def test_the_day_is_today_unless_it_is_named(api: Api, store: Store, ministack: MiniStack) -> None:
     before = datetime.now(UTC).date()
     assert run(api.url, store, ministack, "posts").returncode == 0
@@ -108,7 +117,7 @@ def test_a_bad_answer_is_status_2_one_line_and_no_object(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["psts"], "declared: comments, posts, users"),
+        (["psts"], "declared: comments, earthquakes, posts, users"),
         (["posts", "--day", "yesterday"], "YYYY-MM-DD"),
         (["posts"], "Connection refused"),
     ],

@@ -1,10 +1,11 @@
 """What the loader does with every possible content of an object, on real servers."""
 
+import io
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -21,6 +22,7 @@ from scripts.load.attempt import LoadResult
 from scripts.load.load import load, load_work
 from scripts.reconcile.pending import Work, survey_landing
 from scripts.settings import RunSettings
+from sources.declaration import Window
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.loading import (
@@ -86,6 +88,37 @@ def test_an_object_is_loaded_with_its_ledger_row(store: Store, warehouse: Wareho
     assert ledger(warehouse, "etag, last_modified") == [(listed.etag, listed.last_modified)]
     extent = "select count(*), min(id), max(id), min(position), max(position) from raw.posts"
     assert query(warehouse, extent) == [(100, 1, 100, 0, 99)]
+
+
+def test_the_ledger_knows_the_kind_of_day_and_when_it_was_asked_for_too_late(
+    store: Store, warehouse: Warehouse
+) -> None:
+    asked_at = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
+    body = array([post(1)])
+    store.put(KEY, io.BytesIO(body), sha256(body).hexdigest(), asked_at)
+    windows = replace(POSTS, day=Window("from", "to"))
+    load_day(store, warehouse)
+    put(store, array([post(2)]))
+    load_day(store, warehouse, source=windows)
+    put(store, b"<html>")
+    load_day(store, warehouse, source=windows)
+    assert ledger(warehouse, "day_kind, as_of") == [
+        ("snapshot", asked_at),
+        ("window", None),
+        ("window", None),
+    ]
+
+
+def test_another_producer_can_write_anything_into_the_metadata(
+    store: Store, warehouse: Warehouse
+) -> None:
+    for text in ("yesterday", "2026-02-03T04:05:06", ""):
+        store.client.put_object(
+            Bucket=store.bucket, Key=KEY, Body=array([post(len(text))]), Metadata={"as-of": text}
+        )
+        assert load_day(store, warehouse).outcome == "loaded"
+    naive = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+    assert ledger(warehouse, "as_of") == [(None,), (naive,), (None,)]
 
 
 def test_an_absent_object_changes_nothing(store: Store, warehouse: Warehouse) -> None:
