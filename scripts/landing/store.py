@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
@@ -148,7 +148,7 @@ class Store:
 
     def head(self, key: str) -> ObjectHead | None:
         """Return what S3 knows of an object without its body, or None if it does not exist."""
-        with suppress(_AbsentError), self._request("head", key, _HEAD_CODES):
+        with suppress(_AbsentError), self.request("head", key, _HEAD_CODES):
             answer = self.client.head_object(Bucket=self.bucket, Key=key)
             return ObjectHead(*_description(key, answer))
         return None
@@ -156,7 +156,7 @@ class Store:
     def open(self, key: str, version_id: str | None = None) -> OpenObject | None:
         """Open an object, or one version of it, for reading. Return None if it does not exist."""
         version: Any = {"VersionId": version_id} if version_id else {}
-        with suppress(_AbsentError), self._request("get", key, _GET_CODES):
+        with suppress(_AbsentError), self.request("get", key, _GET_CODES):
             answer = self.client.get_object(Bucket=self.bucket, Key=key, **version)
             return OpenObject(*_description(key, answer), answer["Body"])
         return None
@@ -165,10 +165,27 @@ class Store:
         self, key: str, body: IO[bytes], sha256: str, as_of: datetime | None = None
     ) -> str | None:
         """Upload `body` (multipart when large), with its `ObjectHead`. Return the version id."""
-        with self._request("put", key):
+        with self.request("put", key):
             self.client.upload_fileobj(body, self.bucket, key, ExtraArgs=_headers(sha256, as_of))
         found = self.head(key)
         return found.version_id if found else None
+
+    def begin_upload(self, key: str, facts: Any) -> "Upload":
+        """Begin an upload in parts of an object that is described by `facts`."""
+        with self.request("begin an upload of", key):
+            answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **facts)
+        return Upload(self, key, answer["UploadId"])
+
+    def read_range(self, head: ObjectHead, start: int, end: int) -> bytes:
+        """Return the bytes [start, end) of one version of an object."""
+        if start == end:
+            return b""
+        version: Any = {"VersionId": head.version_id} if head.version_id else {}
+        with self.request("get", head.info.key):
+            answer = self.client.get_object(
+                Bucket=self.bucket, Key=head.info.key, Range=f"bytes={start}-{end - 1}", **version
+            )
+            return answer["Body"].read()
 
     def replace(self, opened: OpenObject, body: IO[bytes], sha256: str) -> str | None:
         """Put `body` in place of the opened version. Return the new version id.
@@ -178,7 +195,7 @@ class Store:
         """
         key, etag = opened.info.key, opened.info.etag
         headers = _headers(sha256, opened.as_of)
-        with self._request("replace", key, _REPLACE_CODES):
+        with self.request("replace", key, _REPLACE_CODES):
             answer = self.client.put_object(
                 Bucket=self.bucket,
                 Key=key,
@@ -190,7 +207,7 @@ class Store:
 
     def delete(self, key: str) -> None:
         """Delete an object. In a bucket with versions it can be restored."""
-        with self._request("delete", key):
+        with self.request("delete", key):
             self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def versions(self, prefix: str) -> Iterator[ObjectVersion]:
@@ -207,7 +224,7 @@ class Store:
         batches = [older[i : i + _DELETE_LIMIT] for i in range(0, len(older), _DELETE_LIMIT)]
         for batch in filter(None, [*batches, latest]):
             keys: Any = [{"Key": v.key, "VersionId": v.version_id} for v in batch]
-            with self._request("delete versions of", batch[0].key):
+            with self.request("delete versions of", batch[0].key):
                 answer = self.client.delete_objects(
                     Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True}
                 )
@@ -225,18 +242,18 @@ class Store:
             for row in page.get("Uploads", [])
         ]
         for key, upload_id in found:
-            with self._request("abort an upload of", key):
+            with self.request("abort an upload of", key):
                 self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
         return len(found)
 
     def _pages(self, operation: str, verb: str, prefix: str, **arguments: str) -> Iterator[Any]:
         client: Any = self.client
         pages = client.get_paginator(operation)
-        with self._request(verb, prefix):
+        with self.request(verb, prefix):
             yield from pages.paginate(Bucket=self.bucket, Prefix=prefix, **arguments)
 
     @contextmanager
-    def _request(
+    def request(
         self, verb: str, key: str, by_code: Mapping[str, type[UnavailableError]] | None = None
     ) -> Iterator[None]:
         """Turn every error of the client into one of ours: by its code, else UnavailableError."""
@@ -248,6 +265,52 @@ class Store:
             if isinstance(error, ParamValidationError):  # such as the name of the bucket
                 kind = ConfigurationError
             raise kind(f"{verb} s3://{self.bucket}/{key}: {error}") from error
+
+
+class Upload:
+    """An object that is put in parts. It appears when it is complete."""
+
+    def __init__(self, store: Store, key: str, upload_id: str) -> None:
+        self._store = store
+        self._place: Any = {"Bucket": store.bucket, "Key": key, "UploadId": upload_id}
+        self._parts: list[Any] = []
+
+    def send(self, number: int, body: bytes) -> None:
+        """Send the bytes of a part."""
+        with self._request("send a part of"):
+            answer = self._store.client.upload_part(**self._place, PartNumber=number, Body=body)
+        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+
+    def copy(self, number: int, head: ObjectHead, start: int, end: int) -> None:
+        """Let the store copy the bytes [start, end) of one version of an object."""
+        source: Any = {"Bucket": self._store.bucket, "Key": head.info.key}
+        if head.version_id:
+            source["VersionId"] = head.version_id
+        with self._request("copy a part of"):
+            answer = self._store.client.upload_part_copy(
+                **self._place,
+                PartNumber=number,
+                CopySource=source,
+                CopySourceIfMatch=head.info.etag,
+                CopySourceRange=f"bytes={start}-{end - 1}",
+            )
+        self._parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
+
+    def complete(self) -> str | None:
+        """Make the object visible. Return its version id."""
+        with self._request("complete an upload of"):
+            answer = self._store.client.complete_multipart_upload(
+                **self._place, MultipartUpload={"Parts": self._parts}
+            )
+        return answer.get("VersionId")
+
+    def abort(self) -> None:
+        """Forget the parts."""
+        with self._request("abort an upload of"):
+            self._store.client.abort_multipart_upload(**self._place)
+
+    def _request(self, verb: str) -> AbstractContextManager[None]:
+        return self._store.request(verb, self._place["Key"])
 
 
 @contextmanager

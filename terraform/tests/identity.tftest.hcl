@@ -28,7 +28,9 @@ run "each_duty_has_its_rights_and_no_other" {
     condition = { for duty, document in data.aws_iam_policy_document.duty : duty => toset(flatten([
       for statement in document.statement : statement.actions
       ])) } == {
-      ingest = toset(["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"])
+      ingest = toset([
+        "s3:ListBucket", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload",
+      ])
       load = toset([
         "s3:ListBucket", "s3:GetObject",
         "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
@@ -49,17 +51,34 @@ run "each_duty_has_its_rights_and_no_other" {
       ])) == toset([
       "arn:aws:s3:::landing",
       "arn:aws:s3:::landing/raw/*",
+      "arn:aws:s3:::landing/parts/*",
       "arn:aws:sqs:eu-central-1:123456789012:arrivals",
     ])
-    error_message = "rights must name the bucket, raw/* and the queue, and nothing wider"
+    error_message = "rights must name the bucket, raw/*, parts/* and the queue, and nothing wider"
   }
 
   assert {
-    condition = alltrue([
-      for document in data.aws_iam_policy_document.duty :
-      one(one([for statement in document.statement : statement if statement.sid == "List"]).condition).values == tolist(["raw/*"])
-    ])
-    error_message = "only raw/* may be listed"
+    condition = {
+      for duty, document in data.aws_iam_policy_document.duty :
+      duty => toset(one(one([for statement in document.statement : statement if statement.sid == "List"]).condition).values)
+      } == {
+      ingest = toset(["raw/*", "parts/*"])
+      load   = toset(["raw/*"])
+      erase  = toset(["raw/*", "parts/*"])
+    }
+    error_message = "only raw/* may be listed, and parts/* by those who write or erase them"
+  }
+
+  assert {
+    condition = {
+      for duty, document in data.aws_iam_policy_document.duty :
+      duty => toset(flatten([for statement in document.statement : statement.actions if statement.sid == "Parts"]))
+      } == {
+      ingest = toset(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"])
+      load   = toset([])
+      erase  = toset(["s3:DeleteObject", "s3:DeleteObjectVersion"])
+    }
+    error_message = "parts are written and read by ingest, and deleted by erase"
   }
 
   assert {

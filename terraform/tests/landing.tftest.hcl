@@ -75,8 +75,18 @@ run "by_default" {
     condition = alltrue([
       for rule in aws_s3_bucket_lifecycle_configuration.landing.rule :
       alltrue([for expiration in rule.expiration : expiration.days == null || expiration.days == 0])
+      if rule.id != "parts"
     ])
     error_message = "a current raw object must never expire"
+  }
+
+  assert {
+    condition = one([
+      for rule in aws_s3_bucket_lifecycle_configuration.landing.rule :
+      [one(rule.filter).prefix, one(rule.expiration).days, one(rule.noncurrent_version_expiration).noncurrent_days]
+      if rule.id == "parts"
+    ]) == ["parts/", 2, 1]
+    error_message = "parts of a day, and nothing else, are removed after two days"
   }
 
   assert {

@@ -20,6 +20,7 @@ from tests.documents import dotenv_settings
 pytestmark = [pytest.mark.cloud, pytest.mark.timeout(600)]
 
 _KEY = "raw/posts/2026-01-02.json"
+_PART = "parts/posts/2026-01-02/0000.json"
 _BODY = b'[{"id": 1}]'
 _TRUSTED = {"ingest": "host", "load": "host", "erase": "officer"}
 
@@ -27,6 +28,9 @@ Act = Callable[[Any, Any, str, str], Any]
 _ACTS: dict[str, Act] = {
     "put": lambda s3, _sqs, b, _q: s3.put_object(Bucket=b, Key=_KEY, Body=_BODY),
     "put elsewhere": lambda s3, _sqs, b, _q: s3.put_object(Bucket=b, Key="x.json", Body=_BODY),
+    "put a part": lambda s3, _sqs, b, _q: s3.put_object(Bucket=b, Key=_PART, Body=_BODY),
+    "get a part": lambda s3, _sqs, b, _q: s3.get_object(Bucket=b, Key=_PART)["Body"].read(),
+    "delete a part": lambda s3, _sqs, b, _q: s3.delete_object(Bucket=b, Key=_PART),
     "head": lambda s3, _sqs, b, _q: s3.head_object(Bucket=b, Key=_KEY),
     "get": lambda s3, _sqs, b, _q: s3.get_object(Bucket=b, Key=_KEY)["Body"].read(),
     "get elsewhere": lambda s3, _sqs, b, _q: s3.get_object(Bucket=b, Key="admin/secret.json"),
@@ -47,9 +51,12 @@ _ACTS: dict[str, Act] = {
     "purge": lambda _s3, sqs, _b, q: sqs.purge_queue(QueueUrl=q),
 }
 _MAY = {
-    "ingest": {"put", "head", "get", "list"},
+    "ingest": {"put", "head", "get", "list", "put a part", "get a part"},
     "load": {"head", "get", "list", "receive"},
-    "erase": {"put", "head", "get", "get a version", "list", "list versions", "delete"},
+    "erase": {
+        *("put", "head", "get", "get a version", "list", "list versions", "delete"),
+        "delete a part",
+    },
 }
 
 

@@ -1,7 +1,8 @@
-# One role per duty. Each role has only the permissions on raw/* that its duty needs.
+# One role per duty. Each role has only the permissions on raw/* and parts/* that its duty needs.
 
 locals {
-  raw = "${var.bucket_arn}/raw/*"
+  raw   = "${var.bucket_arn}/raw/*"
+  parts = "${var.bucket_arn}/parts/*"
 
   duties = {
     ingest = {
@@ -9,13 +10,16 @@ locals {
       # Without s3:ListBucket, S3 answers a HEAD request for a missing object with 403 instead of 404.
       lists   = ["s3:ListBucket"]
       objects = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
-      queue   = []
-      kms     = ["kms:GenerateDataKey", "kms:Decrypt"]
+      # It joins certain versions of the parts of a day.
+      parts = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"]
+      queue = []
+      kms   = ["kms:GenerateDataKey", "kms:Decrypt"]
     }
     load = {
       trusted = coalesce(var.trusted_arns.load, var.trusted_arns.pipeline)
       lists   = ["s3:ListBucket"]
       objects = ["s3:GetObject"]
+      parts   = []
       queue   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
       kms     = ["kms:Decrypt"]
     }
@@ -26,6 +30,7 @@ locals {
         "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload",
         "s3:DeleteObject", "s3:DeleteObjectVersion", # a bulk delete needs both
       ]
+      parts = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
       queue = []
       kms   = ["kms:GenerateDataKey", "kms:Decrypt"]
     }
@@ -67,7 +72,7 @@ data "aws_iam_policy_document" "duty" {
     condition {
       test     = "StringLikeIfExists"
       variable = "s3:prefix"
-      values   = ["raw/*"]
+      values   = length(each.value.parts) > 0 ? ["raw/*", "parts/*"] : ["raw/*"]
     }
   }
 
@@ -75,6 +80,16 @@ data "aws_iam_policy_document" "duty" {
     sid       = "Objects"
     actions   = each.value.objects
     resources = [local.raw]
+  }
+
+  dynamic "statement" {
+    for_each = length(each.value.parts) > 0 ? [1] : []
+
+    content {
+      sid       = "Parts"
+      actions   = each.value.parts
+      resources = [local.parts]
+    }
   }
 
   dynamic "statement" {

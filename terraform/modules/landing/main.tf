@@ -129,6 +129,24 @@ resource "aws_s3_bucket_lifecycle_configuration" "landing" {
     }
   }
 
+  # Parts of a day that was too large for one run. They are not used after a day.
+  rule {
+    id     = "parts"
+    status = "Enabled"
+
+    filter {
+      prefix = "parts/"
+    }
+
+    expiration {
+      days = 2
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
+  }
+
   rule {
     id     = "abandoned-uploads"
     status = "Enabled"

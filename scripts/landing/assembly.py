@@ -1,0 +1,105 @@
+"""Join objects inside the store. Invariant: the whole appears at once, or not at all.
+
+S3 copies ranges of objects into the parts of a multipart upload. Each of them must have at least
+5 MiB, except the last. So what is smaller is read, joined in memory and sent.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from scripts.errors import PipelineError
+from scripts.killpoints import reach
+from scripts.landing.store import ObjectHead, Store
+
+LEAST_BYTES = 5 * 1024**2
+MOST_BYTES = 5 * 1024**3
+
+
+class Slice(NamedTuple):
+    """The bytes [start, end) of one of the objects."""
+
+    of: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One part of the upload: a slice that S3 copies, or several that are sent joined."""
+
+    slices: tuple[Slice, ...]
+    is_copied: bool
+
+
+def pieces_of(
+    sizes: Sequence[int], least: int = LEAST_BYTES, most: int = MOST_BYTES
+) -> list[Piece]:
+    """Cut objects of these sizes, in bytes, into pieces that S3 accepts, in their order.
+
+    Every piece but the last has from `least` to `most` bytes. A joined one has at most twice
+    `least`, as it is held in memory.
+    """
+    pieces: list[Piece] = []
+    small: list[Slice] = []
+    for index, size in enumerate(sizes):
+        at = 0
+        if small:  # fill up what waits
+            at = min(size, least - _length(small))
+            small.append(Slice(index, 0, at))
+            if _length(small) == least:
+                pieces.append(Piece(tuple(small), is_copied=False))
+                small = []
+        while size - at >= least:
+            end = size if size - at <= most else min(at + most, size - least)
+            pieces.append(Piece((Slice(index, at, end),), is_copied=True))
+            at = end
+        if size > at:
+            small.append(Slice(index, at, size))
+    return [*pieces, Piece(tuple(small), is_copied=False)]
+
+
+def assemble(
+    store: Store, key: str, objects: Sequence[ObjectHead], tail: bytes, facts: Any
+) -> str | None:
+    """Put the content of these versions of objects, one after the other, and `tail` behind it.
+
+    Args:
+        store: the bucket of all of them.
+        key: the key of the new object.
+        objects: the versions to join.
+        tail: bytes behind them.
+        facts: what describes the new object.
+
+    Returns:
+        the version id of the new object.
+
+    Raises:
+        UnavailableError: the store did not do it, or a version is gone. Nothing is visible.
+    """
+    upload = store.begin_upload(key, facts)
+    try:
+        *pieces, last = pieces_of([one.info.size for one in objects])
+        for number, piece in enumerate(pieces, 1):
+            if piece.is_copied:
+                [part] = piece.slices
+                upload.copy(number, objects[part.of], part.start, part.end)
+            else:
+                upload.send(number, b"".join(_read(store, objects, piece)))
+        upload.send(len(pieces) + 1, b"".join([*_read(store, objects, last), tail]))
+        reach("ingest.before_complete")
+        return upload.complete()
+    except PipelineError:
+        with suppress(PipelineError):  # the bucket removes what is left of it after some days
+            upload.abort()
+        raise
+
+
+def _read(store: Store, objects: Sequence[ObjectHead], piece: Piece) -> Iterator[bytes]:
+    for part in piece.slices:
+        yield store.read_range(objects[part.of], part.start, part.end)
+
+
+def _length(slices: Sequence[Slice]) -> int:
+    return sum(one.end - one.start for one in slices)
