@@ -37,6 +37,7 @@ def main(
     typer.echo(
         f"{verb} s3://{bucket}/{landed.key}: {landed.rows} rows, {landed.bytes} bytes, "
         f"sha256 {landed.sha256}, version {landed.version_id}, {landed.seconds:.2f} s"
+        + (f", {landed.missing} parents missing" if landed.missing else "")
     )
 
 
