@@ -38,6 +38,7 @@ def main(
         f"{verb} s3://{bucket}/{landed.key}: {landed.rows} rows, {landed.bytes} bytes, "
         f"sha256 {landed.sha256}, version {landed.version_id}, {landed.seconds:.2f} s"
         + (f", as of {landed.as_of:%Y-%m-%d %H:%M} UTC, not of the day" if landed.as_of else "")
+        + (f", {landed.missing} parents missing" if landed.missing else "")
     )
 
 

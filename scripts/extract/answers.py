@@ -73,7 +73,7 @@ class _SingleRecord:
                 raise InvalidDataError(f"larger than {self._max_bytes} bytes (max_record_bytes)")
         try:
             self.skeleton = parse_skeleton(text)
-            record = _raw_at(text, self._selector)
+            record = raw_at(text, self._selector)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise InvalidDataError(f"expected JSON, got {error}") from None
         if record is not None and bytes(record[:1]) == b"{":
@@ -86,7 +86,7 @@ class _SingleRecord:
             raise InvalidDataError(f"no object at {shown_path(self._selector)}")
 
 
-def _raw_at(text: bytes, path: Path) -> bytes | None:
+def raw_at(text: bytes, path: Path) -> bytes | None:
     """Return the bytes of the value at a path, or None if it is not there."""
     for part in parts_of(path):
         if text.startswith(b"["):

@@ -37,9 +37,10 @@ def as_of(source: Source, day: date, now: datetime) -> datetime | None:
     """Return `now` if an answer tells how things are now, not on its day. Else None.
 
     A snapshot of another day is such an answer, and changes that are asked for without an end,
-    later than in the run for that day.
+    later than in the run for that day. So is the list of a parent, unless its request has an end.
     """
-    is_bounded = source.day.kind == "window" or "end" in source.bounds
+    is_own_window = source.day.kind == "window" and source.parent is None
+    is_bounded = is_own_window or "end" in source.bounds
     return None if is_bounded or day == source.day.last_day(now) else now
 
 

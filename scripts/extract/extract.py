@@ -5,17 +5,18 @@ same object is not put again (idempotent).
 """
 
 import time
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from scripts.errors import InvalidDataError, ShiftedListError
+from scripts.errors import InvalidDataError
+from scripts.extract.children import append_children
 from scripts.extract.days import Clock, as_of, check_has_ended, now_utc
 from scripts.extract.pages import fetch_pages
+from scripts.extract.parents import check_unchanged, landed_parents
 from scripts.extract.record_array import RecordArray
+from scripts.extract.whole_list import Watch, append_list
 from scripts.killpoints import reach
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
@@ -24,7 +25,6 @@ from scripts.settings import Endpoint, RunSettings
 from sources import Source
 
 _SPOOL_BYTES = 8 * 1024**2
-Watch = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class ExtractResult:
     """The landed object. `is_new` is False if the same bytes had landed before.
 
     `as_of` is when the API was asked, if it tells only how things are now and not on the day.
+    `missing` is how many parents the API did not know, if the source skips those.
     """
 
     source: str
@@ -44,6 +45,7 @@ class ExtractResult:
     is_new: bool
     seconds: float
     as_of: datetime | None = None
+    missing: int = 0
 
     def facts(self) -> dict[str, Any]:
         """Return the result as plain JSON values, for an event or a log."""
@@ -80,21 +82,26 @@ def extract(
         InvalidInputError: the source is asked for days that have ended, and this one has not.
         InvalidDataError: the answer is not a complete JSON array of objects within the limits.
         ConfigurationError: the API's URL is wrong, or its host is not allowed.
-        UnavailableError: the API or the bucket did not answer as expected.
+        UnavailableError: the API or the bucket did not answer as expected, or the parents of the
+            source have not landed.
     """
     started, key, asked_at = time.monotonic(), raw_key(source.name, day), clock()
     check_has_ended(source, day, asked_at)
     late_answer = as_of(source, day, asked_at)
     with temporary_space(), SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         array = RecordArray(spool, settings.max_record_bytes)
-        beginning = array.mark()
-        try:
-            _fetch(source, day, endpoint, settings, array, watch)
-        except ShiftedListError:  # once more, from the first page
-            array.rewind(beginning)
-            _fetch(source, day, endpoint, settings, array, watch)
+        missing, parent_etag = 0, None
+        if source.parent is None:
+            where = append_list(array, lambda: fetch_pages(endpoint, source, day, settings), watch)
+        else:
+            parents = landed_parents(source.parent, day, store, settings.max_record_bytes)
+            missing = append_children(source, parents, day, endpoint, settings, array, watch)
+            check_unchanged(parents, store)
+            where, parent_etag = parents.shown, parents.opened.landed_etag
+        if not array.rows and not source.allows_empty:
+            raise InvalidDataError(f"{where}: expected records, got an empty list")
         sha256 = array.finish()
-        version_id, is_new = _land(store, key, spool, sha256, late_answer)
+        version_id, is_new = _land(store, key, spool, sha256, late_answer, parent_etag)
     seconds = time.monotonic() - started
     return ExtractResult(
         source=source.name,
@@ -107,6 +114,7 @@ def extract(
         is_new=is_new,
         seconds=seconds,
         as_of=late_answer,
+        missing=missing,
     )
 
 
@@ -122,36 +130,43 @@ def extract_days(
     return {**first, "earlier_days": others} if others else first
 
 
-def _fetch(
-    source: Source,
-    day: date,
-    endpoint: Endpoint,
-    settings: RunSettings,
-    array: RecordArray,
-    watch: Watch,
-) -> None:
-    """Append the records of every page to an array."""
-    with closing(fetch_pages(endpoint, source, day, settings)) as pages:
-        for page in pages:
-            start = array.mark()
-            for attempt in page.attempts():
-                with attempt, closing(page.records()) as records:
-                    array.rewind(start)
-                    for found in records:
-                        array.append(found)
-                        watch(array.rows, array.size)
-    if not array.rows and not source.allows_empty:
-        raise InvalidDataError(f"{page.shown_url}: expected records, got an empty list")
+def extract_pending(
+    source: Source, days: list[date], endpoint: Endpoint, store: Store, settings: RunSettings
+) -> dict[str, Any]:
+    """Land these days, as `extract_days` does, but do not let a refused one hold up the others.
+
+    Raises:
+        InvalidDataError: the first one that was refused, after the others have landed.
+    """
+    landed, refused = [], []
+    for day in days:
+        try:
+            landed.append(extract(source, day, endpoint, store, settings).facts())
+        except InvalidDataError as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+    *earlier, last = landed
+    return {**last, "earlier_days": earlier} if earlier else last
 
 
 def _land(
-    store: Store, key: str, body: IO[bytes], sha256: str, late_answer: datetime | None
+    store: Store,
+    key: str,
+    body: IO[bytes],
+    sha256: str,
+    late_answer: datetime | None,
+    parent_etag: str | None,
 ) -> tuple[str | None, bool]:
-    """Put the object unless the same bytes are there. Return (version id, whether it was put)."""
+    """Put the object unless the same bytes are there. Return (version id, whether they are new).
+
+    The same bytes below other parents are put again: the metadata must say that these were asked.
+    """
     present = store.head(key)
-    if present and present.sha256 == sha256:
+    is_new = present is None or present.sha256 != sha256
+    if present and not is_new and present.parent_etag == parent_etag:
         return present.version_id, False
     reach("ingest.before_upload")
-    version_id = store.put(key, body, sha256, late_answer)
+    version_id = store.put(key, body, sha256, late_answer, parent_etag)
     reach("ingest.after_upload")
-    return version_id, True
+    return version_id, is_new

@@ -12,7 +12,6 @@ Errors raised here do not name the URL. The caller adds it.
 
 import logging
 import ssl
-import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,7 +32,8 @@ from urllib3.exceptions import (
 )
 
 from scripts.errors import ConfigurationError, InvalidDataError, UnavailableError
-from scripts.extract.limits import Pace, is_limited, stated_limit
+from scripts.extract.budget import Budget
+from scripts.extract.limits import is_limited, stated_limit
 from scripts.extract.public_address import guarded
 from scripts.extract.request import Request
 from scripts.extract.signing import Login, signer_of
@@ -59,6 +59,10 @@ class TransientError(UnavailableError):
         self.pause = pause
 
 
+class NotFoundError(InvalidDataError):
+    """The API answers 404."""
+
+
 class _Session(requests.Session):
     """Follows no redirect itself: requests would read its whole body, whatever the size."""
 
@@ -81,21 +85,17 @@ class _Adapter(HTTPAdapter):
 
 
 class Client:
-    """The session of one extraction, its deadline over all pages and its count of bytes.
+    """One session with an API. Only one thread uses it, and several of them share a budget."""
 
-    Attributes:
-        received: bytes of the pages read so far.
-    """
-
-    def __init__(self, settings: RunSettings, source: Source, endpoint: Endpoint) -> None:
+    def __init__(
+        self, settings: RunSettings, source: Source, endpoint: Endpoint, budget: Budget
+    ) -> None:
         self.settings = settings
-        self.received = 0
+        self.budget = budget
         self._waits = 0
         self._api = api = source.api
         if (endpoint.login or endpoint.secret) and is_readable_on_the_way(endpoint.url):
             _log.warning("connection %s sends its secrets without encryption", api.connection)
-        self._deadline = time.monotonic() + settings.total_timeout
-        self._pace = Pace(api.requests_per_minute)
         self._signer = signer_of(api, endpoint, self._post_form)
         self._session = _Session()
         accepts = {} if source.format == "json" else {"Accept": "*/*"}
@@ -120,6 +120,7 @@ class Client:
             retry=retry_if_exception_type(TransientError),
             wait=self._pause,
             stop=self._is_over,
+            sleep=self.budget.sleep,
             reraise=True,
         )
 
@@ -155,8 +156,8 @@ class Client:
             raise self._broken(error, f" at byte {position}") from None
         except (HTTPError, OSError) as error:
             raise self._broken(error, f" at byte {position}") from None
-        self._check_deadline(f" at byte {position}")
-        if self.received + position + len(block) > self.settings.max_bytes:
+        self.budget.check(f" at byte {position}")
+        if self.budget.count(len(block)) > self.settings.max_bytes:
             raise InvalidDataError(
                 f"expected at most {self.settings.max_bytes} bytes over all pages, "
                 f"got more at byte {position + len(block)} of this page. Raise max_bytes if the "
@@ -165,15 +166,15 @@ class Client:
         return block
 
     def _send(self, request: Request) -> requests.Response:
-        self._sleep(self._pace.wait())
+        self.budget.keep_pace()
         headers = {"Content-Type": "application/json"} if request.body is not None else {}
         return self._request(request.method, request.url, request.body, headers, self._signer)
 
     def _request(
         self, method: str, url: str, body: Any, headers: Any, auth: Any
     ) -> requests.Response:
-        left = self._left()
-        self._check_deadline("")
+        left = self.budget.left()
+        self.budget.check("")
         timeout = (
             min(self.settings.connect_timeout, left),
             min(self.settings.read_timeout, left),
@@ -199,27 +200,9 @@ class Client:
             except (HTTPError, OSError) as error:
                 raise self._broken(error, " in the answer with the token") from None
 
-    def _sleep(self, seconds: float) -> None:
-        if seconds and seconds >= self._left():  # without a pause the deadline is checked next
-            raise UnavailableError(
-                f"the pace of {self._api.requests_per_minute:g} requests per minute needs more "
-                f"than {self.settings.total_timeout:g} s (total_timeout)"
-            )
-        time.sleep(seconds)
-
-    def _left(self) -> float:
-        return self._deadline - time.monotonic()
-
-    def _check_deadline(self, where: str) -> None:
-        if self._left() <= 0:
-            limit = self.settings.total_timeout
-            raise UnavailableError(
-                f"expected the whole list within {limit:g} s (total_timeout), it did not end{where}"
-            )
-
     def _broken(self, error: Exception, where: str) -> TransientError:
         """Return the fault in our words: the library's messages repeat the URL with its query."""
-        self._check_deadline(where)
+        self.budget.check(where)
         return TransientError(_reason(error, self.settings) + where)
 
     def _pause(self, state: RetryCallState) -> float:
@@ -234,7 +217,7 @@ class Client:
         if isinstance(error, TransientError) and error.pause:
             self._waits += 1
         tries = state.attempt_number - self._waits
-        return tries > self.settings.http_retries or state.upcoming_sleep >= self._left()
+        return tries > self.settings.http_retries or state.upcoming_sleep >= self.budget.left()
 
     def _check_status(self, response: requests.Response) -> None:
         status, headers = response.status_code, response.headers
@@ -248,7 +231,8 @@ class Client:
             raise TransientError(f"expected status 200, got {status}{text}", pause)
         if status != 200:
             hint = ". Check the API's credentials" if status in {401, 403} else ""
-            raise InvalidDataError(f"expected status 200, got {status}{hint}")
+            kind = NotFoundError if status == 404 else InvalidDataError
+            raise kind(f"expected status 200, got {status}{hint}")
 
 
 def _check_encoding(response: requests.Response) -> None:

@@ -35,7 +35,7 @@ def on_one_line(record: bytes | msgspec.Raw) -> bytes:
     try:
         return msgspec.json.format(bytes(record), indent=-1)
     except (msgspec.MsgspecError, RecursionError):
-        return b"".join(_tokens(bytes(record)))
+        return b"".join(tokens_of(bytes(record)))
 
 
 def on_one_line_each(batch: Batch) -> Sequence[bytes | msgspec.Raw]:
@@ -51,7 +51,7 @@ def on_one_line_each(batch: Batch) -> Sequence[bytes | msgspec.Raw]:
     return _RAWS.decode(text)
 
 
-def _tokens(record: bytes) -> list[bytes]:
+def tokens_of(record: bytes) -> list[bytes]:
     """Return the tokens of one value. Its nesting may be deeper than a call stack."""
     tokens, nesting, expected, at, end = [], [""], "value", 0, len(record.rstrip(b" \t\r\n"))
     while at < end:

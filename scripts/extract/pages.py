@@ -15,6 +15,7 @@ from tenacity import AttemptManager
 
 from scripts.errors import InvalidDataError, PermanentError, UnavailableError
 from scripts.extract.answers import Found, open_answer
+from scripts.extract.budget import Budget
 from scripts.extract.gunzip import gunzipped
 from scripts.extract.http_client import Client, TransientError, is_framed
 from scripts.extract.page_facts import PageFacts, check_success, with_total
@@ -24,6 +25,7 @@ from scripts.extract.urls import list_url, shown
 from scripts.landing.json_array import Batch
 from scripts.settings import Endpoint, RunSettings
 from sources import Source
+from sources.declaration.parent import Values
 
 _NO_CONTENT = 204
 
@@ -63,12 +65,12 @@ class Page:
             count = retrying.statistics["attempt_number"]
             tail = f" (tries: {count})" if isinstance(error, TransientError) else ""
             raise UnavailableError(f"{self.shown_url}: {error}{tail}") from None
-        self._client.received += self._position
 
     def records(self) -> Generator[Found]:
         """Request the page, and yield its records from the first one."""
         source, before = self._source, self._before
-        empty_statuses = (*source.empty_statuses, _NO_CONTENT) if source.allows_empty else ()
+        allows_empty = source.accepts_empty_answer
+        empty_statuses = (*source.empty_statuses, _NO_CONTENT) if allows_empty else ()
         with self._client.open(self._request, empty_statuses) as (url, response):
             facts = replace(before, url=url, headers=response.headers, pages=before.pages + 1)
             if response.status_code in empty_statuses:
@@ -84,7 +86,7 @@ class Page:
                 first, last = first or start, end
                 yield found
             check_success(source.api, answer.skeleton)
-            answer.check_found(allows_empty=source.allows_empty)
+            answer.check_found(allows_empty=allows_empty)
         if rows and (rows, (first, last)) == (before.rows, before.edges):
             raise InvalidDataError(
                 "the same records as the page before: the API ignores the parameters of the page"
@@ -116,6 +118,7 @@ class Page:
 
     def _blocks(self, response: requests.Response) -> Iterator[bytes]:
         """Yield the decoded body in blocks."""
+        self._client.budget.count(-self._position)  # of the try before
         self._position = 0
         if self._source.format != "json" and not is_framed(response):
             raise InvalidDataError(
@@ -135,30 +138,49 @@ def _edges(found: Found) -> tuple[bytes, bytes]:
 
 
 def fetch_pages(
-    endpoint: Endpoint, source: Source, day: date, settings: RunSettings
+    endpoint: Endpoint,
+    source: Source,
+    day: date,
+    settings: RunSettings,
+    parent: Values | None = None,
+) -> Generator[Page]:
+    """Yield the pages of a source's list for a day, as `list_pages` does, with their own client."""
+    budget = Budget(settings, source.api)
+    with closing(open_client(endpoint, source, settings, budget)) as client:
+        yield from list_pages(client, endpoint, source, day, parent)
+
+
+def open_client(
+    endpoint: Endpoint, source: Source, settings: RunSettings, budget: Budget
+) -> Client:
+    """Return a client of the API, with the login that is in its base URL if there is one."""
+    _, login = list_url(endpoint.url, source.path)
+    return Client(settings, source, replace(endpoint, login=endpoint.login or login), budget)
+
+
+def list_pages(
+    client: Client, endpoint: Endpoint, source: Source, day: date, parent: Values | None = None
 ) -> Generator[Page]:
     """Yield the pages of a source's list for a day. Read each one before the next.
+
+    `parent` has the values that the request names, if the source has one.
 
     Raises:
         InvalidDataError: the pages form a loop, leave the host, are more than `max_pages`, or end
             before the list does.
         ConfigurationError: the endpoint's URL is not an http(s) URL, or a secret is missing.
     """
-    url, login = list_url(endpoint.url, source.path)
-    first = first_request(source, url, day)
+    url, _ = list_url(endpoint.url, source.path)
+    first = first_request(source, url, day, parent)
     request: Request | None = first
     facts, visited = PageFacts(), set[Request]()
-    endpoint = replace(endpoint, login=endpoint.login or login)
-    with closing(Client(settings, source, endpoint)) as client:
-        while request:
-            if request in visited:
-                raise InvalidDataError(f"{shown(request.url)}: the pages form a loop")
-            if len(visited) == settings.max_pages:
-                raise InvalidDataError(
-                    f"{shown(request.url)}: expected at most {len(visited)} pages"
-                )
-            visited.add(request)
-            page = Page(source, first, request, client, facts)
-            yield page
-            facts = page.facts
-            request = page.following()
+    while request:
+        if request in visited:
+            raise InvalidDataError(f"{shown(request.url)}: the pages form a loop")
+        if len(visited) == client.settings.max_pages:
+            raise InvalidDataError(f"{shown(request.url)}: expected at most {len(visited)} pages")
+        visited.add(request)
+        page = Page(source, first, request, client, facts)
+        yield page
+        facts = page.facts
+        request = page.following()

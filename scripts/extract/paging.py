@@ -20,17 +20,25 @@ from scripts.extract.urls import followed, params_of, with_params
 from sources import Source
 from sources.declaration import Window
 from sources.declaration import paginators as kinds
+from sources.declaration.parent import Values, filled_url
+from sources.declaration.parent import filled as of_parent
 from sources.declaration.paths import Path, shown_path
 
 
-def first_request(source: Source, url: str, day: date) -> Request:
-    """Return the first request of a list below its URL, with all declared parameters."""
+def first_request(source: Source, url: str, day: date, parent: Values | None = None) -> Request:
+    """Return the first request of a list below its URL, with all declared parameters.
+
+    `parent` has the values that the request names, if the source has one.
+    """
     params, body = {**source.api.params, **source.params}, source.json
     if isinstance(source.day, Window):
         bounds = source.day.bounds(day)
         fill = partial(source.day.filled, bounds=bounds)
         url, params, body = filled(url, fill), filled(params, fill), filled(body, fill)
         params |= source.day.params(bounds)
+    if parent is not None:  # last, so that no value of it is taken for a placeholder
+        fill = partial(of_parent, values=parent)
+        url, params, body = filled_url(url, parent), filled(params, fill), filled(body, fill)
     return _positioned(
         source.pages, Request(source.method, with_params(url, params), encoded(body)), 0, 0
     )

@@ -11,8 +11,11 @@ from typing import IO, NamedTuple
 
 from scripts.errors import InvalidDataError
 from scripts.extract.one_line import on_one_line, on_one_line_each
+from scripts.extract.splice import spliced
 from scripts.landing.json_array import Batch, MalformedRecord
 
+_BLOCK_BYTES = 1 << 20
+_BEGIN = b"[\n"
 _NOT_AN_OBJECT = re.compile(rb"\n[^{]")
 
 
@@ -25,14 +28,18 @@ class Mark(NamedTuple):
 
 
 class RecordArray:
-    """Collects records in a temporary file, with their number, size in bytes and sha256."""
+    """Collects records in a temporary file, with their number, size in bytes and sha256.
 
-    def __init__(self, spool: IO[bytes], max_record_bytes: int) -> None:
+    With a `head`, the field of a parent, each record gets it as its first field.
+    """
+
+    def __init__(self, spool: IO[bytes], max_record_bytes: int, head: bytes = b"") -> None:
         self.size = self.rows = 0
         self._spool = spool
         self._max_record_bytes = max_record_bytes
+        self._head = head
         self._digest = hashlib.sha256()
-        self._write(b"[\n")
+        self._write(_BEGIN)
 
     def mark(self) -> Mark:
         """Return the present end, to which `rewind` can return."""
@@ -46,19 +53,32 @@ class RecordArray:
 
     def append(self, found: Batch | MalformedRecord) -> None:
         """Append records. Raises InvalidDataError if one of them is not an object."""
-        self._write(b",\n" if self.rows else b"")
         if isinstance(found, MalformedRecord):
-            self._write(self._rescued(found))
+            self._add(self._rescued(found), found.position)
             self.rows += 1
         else:
-            self._write(_lines(found))
+            self._add(_lines(found), found.first)
             self.rows += len(found.records)
+
+    def extend(self, part: RecordArray) -> None:
+        """Append the records of another array, which is not finished."""
+        if not part.rows:
+            return
+        self._write(b",\n" if self.rows else b"")
+        part._spool.seek(len(_BEGIN))
+        while block := part._spool.read(_BLOCK_BYTES):
+            self._write(block)
+        self.rows += part.rows
 
     def finish(self) -> str:
         """Close the array, rewind its file to the start, and return the sha256 of its bytes."""
         self._write(b"\n]\n" if self.rows else b"]\n")
         self._spool.seek(0)
         return self._digest.hexdigest()
+
+    def _add(self, lines: bytes, position: int) -> None:
+        self._write(b",\n" if self.rows else b"")
+        self._write(spliced(lines, self._head, position) if self._head else lines)
 
     def _write(self, data: bytes) -> None:
         self._spool.write(data)

@@ -3,7 +3,7 @@
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,7 +21,8 @@ BLOCK_BYTES = 1 << 20
 # Give up on a silent host well before a task's own timeout.
 CLIENT_CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 5})
 _BASE64_LENGTH = 44  # of 32 bytes
-_SHA256, _AS_OF = "sha256", "as-of"  # our metadata names. An ETag is not a content hash
+# Our metadata names. An ETag is not a content hash.
+_SHA256, _AS_OF, _PARENT, _ERASED = "sha256", "as-of", "parent-etag", "erased-from"
 _DELETE_LIMIT = 1000  # of S3, per request
 
 
@@ -46,19 +47,28 @@ class ObjectHead:
     Attributes:
         sha256: the digest of the content, in hex.
         as_of: when the API was asked, if the content is not how things were on the object's day.
+        parent_etag: of the object of a child, the `landed_etag` of its parents' object.
+        erased_from: the `landed_etag` of the object from which an erasure has removed records.
     """
 
     info: ObjectInfo
     version_id: str | None
     sha256: str | None
     as_of: datetime | None
+    parent_etag: str | None = None
+    erased_from: str | None = None
+
+    @property
+    def landed_etag(self) -> str:
+        """The ETag with which the object landed: the same after an erasure."""
+        return self.erased_from or self.info.etag
 
 
 @dataclass(frozen=True)
 class OpenObject(ObjectHead):
     """One version of an object, opened for reading."""
 
-    body: Any
+    body: Any = field(kw_only=True)
 
     def blocks(self, size: int = BLOCK_BYTES) -> Iterator[bytes]:
         """Yield the body in blocks of at most `size` bytes, or raise UnavailableError."""
@@ -150,7 +160,7 @@ class Store:
         """Return what S3 knows of an object without its body, or None if it does not exist."""
         with suppress(_AbsentError), self.request("head", key, _HEAD_CODES):
             answer = self.client.head_object(Bucket=self.bucket, Key=key)
-            return ObjectHead(*_description(key, answer))
+            return ObjectHead(**_description(key, answer))
         return None
 
     def open(self, key: str, version_id: str | None = None) -> OpenObject | None:
@@ -158,15 +168,21 @@ class Store:
         version: Any = {"VersionId": version_id} if version_id else {}
         with suppress(_AbsentError), self.request("get", key, _GET_CODES):
             answer = self.client.get_object(Bucket=self.bucket, Key=key, **version)
-            return OpenObject(*_description(key, answer), answer["Body"])
+            return OpenObject(**_description(key, answer), body=answer["Body"])
         return None
 
     def put(
-        self, key: str, body: IO[bytes], sha256: str, as_of: datetime | None = None
+        self,
+        key: str,
+        body: IO[bytes],
+        sha256: str,
+        as_of: datetime | None = None,
+        parent_etag: str | None = None,
     ) -> str | None:
         """Upload `body` (multipart when large), with its `ObjectHead`. Return the version id."""
         with self.request("put", key):
-            self.client.upload_fileobj(body, self.bucket, key, ExtraArgs=_headers(sha256, as_of))
+            headers = _headers(sha256, as_of, parent_etag)
+            self.client.upload_fileobj(body, self.bucket, key, ExtraArgs=headers)
         found = self.head(key)
         return found.version_id if found else None
 
@@ -194,7 +210,7 @@ class Store:
             ChangedError: that version is no longer the latest. Nothing was put.
         """
         key, etag = opened.info.key, opened.info.etag
-        headers = _headers(sha256, opened.as_of)
+        headers = _headers(sha256, opened.as_of, opened.parent_etag, opened.landed_etag)
         with self.request("replace", key, _REPLACE_CODES):
             answer = self.client.put_object(
                 Bucket=self.bucket,
@@ -322,13 +338,17 @@ def readable_settings() -> Iterator[None]:
         raise ConfigurationError(f"settings of AWS: {error}") from None
 
 
-def _description(
-    key: str, answer: Mapping[str, Any]
-) -> tuple[ObjectInfo, str | None, str | None, datetime | None]:
-    info = ObjectInfo(key, answer["ETag"], answer["ContentLength"], answer["LastModified"])
+def _description(key: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an `ObjectHead`."""
     metadata = answer["Metadata"]
-    as_of = _moment(metadata.get(_AS_OF))
-    return info, answer.get("VersionId"), _in_hex(metadata.get(_SHA256)), as_of
+    return {
+        "info": ObjectInfo(key, answer["ETag"], answer["ContentLength"], answer["LastModified"]),
+        "version_id": answer.get("VersionId"),
+        "sha256": _in_hex(metadata.get(_SHA256)),
+        "as_of": _moment(metadata.get(_AS_OF)),
+        "parent_etag": metadata.get(_PARENT),
+        "erased_from": metadata.get(_ERASED),
+    }
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -347,6 +367,13 @@ def _in_hex(digest: str | None) -> str | None:
     return digest and digest.strip().lower()
 
 
-def _headers(sha256: str, as_of: datetime | None) -> Any:
-    metadata = {_SHA256: sha256} | ({_AS_OF: as_of.isoformat()} if as_of else {})
+def _headers(
+    sha256: str,
+    as_of: datetime | None,
+    parent_etag: str | None = None,
+    erased_from: str | None = None,
+) -> Any:
+    moment = as_of and as_of.isoformat()
+    found = {_SHA256: sha256, _AS_OF: moment, _PARENT: parent_etag, _ERASED: erased_from}
+    metadata = {name: value for name, value in found.items() if value}
     return {"Metadata": metadata, "ContentType": "application/json"}

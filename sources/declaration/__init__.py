@@ -18,12 +18,14 @@ from sources.declaration.paginators import (
     page_number,
     single_page,
 )
+from sources.declaration.parent import Parent
 from sources.declaration.source import BigInt, Source
 
 __all__ = [
     "Api",
     "BigInt",
     "Changes",
+    "Parent",
     "Snapshot",
     "Source",
     "Window",

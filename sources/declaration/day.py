@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from sources.declaration.declaration_error import DeclarationError
+from sources.declaration.parent import PREFIX
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _OF_WINDOW = re.compile(r"\{window\.(start|end)(?::([^{}]+))?\}")
@@ -126,10 +127,13 @@ Day = Snapshot | Window
 def check_placeholders(field: str, text: str, day: Day, *, is_free: bool) -> set[str]:
     """Return which bounds the placeholders in a text name. Raises DeclarationError for others.
 
-    In a `free` text, such as GraphQL, braces have other meanings, too.
+    In a `free` text, such as GraphQL, braces have other meanings, too. Those of a parent are
+    checked elsewhere.
     """
     named = set()
     for placeholder in _PLACEHOLDER.findall(text):
+        if placeholder.startswith(PREFIX):
+            continue
         match = _OF_WINDOW.fullmatch(placeholder)
         if match and isinstance(day, Window):
             named.add(match[1])

@@ -43,6 +43,9 @@ def _declared(module: ModuleType, others: Mapping[str, Source]) -> dict[str, Sou
         if source.api.name in apis:
             raise DeclarationError("api", f"two files declare the API {source.api.name!r}")
         own[source.name] = source
+    for source in found:
+        if source.parent and source.parent.source not in found:
+            raise DeclarationError("SOURCES", f"{source.name}'s parent is missing in it")
     return own
 
 

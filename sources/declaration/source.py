@@ -2,7 +2,7 @@
 
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any, Literal
@@ -14,11 +14,13 @@ from sources.declaration.day import Day, Snapshot, Window, check_placeholders
 from sources.declaration.declaration_error import DeclarationError
 from sources.declaration.key import KeyField, key_fields
 from sources.declaration.paginators import Paginator, cursor, offset, page_number
+from sources.declaration.parent import Parent, named_fields
 from sources.declaration.paths import Path, check_path
 
 # The range of PostgreSQL's bigint: a larger integer would pass here and fail in every model later.
 BigInt = typing.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
+_NO_DAY = Snapshot()  # the default, which a child replaces with the day of its parent
 _SAMPLE_DAYS = (date(2026, 1, 30), date(2026, 1, 31), date(2026, 3, 31), date(2027, 1, 31))
 
 
@@ -35,7 +37,9 @@ class Source:
         method: GET, or POST for a query in the body.
         params: query parameters of every page.
         json: JSON body of every page, for POST.
-        day: what a day of it is: the whole list, or what is asked for by the bounds of the day.
+        day: what a day of it is: the whole list, or what is asked for by the bounds of the day. A
+            source with a parent has the day of its parent.
+        parent: the source for each of whose records this list is asked for, or None.
         paginator: how its pages follow each other. None: as the API's.
         data_selector: the place of the records in an answer. Empty: the answer itself is the array.
         is_single_record: whether a JSON object stands there instead of an array: one record.
@@ -60,7 +64,8 @@ class Source:
     method: Literal["GET", "POST"] = "GET"
     params: Mapping[str, str | int] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
-    day: Day = field(default_factory=Snapshot)
+    day: Day = _NO_DAY
+    parent: Parent | None = None
     paginator: Paginator | None = None
     data_selector: Path = ""
     is_single_record: bool = False
@@ -82,6 +87,7 @@ class Source:
                 "name", f"the end _rows belongs to raw tables, got {self.name!r}"
             )
         check_paginator(self.pages)
+        self._check_parent()
         self._check_request()
         self._check_answer()
         if not (isinstance(self.contract, type) and issubclass(self.contract, msgspec.Struct)):
@@ -115,6 +121,11 @@ class Source:
         return frozenset(found)
 
     @property
+    def accepts_empty_answer(self) -> bool:
+        """Whether one answer may have no record. A parent may have no children."""
+        return self.allows_empty or self.parent is not None
+
+    @property
     def param_names(self) -> set[str]:
         """The names of the declared query parameters."""
         own = (self._window.start_param, self._window.end_param)
@@ -130,6 +141,33 @@ class Source:
         yield from ((f"params.{name}", str(value)) for name, value in self.params.items())
         yield from _texts_in("json", self.json)
 
+    def _check_parent(self) -> None:
+        if not isinstance(self.parent, Parent | None):
+            raise DeclarationError("parent", f"expected a Parent, got {self.parent!r}")
+        found = [named_fields(place, text, self.parent) for place, text in self._texts()]
+        if self.parent is None:
+            return
+        source, names = (
+            self.parent.source,
+            " or ".join(f"{{parent.{n}}}" for n in self.parent.fields),
+        )
+        if not isinstance(source, Source):
+            raise DeclarationError("parent.source", f"expected a Source, got {source!r}")
+        if source.api != self.api:
+            raise DeclarationError("parent.source", f"{source.name} belongs to another API")
+        if not any(found):
+            raise DeclarationError("parent", f"the request does not name it: write {names}")
+        self._take_day_of(source)
+
+    def _take_day_of(self, source: "Source") -> None:
+        """Have the day of the parent, but not its parameters: the request is another one."""
+        day = source.day
+        if isinstance(day, Window):
+            day = replace(day, start_param=None, end_param=None)
+        if self.day is not _NO_DAY and self.day != day:
+            raise DeclarationError("day", f"leave it out: it is that of the parent {source.name}")
+        object.__setattr__(self, "day", day)
+
     def _check_request(self) -> None:
         if not self.path.startswith("/"):
             raise DeclarationError("path", f"expected a path that begins with /, got {self.path!r}")
@@ -143,7 +181,7 @@ class Source:
     def _check_day(self) -> None:
         if not isinstance(self.day, Snapshot | Window):
             raise DeclarationError("day", f"expected Window() or another, got {self.day!r}")
-        if self.day.kind == "window" and not self.bounds:
+        if self.day.kind == "window" and not self.bounds and self.parent is None:
             raise DeclarationError(
                 "day", "the request does not name the day: give start_param, or {window.start}"
             )
@@ -172,7 +210,7 @@ class Source:
         _one_of("on_duplicate", self.on_duplicate, ("reject", "last"))
         if self.format != "json" and (self.data_selector or self.is_single_record):
             raise DeclarationError("data_selector", f"a {self.format} answer has no fields")
-        if self.empty_statuses and not self.allows_empty:
+        if self.empty_statuses and not self.accepts_empty_answer:
             raise DeclarationError("empty_statuses", "an empty list needs allows_empty=True")
 
     @property

@@ -61,7 +61,7 @@ class Chunks:
     size: int
 
     def open(self, key: str) -> OpenObject:
-        return OpenObject(self._listed(key), None, None, None, self)
+        return OpenObject(self._listed(key), None, None, None, body=self)
 
     def head(self, key: str) -> ObjectHead:
         return ObjectHead(self._listed(key), None, None, None)

@@ -10,6 +10,7 @@ import pytest
 from local.stand_in_api import ApiSwitches, stand_in
 from local.switchable import SwitchableServer, running
 from scripts.errors import ConfigurationError, UnavailableError
+from scripts.extract.budget import Budget
 from scripts.extract.http_client import Client
 from scripts.extract.pages import fetch_pages
 from scripts.settings import Endpoint, RunSettings
@@ -98,7 +99,8 @@ def test_a_private_proxy_is_named_as_what_it_is(api: Api, monkeypatch: pytest.Mo
 def test_secrets_without_encryption_are_worth_a_word(
     caplog: pytest.LogCaptureFixture, login: tuple[str, str] | None, warnings: int
 ) -> None:
-    Client(RunSettings(), POSTS, Endpoint("http://api.example", login=login)).close()
+    settings, endpoint = RunSettings(), Endpoint("http://api.example", login=login)
+    Client(settings, POSTS, endpoint, Budget(settings, POSTS.api)).close()
 
     said = [record.message for record in caplog.records]
     assert said == ["connection posts_api sends its secrets without encryption"] * warnings

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.extract.one_line import _tokens, on_one_line
+from scripts.extract.one_line import on_one_line, tokens_of
 
 pytestmark = pytest.mark.unit
 
@@ -67,7 +67,7 @@ def _spaced(tokens: list[bytes], data: st.DataObject) -> bytes:
 @given(_values(_scalar | _string), st.data())
 def test_only_whitespace_between_tokens_goes(tokens: list[bytes], data: st.DataObject) -> None:
     text = _spaced(tokens, data)
-    assert on_one_line(text) == b"".join(_tokens(text)) == b"".join(tokens)
+    assert on_one_line(text) == b"".join(tokens_of(text)) == b"".join(tokens)
 
 
 @given(_values(_scalar | _string | _surrogate), st.data())
@@ -107,7 +107,7 @@ def _is_json(text: str) -> bool:
 @pytest.mark.parametrize("wrap", ["%s", '{"a":%s}', '["%s"]', '{"a":1,%s}'])
 def test_it_takes_what_is_json_and_nothing_else(wrap: str, text: str) -> None:
     text = wrap.replace("%s", text)
-    for way in (on_one_line, _tokens):
+    for way in (on_one_line, tokens_of):
         try:
             way(text.encode(errors="surrogatepass"))
             is_taken = True

@@ -16,6 +16,7 @@ from local.processes import free_port
 from local.stand_in_api import ApiSwitches, stand_in
 from local.switchable import SwitchableServer, running
 from scripts.errors import ConfigurationError, InvalidDataError, PipelineError, UnavailableError
+from scripts.extract.http_client import NotFoundError
 from scripts.extract.pages import Page, fetch_pages
 from scripts.landing.json_array import Batch
 from scripts.settings import Endpoint, RunSettings
@@ -142,12 +143,19 @@ def test_where_it_broke_off_is_named(api: Api, framing: Any) -> None:
     raises(UnavailableError, r"broke off at byte 321", lambda: fetch(api.url))
 
 
-@pytest.mark.parametrize(("status", "says"), [(401, "credentials"), (404, "404"), (204, "204")])
-def test_a_refusal_is_not_tried_again(api: Api, status: int, says: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind", "says"),
+    [
+        (401, InvalidDataError, "credentials"),
+        (404, NotFoundError, "404"),
+        (204, InvalidDataError, "204"),
+    ],
+)
+def test_a_refusal_is_not_tried_again(
+    api: Api, status: int, kind: type[InvalidDataError], says: str
+) -> None:
     api.switches = ApiSwitches(status=status)
-    raises(
-        InvalidDataError, rf"{api.url}/posts: expected status 200.*{says}", lambda: fetch(api.url)
-    )
+    raises(kind, rf"{api.url}/posts: expected status 200.*{says}", lambda: fetch(api.url))
     assert len(api.requests) == 1
 
 
