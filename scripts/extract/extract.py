@@ -5,18 +5,20 @@ same object is not put again (idempotent).
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import Any
 
 from scripts.errors import InvalidDataError
-from scripts.extract.children import append_children
 from scripts.extract.days import Clock, as_of, check_has_ended, now_utc
-from scripts.extract.pages import fetch_pages
+from scripts.extract.fetch import DayFetch
 from scripts.extract.parents import check_unchanged, landed_parents
+from scripts.extract.parts import PartsOfDay
 from scripts.extract.record_array import RecordArray
-from scripts.extract.whole_list import Watch, append_list
+from scripts.extract.whole_list import Watch
 from scripts.killpoints import reach
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
@@ -88,20 +90,29 @@ def extract(
     started, key, asked_at = time.monotonic(), raw_key(source.name, day), clock()
     check_has_ended(source, day, asked_at)
     late_answer = as_of(source, day, asked_at)
+    parents = None
+    if source.parent:
+        parents = landed_parents(source.parent, day, store, settings.max_record_bytes)
+    parent_etag = parents and parents.opened.landed_etag
+    fetch = DayFetch(source, day, endpoint, settings, parents, watch)
     with temporary_space(), SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         array = RecordArray(spool, settings.max_record_bytes)
-        missing, parent_etag = 0, None
-        if source.parent is None:
-            where = append_list(array, lambda: fetch_pages(endpoint, source, day, settings), watch)
+        kept = None
+        if source.parts:
+            asked = repr((source, endpoint.url, parent_etag))
+            kept = PartsOfDay(store, source.name, day, asked, asked_at)
+            missing = fetch.append_parts(kept, array.begun)
         else:
-            parents = landed_parents(source.parent, day, store, settings.max_record_bytes)
-            missing = append_children(source, parents, day, endpoint, settings, array, watch)
+            missing = fetch.append(array)
+        if parents:
             check_unchanged(parents, store)
-            where, parent_etag = parents.shown, parents.opened.landed_etag
         if not array.rows and not source.allows_empty:
-            raise InvalidDataError(f"{where}: expected records, got an empty list")
+            raise InvalidDataError(f"{fetch.shown}: expected records, got an empty list")
         sha256 = array.finish()
-        version_id, is_new = _land(store, key, spool, sha256, late_answer, parent_etag)
+        put = partial(kept.land if kept else store.put, key, array.file, sha256)
+        version_id, is_new = _land(store, key, sha256, parent_etag, partial(put, late_answer))
+        if kept:
+            kept.forget()
     seconds = time.monotonic() - started
     return ExtractResult(
         source=source.name,
@@ -153,10 +164,9 @@ def extract_pending(
 def _land(
     store: Store,
     key: str,
-    body: IO[bytes],
     sha256: str,
-    late_answer: datetime | None,
     parent_etag: str | None,
+    put: Callable[[str | None], str | None],
 ) -> tuple[str | None, bool]:
     """Put the object unless the same bytes are there. Return (version id, whether they are new).
 
@@ -167,6 +177,6 @@ def _land(
     if present and not is_new and present.parent_etag == parent_etag:
         return present.version_id, False
     reach("ingest.before_upload")
-    version_id = store.put(key, body, sha256, late_answer, parent_etag)
+    version_id = put(parent_etag)
     reach("ingest.after_upload")
     return version_id, is_new

@@ -7,7 +7,7 @@ would multiply their retries.
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import requests
@@ -25,9 +25,30 @@ from scripts.extract.urls import list_url, shown
 from scripts.landing.json_array import Batch
 from scripts.settings import Endpoint, RunSettings
 from sources import Source
+from sources.declaration.day import Bounds
 from sources.declaration.parent import Values
 
 _NO_CONTENT = 204
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place between two pages: the next request, and what the pages before it have said."""
+
+    request: Request
+    pages: int
+    all_rows: int
+    total: int | None
+
+    @classmethod
+    def behind(cls, page: "Page") -> "Position | None":
+        """Return the place behind a page that was read, or None at the end of the list."""
+        request, facts = page.following(), page.facts
+        return cls(request, facts.pages, facts.all_rows, facts.total) if request else None
+
+    def facts(self) -> PageFacts:
+        """Return what the pages before have said."""
+        return PageFacts(pages=self.pages, all_rows=self.all_rows, total=self.total)
 
 
 class Page:
@@ -143,11 +164,14 @@ def fetch_pages(
     day: date,
     settings: RunSettings,
     parent: Values | None = None,
+    *,
+    bounds: Bounds | None = None,
+    after: Position | None = None,
 ) -> Generator[Page]:
     """Yield the pages of a source's list for a day, as `list_pages` does, with their own client."""
     budget = Budget(settings, source.api)
     with closing(open_client(endpoint, source, settings, budget)) as client:
-        yield from list_pages(client, endpoint, source, day, parent)
+        yield from list_pages(client, endpoint, source, day, parent, bounds=bounds, after=after)
 
 
 def open_client(
@@ -159,11 +183,19 @@ def open_client(
 
 
 def list_pages(
-    client: Client, endpoint: Endpoint, source: Source, day: date, parent: Values | None = None
+    client: Client,
+    endpoint: Endpoint,
+    source: Source,
+    day: date,
+    parent: Values | None = None,
+    *,
+    bounds: Bounds | None = None,
+    after: Position | None = None,
 ) -> Generator[Page]:
     """Yield the pages of a source's list for a day. Read each one before the next.
 
-    `parent` has the values that the request names, if the source has one.
+    `parent` has the values that the request names, if the source has one. `bounds` are a part of
+    the day, and `after` is where an earlier run has ended.
 
     Raises:
         InvalidDataError: the pages form a loop, leave the host, are more than `max_pages`, or end
@@ -171,14 +203,14 @@ def list_pages(
         ConfigurationError: the endpoint's URL is not an http(s) URL, or a secret is missing.
     """
     url, _ = list_url(endpoint.url, source.path)
-    first = first_request(source, url, day, parent)
-    request: Request | None = first
-    facts, visited = PageFacts(), set[Request]()
+    first = first_request(source, url, day, parent, bounds)
+    request: Request | None = after.request if after else first
+    facts, visited = after.facts() if after else PageFacts(), set[Request]()
     while request:
         if request in visited:
             raise InvalidDataError(f"{shown(request.url)}: the pages form a loop")
-        if len(visited) == client.settings.max_pages:
-            raise InvalidDataError(f"{shown(request.url)}: expected at most {len(visited)} pages")
+        if facts.pages == client.settings.max_pages:
+            raise InvalidDataError(f"{shown(request.url)}: expected at most {facts.pages} pages")
         visited.add(request)
         page = Page(source, first, request, client, facts)
         yield page

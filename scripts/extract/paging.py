@@ -20,19 +20,27 @@ from scripts.extract.urls import followed, params_of, with_params
 from sources import Source
 from sources.declaration import Window
 from sources.declaration import paginators as kinds
+from sources.declaration.day import Bounds
 from sources.declaration.parent import Values, filled_url
 from sources.declaration.parent import filled as of_parent
 from sources.declaration.paths import Path, shown_path
 
 
-def first_request(source: Source, url: str, day: date, parent: Values | None = None) -> Request:
+def first_request(
+    source: Source,
+    url: str,
+    day: date,
+    parent: Values | None = None,
+    bounds: Bounds | None = None,
+) -> Request:
     """Return the first request of a list below its URL, with all declared parameters.
 
-    `parent` has the values that the request names, if the source has one.
+    `parent` has the values that the request names, if the source has one. `bounds` are a part of
+    the day, if not all of it is asked for.
     """
     params, body = {**source.api.params, **source.params}, source.json
     if isinstance(source.day, Window):
-        bounds = source.day.bounds(day)
+        bounds = bounds or source.day.bounds(day)
         fill = partial(source.day.filled, bounds=bounds)
         url, params, body = filled(url, fill), filled(params, fill), filled(body, fill)
         params |= source.day.params(bounds)

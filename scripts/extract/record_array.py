@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import IO, NamedTuple
 
 from scripts.errors import InvalidDataError
@@ -35,11 +36,19 @@ class RecordArray:
 
     def __init__(self, spool: IO[bytes], max_record_bytes: int, head: bytes = b"") -> None:
         self.size = self.rows = 0
+        self._kept = 0  # bytes that are no longer in the file, but kept elsewhere
         self._spool = spool
         self._max_record_bytes = max_record_bytes
         self._head = head
         self._digest = hashlib.sha256()
-        self._write(_BEGIN)
+
+    def begun(self) -> RecordArray:
+        """Forget everything, and return the array."""
+        self._spool.seek(0)
+        self._spool.truncate()
+        self.size = self.rows = self._kept = 0
+        self._digest = hashlib.sha256()
+        return self
 
     def mark(self) -> Mark:
         """Return the present end, to which `rewind` can return."""
@@ -47,7 +56,7 @@ class RecordArray:
 
     def rewind(self, mark: Mark) -> None:
         """Forget everything that was appended after a mark."""
-        self._spool.seek(mark.size)
+        self._spool.seek(mark.size - self._kept)
         self._spool.truncate()
         self.size, self.rows, self._digest = mark.size, mark.rows, mark.digest.copy()
 
@@ -64,20 +73,40 @@ class RecordArray:
         """Append the records of another array, which is not finished."""
         if not part.rows:
             return
-        self._write(b",\n" if self.rows else b"")
+        self._write(b",\n" if self.rows else _BEGIN)
         part._spool.seek(len(_BEGIN))
         while block := part._spool.read(_BLOCK_BYTES):
             self._write(block)
         self.rows += part.rows
 
+    @property
+    def file(self) -> IO[bytes]:
+        """The file with the bytes that are not kept elsewhere, rewound to its start."""
+        self._spool.seek(0)
+        return self._spool
+
+    def keep_elsewhere(self) -> None:
+        """Empty the file: its bytes are kept elsewhere. Numbers and digest go on."""
+        self._spool.seek(0)
+        self._spool.truncate()
+        self._kept = self.size
+
+    def follow(self, blocks: Iterable[bytes], rows: int) -> None:
+        """Go on behind bytes that are kept elsewhere, with their number of records."""
+        for block in blocks:
+            self._digest.update(block)
+            self.size += len(block)
+        self.rows += rows
+        self._kept = self.size
+
     def finish(self) -> str:
         """Close the array, rewind its file to the start, and return the sha256 of its bytes."""
-        self._write(b"\n]\n" if self.rows else b"]\n")
+        self._write(b"\n]\n" if self.rows else _BEGIN + b"]\n")
         self._spool.seek(0)
         return self._digest.hexdigest()
 
     def _add(self, lines: bytes, position: int) -> None:
-        self._write(b",\n" if self.rows else b"")
+        self._write(b",\n" if self.rows else _BEGIN)
         self._write(spliced(lines, self._head, position) if self._head else lines)
 
     def _write(self, data: bytes) -> None:

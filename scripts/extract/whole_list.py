@@ -33,11 +33,16 @@ def append_list(
 def _append(array: RecordArray, pages: Generator[Page], watch: Watch) -> str:
     with closing(pages):
         for page in pages:
-            start = array.mark()
-            for attempt in page.attempts():
-                with attempt, closing(page.records()) as records:
-                    array.rewind(start)
-                    for found in records:
-                        array.append(found)
-                        watch(array.rows, array.size)
+            append_page(array, page, watch)
     return page.shown_url
+
+
+def append_page(array: RecordArray, page: Page, watch: Watch) -> None:
+    """Append the records of one page, which may need several tries."""
+    start = array.mark()
+    for attempt in page.attempts():
+        with attempt, closing(page.records()) as records:
+            array.rewind(start)
+            for found in records:
+                array.append(found)
+                watch(array.rows, array.size)

@@ -7,7 +7,8 @@ S3 copies ranges of objects into the parts of a multipart upload. Each of them m
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import NamedTuple
 
 from scripts.errors import PipelineError
 from scripts.killpoints import reach
@@ -61,7 +62,11 @@ def pieces_of(
 
 
 def assemble(
-    store: Store, key: str, objects: Sequence[ObjectHead], tail: bytes, facts: Any
+    store: Store,
+    key: str,
+    objects: Sequence[ObjectHead],
+    tail: bytes,
+    facts: tuple[str, datetime | None, str | None],
 ) -> str | None:
     """Put the content of these versions of objects, one after the other, and `tail` behind it.
 
@@ -70,7 +75,7 @@ def assemble(
         key: the key of the new object.
         objects: the versions to join.
         tail: bytes behind them.
-        facts: what describes the new object.
+        facts: the sha256 of the whole and the other facts that `Store.put` takes.
 
     Returns:
         the version id of the new object.
@@ -78,7 +83,7 @@ def assemble(
     Raises:
         UnavailableError: the store did not do it, or a version is gone. Nothing is visible.
     """
-    upload = store.begin_upload(key, facts)
+    upload = store.begin_upload(key, *facts)
     try:
         *pieces, last = pieces_of([one.info.size for one in objects])
         for number, piece in enumerate(pieces, 1):

@@ -22,6 +22,16 @@ def raw_key(source: str, day: date) -> str:
     return f"{raw_prefix(source)}{day.isoformat()}.json"
 
 
+def parts_prefix(source: str) -> str:
+    """Return the prefix of the parts of days of a source: ``parts/<source>/``."""
+    return f"parts/{source}/"
+
+
+def part_key(source: str, day: date, name: str) -> str:
+    """Return the key of a part of a day: ``parts/<source>/<YYYY-MM-DD>/<name>.json``."""
+    return f"{parts_prefix(source)}{day.isoformat()}/{name}.json"
+
+
 def parse_raw_key(key: str) -> tuple[str, date] | None:
     """Return (source, day) of the key of a possible day, or None for another key."""
     match = _RAW_KEY.fullmatch(key)

@@ -182,14 +182,18 @@ class Store:
         """Upload `body` (multipart when large), with its `ObjectHead`. Return the version id."""
         with self.request("put", key):
             headers = _headers(sha256, as_of, parent_etag)
-            self.client.upload_fileobj(body, self.bucket, key, ExtraArgs=headers)
+            file: Any = _LeftOpen(body)
+            self.client.upload_fileobj(file, self.bucket, key, ExtraArgs=headers)
         found = self.head(key)
         return found.version_id if found else None
 
-    def begin_upload(self, key: str, facts: Any) -> "Upload":
-        """Begin an upload in parts of an object that is described by `facts`."""
+    def begin_upload(
+        self, key: str, sha256: str, as_of: datetime | None, parent_etag: str | None
+    ) -> "Upload":
+        """Begin an upload in parts, of an object that is described as by `put`."""
+        headers = _headers(sha256, as_of, parent_etag)
         with self.request("begin an upload of", key):
-            answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **facts)
+            answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **headers)
         return Upload(self, key, answer["UploadId"])
 
     def read_range(self, head: ObjectHead, start: int, end: int) -> bytes:
@@ -201,7 +205,15 @@ class Store:
             answer = self.client.get_object(
                 Bucket=self.bucket, Key=head.info.key, Range=f"bytes={start}-{end - 1}", **version
             )
-            return answer["Body"].read()
+            with answer["Body"] as body:
+                if answer["ContentLength"] != end - start:  # not every store knows ranges
+                    _skip(body, start)
+                found: bytes = body.read(end - start)
+        if len(found) != end - start:
+            raise UnavailableError(
+                f"reading {head.info.key} broke off at byte {start + len(found)}"
+            )
+        return found
 
     def replace(self, opened: OpenObject, body: IO[bytes], sha256: str) -> str | None:
         """Put `body` in place of the opened version. Return the new version id.
@@ -283,6 +295,19 @@ class Store:
             raise kind(f"{verb} s3://{self.bucket}/{key}: {error}") from error
 
 
+class _LeftOpen:
+    """A file that boto3 does not close: it is the caller's."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def close(self) -> None:
+        """Leave the file open."""
+
+
 class Upload:
     """An object that is put in parts. It appears when it is complete."""
 
@@ -336,6 +361,11 @@ def readable_settings() -> Iterator[None]:
         yield
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"settings of AWS: {error}") from None
+
+
+def _skip(body: Any, size: int) -> None:
+    while size > 0:
+        size -= len(body.read(min(size, BLOCK_BYTES))) or size
 
 
 def _description(key: str, answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from sources.declaration.paginators import (
     single_page,
 )
 from sources.declaration.parent import Parent
+from sources.declaration.parts import hours, pages, parents
 from sources.declaration.source import BigInt, Source
 
 __all__ = [
@@ -34,11 +35,14 @@ __all__ = [
     "cursor",
     "header_cursor",
     "header_link",
+    "hours",
     "http_basic",
     "json_link",
     "oauth2_client_credentials",
     "oauth2_refresh_token",
     "offset",
     "page_number",
+    "pages",
+    "parents",
     "single_page",
 ]

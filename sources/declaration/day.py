@@ -20,6 +20,7 @@ _UNITS = {"epoch": timedelta(seconds=1), "epoch_ms": timedelta(milliseconds=1)}
 _INSTANT = timedelta(microseconds=1)
 
 Kind = Literal["snapshot", "window", "changes"]
+Bounds = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True)
@@ -80,28 +81,39 @@ class Window:
         """Return the day that a run at a moment lands: the last one that has ended."""
         return moment.astimezone(ZoneInfo(self.timezone)).date() - timedelta(days=1)
 
-    def bounds(self, day: date) -> tuple[datetime, datetime]:
+    def bounds(self, day: date) -> Bounds:
         """Return the first moment of a day, and that of the next day."""
         zone = ZoneInfo(self.timezone)
         start, end = (datetime.combine(d, time(), zone) for d in (day, day + timedelta(days=1)))
         return start, end
 
+    def hours_of(self, day: date, count: int) -> list[Bounds]:
+        """Return the bounds of pieces of so many hours. A day may have 23 or 25 of them."""
+        start, end = (moment.astimezone(UTC) for moment in self.bounds(day))
+        step, zone, found = timedelta(hours=count), ZoneInfo(self.timezone), []
+        while start < end:
+            bounds = (start, min(start + step, end))
+            found.append((bounds[0].astimezone(zone), bounds[1].astimezone(zone)))
+            start += step
+        return found
+
     def ends_at(self, day: date) -> datetime:
         """Return the moment from which a day can be asked for: the midnight after it."""
         return self.bounds(day)[1].astimezone(UTC)
 
-    def written(self, bounds: tuple[datetime, datetime], bound: str, form: str | None) -> str:
+    def written(self, bounds: Bounds, bound: str, form: str | None) -> str:
         """Return the ``start`` or ``end`` of bounds as the API reads it."""
         start, end = bounds
-        last = end - _INSTANT if self.is_end_inclusive else end
+        zone = end.tzinfo
+        last = (end.astimezone(UTC) - _INSTANT).astimezone(zone) if self.is_end_inclusive else end
         return _text(start if bound == "start" else last, form or self.format)
 
-    def params(self, bounds: tuple[datetime, datetime]) -> dict[str, str]:
+    def params(self, bounds: Bounds) -> dict[str, str]:
         """Return the query parameters of bounds."""
         named = {"start": self.start_param, "end": self.end_param}
         return {param: self.written(bounds, bound, None) for bound, param in named.items() if param}
 
-    def filled(self, text: str, bounds: tuple[datetime, datetime]) -> str | int:
+    def filled(self, text: str, bounds: Bounds) -> str | int:
         """Return a text with its placeholders filled. A number of seconds alone is an integer."""
         whole = _OF_WINDOW.fullmatch(text)
         if whole and whole[2] in _UNITS:

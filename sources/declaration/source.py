@@ -10,11 +10,12 @@ from typing import Any, Literal
 import msgspec
 
 from sources.declaration.api import Api, check_name, check_paginator
-from sources.declaration.day import Day, Snapshot, Window, check_placeholders
+from sources.declaration.day import Bounds, Day, Snapshot, Window, check_placeholders
 from sources.declaration.declaration_error import DeclarationError
 from sources.declaration.key import KeyField, key_fields
 from sources.declaration.paginators import Paginator, cursor, offset, page_number
 from sources.declaration.parent import Parent, named_fields
+from sources.declaration.parts import Parts, hours, parents
 from sources.declaration.paths import Path, check_path
 
 # The range of PostgreSQL's bigint: a larger integer would pass here and fail in every model later.
@@ -40,6 +41,8 @@ class Source:
         day: what a day of it is: the whole list, or what is asked for by the bounds of the day. A
             source with a parent has the day of its parent.
         parent: the source for each of whose records this list is asked for, or None.
+        parts: how a day that is too large for one run is cut: ``hours(3)``, ``pages(100)`` or
+            ``parents(50)``. None: it is fetched at once.
         paginator: how its pages follow each other. None: as the API's.
         data_selector: the place of the records in an answer. Empty: the answer itself is the array.
         is_single_record: whether a JSON object stands there instead of an array: one record.
@@ -66,6 +69,7 @@ class Source:
     json: Mapping[str, Any] | None = None
     day: Day = _NO_DAY
     parent: Parent | None = None
+    parts: Parts | None = None
     paginator: Paginator | None = None
     data_selector: Path = ""
     is_single_record: bool = False
@@ -177,6 +181,7 @@ class Source:
         if self._pages_in_body and self.method != "POST":
             raise DeclarationError("paginator", 'a value in the body needs method="POST"')
         self._check_day()
+        self._check_parts()
 
     def _check_day(self) -> None:
         if not isinstance(self.day, Snapshot | Window):
@@ -189,13 +194,28 @@ class Source:
             raise DeclarationError("key", "day=Changes() needs one: the latest version is current")
         if twice := {self._window.start_param, self._window.end_param} & self.params.keys():
             raise DeclarationError("day", f"params also has {twice.pop()!r}")
-        if self.bounds and len(set(map(self._asked, _SAMPLE_DAYS))) < len(_SAMPLE_DAYS):
+        asked = {self._asked(self._window.bounds(day)) for day in _SAMPLE_DAYS}
+        if self.bounds and len(asked) < len(_SAMPLE_DAYS):
             raise DeclarationError("day.format", "the requests of two days would be the same")
 
-    def _asked(self, day: date) -> str:
-        """Return all that differs in the requests of two days."""
+    def _check_parts(self) -> None:
+        if not isinstance(self.parts, Parts | None):
+            raise DeclarationError("parts", f"expected hours(3) or another, got {self.parts!r}")
+        if isinstance(self.parts, parents) is not (
+            self.parts is not None and self.parent is not None
+        ):
+            raise DeclarationError("parts", "parents(n) is for a source with a parent, and only it")
+        if isinstance(self.parts, hours):
+            pieces = self._window.hours_of(_SAMPLE_DAYS[0], self.parts.count)
+            is_bounded = self.bounds == {"start", "end"}
+            if not is_bounded or len(set(map(self._asked, pieces))) < len(pieces):
+                raise DeclarationError(
+                    "parts", "hours(n) needs a window with both bounds, in a format with hours"
+                )
+
+    def _asked(self, bounds: Bounds) -> str:
+        """Return all that differs in the requests for two pairs of bounds."""
         window = self._window
-        bounds = window.bounds(day)
         texts = [window.filled(text, bounds) for _, text in self._texts()]
         return repr((texts, window.params(bounds)))
 

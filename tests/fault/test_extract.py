@@ -35,11 +35,16 @@ def start(
     ministack: MiniStack,
     folder: Path,
     source: str = "posts",
+    program: str = "",
     **environ: str,
 ) -> subprocess.Popen[str]:
-    """Start an extraction from the command line. `folder` holds its temporary files."""
+    """Start an extraction from the command line. `folder` holds its temporary files.
+
+    `program` is Python that runs instead of the module.
+    """
+    what = ["-c", program] if program else ["-m", "scripts.extract"]
     return subprocess.Popen(
-        [sys.executable, "-m", "scripts.extract", source, "--day", "2026-01-01"],
+        [sys.executable, *what, source, "--day", "2026-01-01"],
         env={
             "PATH": os.environ["PATH"],
             "TMPDIR": str(folder),

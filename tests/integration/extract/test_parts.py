@@ -1,0 +1,212 @@
+"""A day in parts is the same object as at once, and a run after a failed one fetches the rest."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.sample_earthquakes import Earthquakes
+from local.stand_in_api import ApiSwitches
+from local.switchable import SwitchableServer, running
+from local.switches import Switches
+from scripts.errors import InvalidDataError, PipelineError
+from scripts.extract.extract import ExtractResult, extract
+from scripts.landing.keys import raw_key
+from scripts.landing.store import Store
+from scripts.settings import Endpoint, RunSettings
+from sources import Source
+from sources.declaration import header_link, hours, offset, pages
+from sources.declaration.parts import Parts
+from sources.earthquakes import EARTHQUAKES
+from tests.shapes import Shapes, shapes
+from tests.unit.sources.declaration.test_source import API, Record
+
+pytestmark = pytest.mark.integration
+Api = SwitchableServer[ApiSwitches]
+DAY = date(2026, 1, 1)
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+SETTINGS = RunSettings(http_backoff=0.01, http_retries=0, read_timeout=2, total_timeout=30)
+
+
+def land(
+    api: Any, store: Store, source: Source, now: datetime = NOON, **settings: Any
+) -> ExtractResult:
+    changed = SETTINGS.model_copy(update=settings)
+    return extract(source, DAY, Endpoint(api.url), store, changed, clock=lambda: now)
+
+
+def body(store: Store, source: Source) -> bytes:
+    opened = store.open(raw_key(source.name, DAY))
+    assert opened is not None
+    return b"".join(opened.blocks())
+
+
+def in_parts(parts: Parts, source: Source = EARTHQUAKES) -> Source:
+    return replace(source, parts=parts)
+
+
+@pytest.fixture
+def things() -> Iterator[Shapes]:
+    """An API with 25 records in pages of 10."""
+    with running(shapes()) as server:
+        yield server
+
+
+def listed(paginator: Any, path: str) -> Source:
+    contract: Any = type("Any", (Record,), {})
+    return Source(
+        api=replace(API, paginator=paginator), name="things", path=path, contract=contract, key=None
+    )
+
+
+LINKED = listed(header_link(), "/shopify/orders.json")
+LINKED = replace(LINKED, data_selector="orders")
+COUNTED = replace(
+    listed(offset(limit=10, offset_param="$offset", limit_param="$limit"), "/socrata/x")
+)
+
+
+@pytest.mark.parametrize("count", [1, 3, 24])
+def test_hours_are_the_day(api: Api, store: Store, count: int) -> None:
+    whole = land(api, store, EARTHQUAKES)
+    expected = body(store, EARTHQUAKES)
+    store.delete(whole.key)
+    api.requests.clear()
+
+    landed = land(api, store, in_parts(hours(count)))
+
+    assert (landed.sha256, landed.rows) == (whole.sha256, whole.rows)
+    assert body(store, EARTHQUAKES) == expected
+    assert json.loads(expected) == Earthquakes(1).of_day(DAY)
+    asked = [request.query["starttime"] for request in api.requests]
+    assert len(set(asked)) == len(asked) == 24 // count
+    head = store.head(landed.key)
+    assert head is not None
+    assert (head.sha256, head.version_id) == (whole.sha256, landed.version_id)
+
+
+@pytest.mark.parametrize("source", [LINKED, COUNTED], ids=["links", "positions"])
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_pages_are_the_list(things: Shapes, store: Store, source: Source, count: int) -> None:
+    whole = land(things, store, source)
+    store.delete(whole.key)
+    landed = land(things, store, in_parts(pages(count), source))
+    assert (landed.sha256, landed.rows) == (whole.sha256, 25)
+
+
+@pytest.mark.parametrize("failing", [0, 1, 4, 7])
+def test_what_has_landed_of_a_failed_run_is_not_asked_for_again(
+    api: Api, store: Store, failing: int
+) -> None:
+    source = in_parts(hours(3))
+    api.switches = ApiSwitches(skip=failing, times=1, status=500)
+    with pytest.raises(PipelineError, match="got 500"):
+        land(api, store, source)
+    assert store.head(raw_key("earthquakes", DAY)) is None
+    api.switches = ApiSwitches()
+    api.requests.clear()
+
+    landed = land(api, store, source, NOON + timedelta(hours=1))
+
+    assert len(api.requests) == 8 - failing
+    assert landed.sha256 == land(api, store, EARTHQUAKES).sha256
+    api.requests.clear()
+    assert not land(api, store, source).is_new
+    assert len(api.requests) == 8, "what has landed is asked for again in another run"
+
+
+def test_a_list_goes_on_where_a_failed_run_has_ended(things: Shapes, store: Store) -> None:
+    source = in_parts(pages(1), COUNTED)
+    things.switches = Switches(skip=2, times=1, status=503)
+    with pytest.raises(PipelineError, match="503"):
+        land(things, store, source)
+    things.switches = Switches()
+    things.requests.clear()
+    landed = land(things, store, source)
+    assert [request.query["$offset"] for request in things.requests] == ["20", "25"]
+    assert landed.sha256 == land(things, store, COUNTED).sha256
+
+
+def test_a_list_that_cannot_go_on_is_fetched_again_from_its_first_page(
+    things: Shapes, store: Store
+) -> None:
+    """Such as one whose cursor has expired. If that is refused, too, the error is final."""
+    source = in_parts(pages(1), COUNTED)
+    things.switches = Switches(skip=2, times=1, status=503)
+    with pytest.raises(PipelineError, match="503"):
+        land(things, store, source)
+    things.switches = Switches(times=1, status=410)
+    things.requests.clear()
+    assert land(things, store, source).rows == 25
+    positions = [request.query["$offset"] for request in things.requests]
+    assert positions == ["20", "0", "10", "20", "25"]
+
+    things.switches = Switches(times=1, status=410)
+    things.requests.clear()
+    with pytest.raises(InvalidDataError, match="410"):
+        land(things, store, source)
+    assert len(things.requests) == 1, "nothing was resumed, so it would be the same again"
+
+
+@pytest.mark.parametrize(
+    ("source", "later"),
+    [
+        (in_parts(hours(6)), timedelta()),
+        (
+            replace(in_parts(hours(3)), params={**EARTHQUAKES.params, "minmagnitude": "3"}),
+            timedelta(),
+        ),
+        (in_parts(hours(3)), timedelta(hours=24)),
+    ],
+    ids=["other parts", "other parameters", "a day later"],
+)
+def test_parts_of_another_question_are_not_used(
+    api: Api, store: Store, source: Source, later: timedelta
+) -> None:
+    api.switches = ApiSwitches(skip=4, times=1, status=500)
+    with pytest.raises(PipelineError):
+        land(api, store, in_parts(hours(3)))
+    api.switches = ApiSwitches()
+    api.requests.clear()
+    landed = land(api, store, source, NOON + later)
+    assert len(api.requests) == len({request.query["starttime"] for request in api.requests})
+    assert len(api.requests) in (4, 8)
+    assert landed.sha256 == land(api, store, replace(source, parts=None)).sha256
+
+
+def test_a_part_that_was_removed_is_fetched_again_with_those_behind_it(
+    api: Api, store: Store
+) -> None:
+    source = in_parts(hours(3))
+    api.switches = ApiSwitches(skip=6, times=1, status=500)
+    with pytest.raises(PipelineError):
+        land(api, store, source)
+    gone = list(store.versions("parts/earthquakes/2026-01-01/0002"))
+    store.delete_versions(gone)
+    api.switches = ApiSwitches()
+    api.requests.clear()
+    assert land(api, store, source).sha256 == land(api, store, EARTHQUAKES).sha256
+    assert len(api.requests) == 6 + 1
+
+
+def test_a_day_without_records_is_the_same_object_too(api: Api, store: Store) -> None:
+    nothing = ApiSwitches(unknown=[one["id"] for one in Earthquakes(1).of_day(DAY)])
+    api.switches = nothing
+    with pytest.raises(InvalidDataError, match="got an empty list"):
+        land(api, store, in_parts(hours(6)))
+    source = replace(EARTHQUAKES, allows_empty=True)
+    landed = land(api, store, in_parts(hours(6), source))
+    assert body(store, source) == b"[\n]\n"
+    assert not land(api, store, source).is_new
+    assert landed.rows == 0
+
+
+def test_parts_are_no_objects_of_a_source(api: Api, store: Store) -> None:
+    land(api, store, in_parts(hours(6)))
+    assert [info.key for info in store.list("raw/")] == ["raw/earthquakes/2026-01-01.json"]
+    assert {info.key.rsplit("/", 1)[0] for info in store.list("parts/")} == {
+        "parts/earthquakes/2026-01-01"
+    }
