@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.switchable import running
-from local.switches import Switches
+from local.switches import Answer, Request, Switches
 from scripts.errors import InvalidDataError, InvalidInputError, UnavailableError
 from scripts.extract.extract import ExtractResult, extract, extract_pending
 from scripts.landing.keys import raw_key
@@ -104,7 +104,7 @@ def test_orders_that_change_in_the_meantime_land_nothing(api: Orders, store: Sto
     put_orders(store, 1)
     original = api.app
 
-    def change(request: object, switches: Switches) -> object:
+    def change(request: Request, switches: Switches) -> Answer:
         put_orders(store, 1, 2)
         return original(request, switches)
 

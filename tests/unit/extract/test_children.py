@@ -25,7 +25,9 @@ from tests.orders import (
     DAY,
     DELETED,
     EVENTS,
+    ORDERS,
     ORDERS_COUNT,
+    PARENT,
     SETTINGS,
     Orders,
     expected,
@@ -75,10 +77,8 @@ def test_the_order_is_that_of_the_parents_whatever_the_concurrency(api: Orders) 
     texts = {landed(api, with_parent(concurrency=count)) for count in (1, 3, 8)}
     [(text, missing)] = texts
     assert json.loads(text) == expected()
-    assert (
-        text.splitlines()[1]
-        == b'{"_parent":{"order_id":1},"id":0,"kind":"\\u00e91-0","amount":0.0},'
-    )
+    first = b'{"_parent":{"order_id":1},"id":0,"kind":"\\u00e91-0","amount":0.0},'
+    assert text.splitlines()[1] == first
     assert missing == 1
     paths = Counter(request.path for request in api.requests)
     assert set(paths) == {f"/orders/{n}/events" for n in range(1, ORDERS_COUNT + 1)}
@@ -144,8 +144,7 @@ def test_pages_are_limited_for_each_list(api: Orders) -> None:
 
 def test_one_deadline_and_one_pace_hold_for_all(api: Orders) -> None:
     slow = replace(API, requests_per_minute=1200)
-    parent = replace(EVENTS.parent, source=replace(EVENTS.parent.source, api=slow))
-    source = replace(EVENTS, api=slow, parent=parent)
+    source = replace(EVENTS, api=slow, parent=replace(PARENT, source=replace(ORDERS, api=slow)))
     started = time.monotonic()
     landed(api, source, ALL[:10])
     assert time.monotonic() - started >= (len(api.requests) - 1) * 0.05
