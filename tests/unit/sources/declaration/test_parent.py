@@ -87,7 +87,7 @@ def test_a_parent_that_cannot_work_is_refused(changes: dict[str, Any], says: str
 
 
 def test_values_fill_their_places() -> None:
-    values = {"a": 7, "b": "x/{parent.a}?ü"}
+    values: dict[str, str | int] = {"a": 7, "b": "x/{parent.a}?ü"}
     assert filled("{parent.a}", values) == 7
     assert filled("{parent.a}-{parent.b}", values) == "7-x/{parent.a}?ü"
     assert filled_url("/o/{parent.b}/{parent.a}?b={parent.b}", values) == (
