@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -12,13 +13,17 @@ import typer
 from scripts.cli import run_app, source_named
 from scripts.errors import InvalidDataError, InvalidInputError
 from scripts.extract.days import now_utc
+from scripts.extract.parents import landed_parents
 from scripts.extract.urls import params_of
 from scripts.landing.keys import parse_day, raw_prefix, today
+from scripts.landing.store import Store
 from scripts.settings import (
     Endpoint,
     EnvConnection,
+    RunSettings,
     api_from_env,
     api_of,
+    deployment,
     has_admin_dsn,
     optional_connection_from_env,
     run_settings_from_env,
@@ -28,8 +33,10 @@ from scripts.source.files import ROOT, write_files
 from scripts.source.first_page import FirstPage, look
 from scripts.source.remove import planned_removal
 from sources import SOURCES
+from sources.declaration import Parent
 from sources.declaration.api import check_name
 from sources.declaration.discover import discover
+from sources.declaration.parent import Values
 from sources.declaration.paths import shown_path
 
 # Names of query parameters, in lower case and without signs.
@@ -52,13 +59,16 @@ def check(
 ) -> None:
     """Fetch the first page of a source and compare it with the declaration. Nothing lands.
 
-    Reads <API>_API_URL (or AIRFLOW_CONN_<API>_API) and AIRFLOW_VAR_PIPELINE. Exit status 0 when
-    the declaration fits the page.
+    Of a source with a parent, it is the list of the first parent that has landed on the day. Reads
+    <API>_API_URL (or AIRFLOW_CONN_<API>_API), AIRFLOW_VAR_PIPELINE and, with a parent,
+    LANDING_BUCKET. Exit status 0 when the declaration fits the page.
     """
     declared = source_named(source)
     on = parse_day(day) if day else declared.day.last_day(now_utc())
     endpoint = api_from_env(declared.api)
-    found = look(declared, endpoint, on, run_settings_from_env())
+    settings = run_settings_from_env()
+    parent = _first_parent(declared.parent, on, settings) if declared.parent else None
+    found = look(declared, endpoint, on, settings, parent)
     for label, value in _lines(found, has_key=bool(declared.key_fields)).items():
         typer.echo(f"{label + ':':<14} {value}")
     if not found.is_good:
@@ -125,6 +135,15 @@ def remove(
         typer.echo(f"stays          s3://$LANDING_BUCKET/{raw_prefix(source)}, raw.{source}_rows")
     typer.echo(f"stays          the tables {', '.join(removal.tables)}")
     typer.echo("next           python -m scripts.dbt --drop-unowned drops those in schema marts")
+
+
+def _first_parent(parent: Parent, day: date, settings: RunSettings) -> Values:
+    """Return the values of the first parent that has landed on a day."""
+    store = Store.of_environment(deployment().bucket())
+    parents = landed_parents(parent, day, store, settings.max_record_bytes)
+    if not parents.records:
+        raise InvalidDataError(f"{parents.key} has no record whose list could be asked for")
+    return parents.records[0].values
 
 
 def _endpoint(url: str, name: str) -> Endpoint:

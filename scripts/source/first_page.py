@@ -8,11 +8,13 @@ from datetime import date
 from scripts.errors import InvalidDataError, PermanentError
 from scripts.extract.page_facts import PageFacts, total_of
 from scripts.extract.pages import Page, fetch_pages
+from scripts.extract.splice import head_of, spliced_batch
 from scripts.extract.urls import shown
 from scripts.landing.json_array import Batch
 from scripts.load.contract import Contract
 from scripts.settings import Endpoint, RunSettings
 from sources import Source
+from sources.declaration.parent import Values
 
 _LIMIT_HEADERS = ("retry-after", "ratelimit", "rate-limit", "call-limit")
 
@@ -46,15 +48,23 @@ class FirstPage:
         return is_list and not (self.duplicates or self.violations)
 
 
-def look(source: Source, endpoint: Endpoint, day: date, settings: RunSettings) -> FirstPage:
+def look(
+    source: Source,
+    endpoint: Endpoint,
+    day: date,
+    settings: RunSettings,
+    parent: Values | None = None,
+) -> FirstPage:
     """Fetch the first page of a source for a day, and hold it against the declaration.
+
+    `parent` has the values of the parent's record to ask for, if the source has a parent.
 
     Raises:
         InvalidDataError: the page is not what the declaration says.
         ConfigurationError: the API's URL is wrong, or a secret is missing.
         UnavailableError: the API did not answer as expected.
     """
-    with closing(fetch_pages(endpoint, source, day, settings)) as pages:
+    with closing(fetch_pages(endpoint, source, day, settings, parent)) as pages:
         page = next(pages)
         for attempt in page.attempts():
             found, contract, keys = FirstPage(), Contract(source), Counter[object]()
@@ -64,7 +74,8 @@ def look(source: Source, endpoint: Endpoint, day: date, settings: RunSettings) -
                         found.violations[item.reason] += 1
                         found.records += 1
                         continue
-                    checked = contract.check(item)
+                    whole = item if parent is None else spliced_batch(item, head_of(parent))
+                    checked = contract.check(whole)
                     keys.update(checked.keys)
                     found.violations.update(b.reason for b in checked.breaches.values())
                     found.records += len(item.records)

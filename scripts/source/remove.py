@@ -39,9 +39,14 @@ def planned_removal(names: Sequence[str], root: Path) -> Removal:
     Reads dbt's manifest, which must be that of the project as it is.
 
     Raises:
-        InvalidInputError: nothing has one of the names, or a file also describes what stays.
+        InvalidInputError: nothing has one of the names, a file also describes what stays, or a
+            source that stays has a parent that does not.
     """
     removed = dict.fromkeys(source for name in names for source in _called(name))
+    for source in SOURCES.values():
+        if source.parent and source.parent.source.name in removed and source.name not in removed:
+            parent = source.parent.source.name
+            raise InvalidInputError(f"{source.name} has the parent {parent}: name it, too")
     files, edited = [], {}
     for api in dict.fromkeys(SOURCES[source].api.name for source in removed):
         declaration = _file_of(api, root)
@@ -50,8 +55,8 @@ def planned_removal(names: Sequence[str], root: Path) -> Removal:
             files.append(declaration)
             continue
         edited[declaration] = declaration.read_text()
-        for source in removed.keys() & own:
-            edited[declaration] = without_source(edited[declaration], source)
+        for name in removed.keys() & own:
+            edited[declaration] = without_source(edited[declaration], name)
     built, tables = _built_on(removed, root)
     return Removal(tuple(removed), (*files, *built), edited, tables)
 

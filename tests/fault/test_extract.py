@@ -14,8 +14,12 @@ from local.ministack import MiniStack
 from local.sample_earthquakes import Earthquakes
 from local.stand_in_api import ApiSwitches, stand_in
 from local.switchable import SwitchableServer, running
+from scripts.extract.extract import extract
 from scripts.landing.keys import parse_day, raw_key
 from scripts.landing.store import Store
+from scripts.settings import Endpoint
+from tests import orders
+from tests.orders import Orders
 
 pytestmark = pytest.mark.fault
 Api = SwitchableServer[ApiSwitches]
@@ -105,3 +109,42 @@ def test_killed_while_it_reads_it_leaves_nothing(
     assert reader.returncode == -9
     assert versions(store) == 0
     assert not list(tmp_path.iterdir())
+
+
+def _start_children(
+    api: Orders, store: Store, ministack: MiniStack, folder: Path, **environ: str
+) -> subprocess.Popen[bytes]:
+    arguments = [api.url, ministack.endpoint, store.bucket]
+    environ |= {"TMPDIR": str(folder), "PIPELINE_ALLOW_PRIVATE_API": "true"}
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.orders", *arguments],
+        env={"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "eu-central-1", **keys, **environ},
+    )
+
+
+@pytest.mark.parametrize("place", ["ingest.between_parents", "ingest.before_upload"])
+def test_killed_between_the_lists_of_two_parents_the_next_run_lands_the_same_bytes(
+    store: Store, ministack: MiniStack, tmp_path: Path, place: str
+) -> None:
+    settings, undisturbed = orders.SETTINGS, Store(store.client, f"{store.bucket}-undisturbed")
+    ministack.bootstrap(undisturbed.bucket)
+    with running(orders.shop(delay=0.01)) as api:
+        endpoint = Endpoint(api.url)
+        for bucket in (store, undisturbed):
+            extract(orders.ORDERS, DAY, endpoint, bucket, settings)
+        expected = extract(orders.EVENTS, DAY, endpoint, undisturbed, settings)
+        api.requests.clear()
+
+        with _start_children(api, store, ministack, tmp_path, PIPELINE_KILL_AT=place) as killed:
+            assert killed.wait(60) == -9, "the fault took no effect"
+        assert store.head(expected.key) is None
+        assert not list(tmp_path.iterdir()), "a temporary file was left"
+
+        with _start_children(api, store, ministack, tmp_path) as again:
+            assert again.wait(60) == 0
+        landed, as_it_was = store.head(expected.key), undisturbed.head(expected.key)
+        assert landed is not None
+        assert as_it_was is not None
+        assert (landed.sha256, landed.info.etag) == (as_it_was.sha256, as_it_was.info.etag)
+        assert "/orders" not in {request.path for request in api.requests}

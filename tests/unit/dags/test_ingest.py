@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 
+from dags.ingest import ingest_dag
 from sources import SOURCES
+from tests.orders import EVENTS
 
 pytestmark = pytest.mark.unit
 
@@ -27,3 +29,12 @@ def test_a_manual_run_may_name_another_day(dags: dict[str, DAG], source: str) ->
     params = dags[f"ingest_{source}"].params
     assert params["day"] is None
     assert params.get_param("day").schema["format"] == "date"
+
+
+def test_a_child_runs_alone_when_its_parent_has_landed() -> None:
+    dag: Any = ingest_dag(EVENTS)
+    assert dag.dag_id == "ingest_events"
+    assert dag.max_active_runs == 1
+    assert dag.timetable.asset_condition == Asset("raw_orders")
+    [land] = dag.tasks
+    assert [asset.name for asset in land.outlets] == ["raw_events"]

@@ -11,6 +11,7 @@ from scripts.reconcile.freshness import deadline_of, late_days
 from scripts.settings import RunSettings
 from sources.declaration import Window
 from sources.jsonplaceholder import API, POSTS
+from tests import orders
 
 pytestmark = pytest.mark.unit
 
@@ -107,3 +108,23 @@ def test_a_weekly_run_that_looks_back_owes_every_day(monkeypatch: pytest.MonkeyP
     late = late_days(landed, _FIRST, settings, monday + timedelta(minutes=1))
     assert [day.day for _, day in late] == [11], "the other days have no run"
     assert deadline_of("posts", date(2026, 1, 8), settings) is None
+
+
+def test_a_child_is_due_like_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = replace(orders.API, schedule="0 0 * * 1-5")
+    parent = replace(orders.ORDERS, api=api, day=Window("from", "to", lookback_days=1))
+    child = replace(orders.EVENTS, api=api, parent=replace(orders.PARENT, source=parent))
+    late = replace(child, name="late", deadline_hours=30)
+    declared = {source.name: source for source in (parent, child, late)}
+    monkeypatch.setattr(freshness, "SOURCES", declared)
+    for day in (date(2026, 1, n) for n in range(1, 15)):
+        due = deadline_of("orders", day, _SETTINGS)
+        assert deadline_of("events", day, _SETTINGS) == due
+        if due:
+            assert deadline_of("late", day, _SETTINGS) == due + timedelta(hours=24)
+    first = dict.fromkeys(declared, date(2026, 1, 1))
+    now = datetime(2026, 1, 8, 7, tzinfo=UTC)
+    late_now = late_days(set(), first, _SETTINGS, now)
+    assert [day for source, day in late_now if source == "events"] == [
+        day for source, day in late_now if source == "orders"
+    ]

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from scripts.errors import InvalidInputError
+from scripts.source import remove
 from scripts.source.remove import planned_removal, without_source
+from tests import orders
 from tests.tree import SAMPLE
 
 pytestmark = pytest.mark.unit
@@ -121,3 +123,12 @@ def test_without_a_manifest_nothing_is_guessed(tree: Path) -> None:
     (tree / _MANIFEST).unlink()
     with pytest.raises(InvalidInputError, match="make manifest"):
         planned_removal(["posts"], tree)
+
+
+def test_a_child_does_not_stay_without_its_parent(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = {source.name: source for source in (orders.ORDERS, orders.EVENTS)}
+    monkeypatch.setattr(remove, "SOURCES", declared)
+    with pytest.raises(InvalidInputError, match="events has the parent orders: name it, too"):
+        planned_removal(["orders"], tree)

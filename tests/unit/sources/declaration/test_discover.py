@@ -80,3 +80,18 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(
 def test_the_files_of_this_project_can_all_be_used() -> None:
     assert PROBLEMS == {}
     assert SOURCES
+
+
+def test_a_child_needs_its_parent_in_the_same_file(folder: Path) -> None:
+    child = (
+        'CHILD = Source(api=API, name="child", path="/{parent.id}", contract=Record,'
+        ' parent=Parent(SOURCES[0], {"id": "id"}))\n'
+    )
+    text = good("x", "orders").replace("header_link\n", "Parent, header_link\n", 1) + child
+    assert list(declared(folder, a=f"{text}SOURCES = (CHILD, *SOURCES)").sources) == [
+        "child",
+        "orders",
+    ]
+    del sys.modules[f"{folder.name}.a"]
+    found = declared(folder, a=f"{text}SOURCES = (CHILD,)")
+    assert "SOURCES: child's parent is missing in it" in found.problems[f"{folder.name}/a.py"]
