@@ -4,8 +4,8 @@ This is the only exception to *raw is kept*. The order of the steps makes each k
 running the same command again finishes the work, and the ledger is never wrong.
 
 0. Load everything that is pending. Then the ledger knows which objects are good and which parked.
-1. Objects: abort unfinished uploads, rewrite objects without the record, or remove them, and delete
-   the versions that hold it.
+1. Objects: delete parts of days, abort unfinished uploads, rewrite objects without the record, or
+   remove them, and delete the versions that hold it.
    After a kill here the warehouse still has the record, but a rebuild or a reload has not.
 2. Take the lock of each day once. A loader that had read an object before step 1 has committed by
    then, or will notice that the object changed.
@@ -22,11 +22,18 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
 
-from scripts.erase.from_landing import Removal, remove_records, versions_of
+from scripts.erase.from_landing import Removal, remove_parts, remove_records, versions_of
 from scripts.erase.from_warehouse import delete_day, delete_records, marked_days
 from scripts.erase.wanted import Wanted
 from scripts.killpoints import reach
-from scripts.landing.keys import FIRST_DAY, names_a_day, parse_raw_key, raw_key, raw_prefix
+from scripts.landing.keys import (
+    FIRST_DAY,
+    names_a_day,
+    parse_raw_key,
+    parts_prefix,
+    raw_key,
+    raw_prefix,
+)
 from scripts.landing.store import Store, UnreadableError
 from scripts.load.attempt import LoadResult
 from scripts.load.load import load, load_work, summary
@@ -47,6 +54,7 @@ def erase_records(
     """
     source = wanted.source
     _load_pending(store, dsn, settings)
+    parts = remove_parts(store, parts_prefix(source.name))
     uploads = store.abort_uploads(raw_prefix(source.name))  # nobody can look into them
     removed = _remove_everywhere(wanted, store, settings.max_record_bytes, show)
     reach("erase.after_objects")
@@ -62,7 +70,7 @@ def erase_records(
     counts = {
         "records": sum(found.records for found in removed.values()),
         "objects": sum(1 for found in removed.values() if found.records),
-        "versions": sum(found.versions for found in removed.values()),
+        "versions": sum(found.versions for found in removed.values()) + parts,
         "uploads": uploads,
         "rows": rows,
         "rejects": rejects,
@@ -73,6 +81,7 @@ def erase_records(
 def erase_day(source: Source, day: date, store: Store, dsn: str) -> dict[str, int]:
     """Erase one day everywhere except in the marts. Return counts of what was removed."""
     key = raw_key(source.name, day)
+    parts = remove_parts(store, f"{parts_prefix(source.name)}{day.isoformat()}/")
     uploads = store.abort_uploads(key)
     versions = versions_of(store, key)
     store.delete_versions(versions)
@@ -80,7 +89,7 @@ def erase_day(source: Source, day: date, store: Store, dsn: str) -> dict[str, in
     with connect(dsn, autocommit=True) as connection, plain_errors():
         rows, rejects = delete_day(connection, source, day)
     reach("erase.after_rows")
-    return {"versions": len(versions), "uploads": uploads, "rows": rows, "rejects": rejects}
+    return {"versions": len(versions) + parts, "uploads": uploads, "rows": rows, "rejects": rejects}
 
 
 def _remove_everywhere(

@@ -74,6 +74,17 @@ def records_of(store: Store, version: ObjectVersion, max_record_bytes: int) -> I
     return iter(()) if opened is None else _records(opened, max_record_bytes)
 
 
+def remove_parts(store: Store, prefix: str) -> int:
+    """Delete the parts of days below a prefix. Return the number of their versions.
+
+    A run that fetches a day in parts at this moment fails, and begins again.
+    """
+    store.abort_uploads(prefix)
+    versions = list(store.versions(prefix))
+    store.delete_versions(versions)
+    return len(versions)
+
+
 def versions_of(store: Store, key: str) -> list[ObjectVersion]:
     """Return all versions and delete markers of exactly this key."""
     return [version for version in store.versions(key) if version.key == key]

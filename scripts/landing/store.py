@@ -249,8 +249,7 @@ class Store:
         """Delete these versions permanently, the latest last: no older one must become visible."""
         older = [v for v in versions if not v.is_latest]
         latest = [v for v in versions if v.is_latest]
-        batches = [older[i : i + _DELETE_LIMIT] for i in range(0, len(older), _DELETE_LIMIT)]
-        for batch in filter(None, [*batches, latest]):
+        for batch in [*_batches(older), *_batches(latest)]:
             keys: Any = [{"Key": v.key, "VersionId": v.version_id} for v in batch]
             with self.request("delete versions of", batch[0].key):
                 answer = self.client.delete_objects(
@@ -361,6 +360,11 @@ def readable_settings() -> Iterator[None]:
         yield
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"settings of AWS: {error}") from None
+
+
+def _batches(versions: Sequence[ObjectVersion]) -> Iterator[Sequence[ObjectVersion]]:
+    for start in range(0, len(versions), _DELETE_LIMIT):
+        yield versions[start : start + _DELETE_LIMIT]
 
 
 def _skip(body: Any, size: int) -> None:

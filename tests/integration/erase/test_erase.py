@@ -181,6 +181,20 @@ def test_a_rewritten_object_is_what_would_have_landed_without_the_record(
     assert _body(store) == body
 
 
+def test_parts_of_a_day_are_erased_too(warehouse: Warehouse, store: Store) -> None:
+    _land(store, warehouse, DAY, [post(1), post(7, title=MARK)])
+    for key in ("parts/posts/2026-01-31/0000.json", "parts/posts/2026-01-01/state.json"):
+        put_foreign(store, MARK.encode(), key=key)
+        put_foreign(store, MARK.encode(), key=key)
+    assert _erase(store, warehouse)["versions"] == 4 + 1
+    assert list(store.versions("parts/")) == []
+    put_foreign(store, MARK.encode(), key=f"parts/posts/{DAY}/0000.json")
+    put_foreign(store, b"kept", key="parts/posts/2025-01-01/0000.json")
+    erase_day(POSTS, DAY, store, warehouse.loader)
+    assert [found.key for found in store.versions("parts/")] == ["parts/posts/2025-01-01/0000.json"]
+    assert traces(warehouse, store, MARK) == []
+
+
 def test_a_rewritten_object_still_says_when_it_was_asked_for(
     warehouse: Warehouse, store: Store
 ) -> None:
