@@ -40,6 +40,12 @@ def pipeline_facts(server: str) -> dict[str, str]:
     }
 
 
+def client_facts() -> dict[str, str]:
+    """Return the same for a measurement without a warehouse."""
+    ours = ", ".join(f"{name} {version(name)}" for name in ("msgspec", "requests", "boto3"))
+    return {**_here(), "Python": platform.python_version(), "ours": ours}
+
+
 def peer_versions() -> str:
     """Return the versions of the peers that our own environment does not contain."""
     names = {"dagster": ("dagster", "dagster-dbt"), "prefect": ("prefect", "prefect-dbt")}

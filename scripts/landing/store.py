@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import boto3
 from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 20
 # Give up on a silent host well before a task's own timeout.
 CLIENT_CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 5})
+# Two blocks of 8 MiB on their way, not ten: the memory of an upload stays small.
+_UPLOAD_CONFIG = TransferConfig(max_concurrency=2)
+_UPLOAD_CONFIG.max_in_memory_upload_chunks = 2
 _BASE64_LENGTH = 44  # of 32 bytes
 # Our metadata names. An ETag is not a content hash.
 _SHA256, _AS_OF, _PARENT, _ERASED = "sha256", "as-of", "parent-etag", "erased-from"
@@ -183,7 +187,9 @@ class Store:
         with self.request("put", key):
             headers = _headers(sha256, as_of, parent_etag)
             file: Any = _LeftOpen(body)
-            self.client.upload_fileobj(file, self.bucket, key, ExtraArgs=headers)
+            self.client.upload_fileobj(
+                file, self.bucket, key, ExtraArgs=headers, Config=_UPLOAD_CONFIG
+            )
         found = self.head(key)
         return found.version_id if found else None
 
