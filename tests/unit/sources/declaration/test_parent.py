@@ -19,7 +19,12 @@ OTHER = replace(ORDERS, api=Api(name="other", paginator=header_link()))
 def test_a_child_has_the_day_of_its_parent_without_its_parameters() -> None:
     child = replace(EVENTS, day=Snapshot(), parent=Parent(ORDERS, {"order_id": "id"}))
     assert child.day == EVENTS.day == Snapshot()
-    declared = {"api": API, "name": "events", "path": "/e/{parent.n}", "contract": EVENTS.contract}
+    declared: dict[str, Any] = {
+        "api": API,
+        "name": "events",
+        "path": "/e/{parent.n}",
+        "contract": EVENTS.contract,
+    }
     windowed = Source(**declared, parent=Parent(WINDOW, {"n": "id"}))
     assert windowed.day == Window(lookback_days=2)
     assert windowed.bounds == frozenset()
