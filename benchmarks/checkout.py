@@ -26,7 +26,8 @@ def with_first_models(folder: Path) -> Path:
     project = folder / "dbt"
     for later in _LATER:
         shutil.rmtree(project / later)
-    for pattern in ("staging/stg_comments.*", "staging/stg_users.*", "intermediate/int_*"):
+    staged = [f"staging/stg_{name}.*" for name in ("comments", "users", "earthquakes")]
+    for pattern in (*staged, "intermediate/int_*"):
         for path in (project / "models").glob(pattern):
             path.unlink()
     shutil.copytree(_FIRST_MARTS, project / "models" / "marts")

@@ -48,6 +48,7 @@ class LocalObjects:
         bucket: str,
         key: str,
         ExtraArgs: Mapping[str, Any],
+        **_: object,
     ) -> None:
         """Copy an open file to an object."""
         path = self._folder / bucket / key

@@ -19,7 +19,7 @@ from sources.declaration.paginators import (
     single_page,
 )
 from sources.declaration.parent import Parent
-from sources.declaration.parts import hours, pages, parents
+from sources.declaration.part_sizes import hours, pages, parents
 from sources.declaration.source import BigInt, Source
 
 __all__ = [

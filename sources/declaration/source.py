@@ -15,7 +15,7 @@ from sources.declaration.declaration_error import DeclarationError
 from sources.declaration.key import KeyField, key_fields
 from sources.declaration.paginators import Paginator, cursor, offset, page_number
 from sources.declaration.parent import Parent, named_fields
-from sources.declaration.parts import Parts, hours, parents
+from sources.declaration.part_sizes import Parts, hours, parents
 from sources.declaration.paths import Path, check_path
 
 # The range of PostgreSQL's bigint: a larger integer would pass here and fail in every model later.

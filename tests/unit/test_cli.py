@@ -35,7 +35,7 @@ def test_success_is_status_0(
 
 def test_a_source_is_found_by_its_name() -> None:
     assert source_named("posts") is POSTS
-    with pytest.raises(InvalidInputError, match=r"'todos'.*comments, posts, users"):
+    with pytest.raises(InvalidInputError, match=r"'todos'.*comments, earthquakes, posts, users"):
         source_named("todos")
 
 

@@ -1,7 +1,5 @@
 """A day in parts is the same object as at once, and a run after a failed one fetches the rest."""
 
-import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,19 +8,16 @@ import pytest
 
 from local.sample_earthquakes import Earthquakes
 from local.stand_in_api import ApiSwitches
-from local.switchable import SwitchableServer, running
-from local.switches import Switches
+from local.switchable import SwitchableServer
 from scripts.errors import InvalidDataError, PipelineError
 from scripts.extract.extract import ExtractResult, extract
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from scripts.settings import Endpoint, RunSettings
 from sources import Source
-from sources.declaration import header_link, hours, offset, pages
-from sources.declaration.parts import Parts
+from sources.declaration import hours
+from sources.declaration.part_sizes import Parts
 from sources.earthquakes import EARTHQUAKES
-from tests.shapes import Shapes, shapes
-from tests.unit.sources.declaration.test_source import API, Record
 
 pytestmark = pytest.mark.integration
 Api = SwitchableServer[ApiSwitches]
@@ -48,55 +43,6 @@ def in_parts(parts: Parts, source: Source = EARTHQUAKES) -> Source:
     return replace(source, parts=parts)
 
 
-@pytest.fixture
-def things() -> Iterator[Shapes]:
-    """An API with 25 records in pages of 10."""
-    with running(shapes()) as server:
-        yield server
-
-
-def listed(paginator: Any, path: str) -> Source:
-    contract: Any = type("Any", (Record,), {})
-    return Source(
-        api=replace(API, paginator=paginator), name="things", path=path, contract=contract, key=None
-    )
-
-
-LINKED = listed(header_link(), "/shopify/orders.json")
-LINKED = replace(LINKED, data_selector="orders")
-COUNTED = replace(
-    listed(offset(limit=10, offset_param="$offset", limit_param="$limit"), "/socrata/x")
-)
-
-
-@pytest.mark.parametrize("count", [1, 3, 24])
-def test_hours_are_the_day(api: Api, store: Store, count: int) -> None:
-    whole = land(api, store, EARTHQUAKES)
-    expected = body(store, EARTHQUAKES)
-    store.delete(whole.key)
-    api.requests.clear()
-
-    landed = land(api, store, in_parts(hours(count)))
-
-    assert (landed.sha256, landed.rows) == (whole.sha256, whole.rows)
-    assert body(store, EARTHQUAKES) == expected
-    assert json.loads(expected) == Earthquakes(1).of_day(DAY)
-    asked = [request.query["starttime"] for request in api.requests]
-    assert len(set(asked)) == len(asked) == 24 // count
-    head = store.head(landed.key)
-    assert head is not None
-    assert (head.sha256, head.version_id) == (whole.sha256, landed.version_id)
-
-
-@pytest.mark.parametrize("source", [LINKED, COUNTED], ids=["links", "positions"])
-@pytest.mark.parametrize("count", [1, 2, 3, 9])
-def test_pages_are_the_list(things: Shapes, store: Store, source: Source, count: int) -> None:
-    whole = land(things, store, source)
-    store.delete(whole.key)
-    landed = land(things, store, in_parts(pages(count), source))
-    assert (landed.sha256, landed.rows) == (whole.sha256, 25)
-
-
 @pytest.mark.parametrize("failing", [0, 1, 4, 7])
 def test_what_has_landed_of_a_failed_run_is_not_asked_for_again(
     api: Api, store: Store, failing: int
@@ -116,39 +62,6 @@ def test_what_has_landed_of_a_failed_run_is_not_asked_for_again(
     api.requests.clear()
     assert not land(api, store, source).is_new
     assert len(api.requests) == 8, "what has landed is asked for again in another run"
-
-
-def test_a_list_goes_on_where_a_failed_run_has_ended(things: Shapes, store: Store) -> None:
-    source = in_parts(pages(1), COUNTED)
-    things.switches = Switches(skip=2, times=1, status=503)
-    with pytest.raises(PipelineError, match="503"):
-        land(things, store, source)
-    things.switches = Switches()
-    things.requests.clear()
-    landed = land(things, store, source)
-    assert [request.query["$offset"] for request in things.requests] == ["20", "25"]
-    assert landed.sha256 == land(things, store, COUNTED).sha256
-
-
-def test_a_list_that_cannot_go_on_is_fetched_again_from_its_first_page(
-    things: Shapes, store: Store
-) -> None:
-    """Such as one whose cursor has expired. If that is refused, too, the error is final."""
-    source = in_parts(pages(1), COUNTED)
-    things.switches = Switches(skip=2, times=1, status=503)
-    with pytest.raises(PipelineError, match="503"):
-        land(things, store, source)
-    things.switches = Switches(times=1, status=410)
-    things.requests.clear()
-    assert land(things, store, source).rows == 25
-    positions = [request.query["$offset"] for request in things.requests]
-    assert positions == ["20", "0", "10", "20", "25"]
-
-    things.switches = Switches(times=1, status=410)
-    things.requests.clear()
-    with pytest.raises(InvalidDataError, match="410"):
-        land(things, store, source)
-    assert len(things.requests) == 1, "nothing was resumed, so it would be the same again"
 
 
 @pytest.mark.parametrize(

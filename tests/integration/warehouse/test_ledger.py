@@ -21,6 +21,7 @@ def _entry(load_id: int, sha256: str = "ab") -> ledger.LedgerEntry:
         source="posts",
         day=_DAY,
         info=_INFO,
+        day_kind="snapshot",
         version_id="v1",
         sha256=sha256,
         received=3,
