@@ -5,6 +5,7 @@ import re
 import pytest
 import requests
 
+from sources.earthquakes import EARTHQUAKES
 from tests.compose.engine import Deployed
 from tests.compose.runs import assert_confined, main_job, result_of
 from tests.stack import wait_for
@@ -13,16 +14,23 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
 PROFILES = "local"
 _ONE_SHOT = {"airflow-init", "warehouse-init", "ministack-init"}
 _UNEXPECTED = re.compile(r"traceback|permission denied|read-only file system", re.IGNORECASE)
-_COUNT = "select count(*), sum(loaded) from ops.loads where is_current and published_at is not null"
+_COUNT = """
+    select source = 'earthquakes', count(*), sum(loaded) from ops.loads
+    where is_current and published_at is not null group by 1 order by 1
+"""
 
 
-def _published(deployment: Deployed) -> list[tuple[int, int]]:
+def _published(deployment: Deployed) -> list[tuple[bool, int, int]]:
     return deployment.query(_COUNT)
 
 
 def test_the_main_job_succeeds_by_itself(deployment: Deployed) -> None:
     main_job(deployment)
-    assert _published(deployment) == [(3, 610)]
+    snapshots, (_, windows, earthquakes) = _published(deployment)
+    assert snapshots == (False, 3, 610)
+    assert windows == EARTHQUAKES.day.lookback_days + 1
+    in_marts = "select count(*), sum(earthquakes) from marts.fct_earthquake_days"
+    assert deployment.query(in_marts, role="reader") == [(windows, earthquakes)]
 
 
 def test_every_container_is_well_and_says_nothing_unexpected(deployment: Deployed) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from sources import SOURCES
 from tests.compose.engine import Added, Deployed
 from tests.compose.own_servers import BUCKET, OwnServers, own_servers
 from tests.compose.runs import main_job
@@ -42,11 +43,9 @@ def added(own: OwnServers) -> Added:
 def test_the_main_job_succeeds_on_them(deployment: Deployed, own: OwnServers) -> None:
     main_job(deployment)
     listed = own.bucket().list_objects_v2(Bucket=BUCKET)["Contents"]
-    assert [found["Key"].split("/")[:2] for found in listed] == [
-        ["raw", "comments"],
-        ["raw", "posts"],
-        ["raw", "users"],
-    ]
+    assert {found["Key"].rsplit("/", 1)[0] for found in listed} == {
+        f"raw/{source}" for source in SOURCES
+    }
     with psycopg.connect(own.dsn("reader")) as connection:
         found = connection.execute("select count(*) from marts.fct_posts").fetchone()
     assert found == (100,)
