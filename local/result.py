@@ -1,7 +1,7 @@
 """The result of the main job. Invariant: every figure is read back from its system of record."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from psycopg import sql
@@ -48,7 +48,8 @@ def show_result(
     console.rule("[bold green]the marts are fresh" if is_good else "[bold red]not fresh")
     console.print(table, highlight=False, soft_wrap=True)
     if is_good:
-        console.print(_first_rows(stack))
+        for rows in _first_rows(stack):
+            console.print(rows)
     else:
         _show_failures(runs, console)
     return is_good
@@ -107,20 +108,22 @@ def _show_failures(runs: list[dict[str, Any]], console: Console) -> None:
     console.print("open the run in Airflow's UI, or read the task logs in .local/logs/tasks")
 
 
-def _first_rows(stack: Stack) -> Table:
-    """Return the first rows of the mart that says so in its ``meta``, else of any mart."""
+def _first_rows(stack: Stack) -> Iterator[Table]:
+    """Yield the first rows of the marts that say so in their ``meta``, else of any mart."""
     nodes = json.loads((ROOT / "dbt" / "target" / "manifest.json").read_text())["nodes"].values()
     marts = [node for node in nodes if node["resource_type"] == "model" and "marts" in node["fqn"]]
-    chosen = max(marts, key=lambda node: "first_rows" in node["config"]["meta"])
-    columns = chosen["config"]["meta"].get("first_rows") or list(chosen["columns"])[:5]
-    table = Table(*columns, title=f"marts.{chosen['name']}")
-    query = sql.SQL("select {} from {} order by 1 limit 5").format(
-        sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier("marts", chosen["name"])
-    )
+    chosen = [node for node in marts if "first_rows" in node["config"]["meta"]] or marts[:1]
     with connect(stack.dsn("reader")) as connection:
-        for row in connection.execute(query):
-            table.add_row(*map(_shortened, row))
-    return table
+        for node in chosen:
+            columns = node["config"]["meta"].get("first_rows") or list(node["columns"])[:5]
+            table = Table(*columns, title=f"marts.{node['name']}")
+            query = sql.SQL("select {} from {} order by 1 limit 5").format(
+                sql.SQL(", ").join(map(sql.Identifier, columns)),
+                sql.Identifier("marts", node["name"]),
+            )
+            for row in connection.execute(query):
+                table.add_row(*map(_shortened, row))
+            yield table
 
 
 def _shortened(value: object) -> str:

@@ -42,7 +42,8 @@ def first_request(
     if isinstance(source.day, Window):
         bounds = bounds or source.day.bounds(day)
         fill = partial(source.day.filled, bounds=bounds)
-        url, params, body = filled(url, fill), filled(params, fill), filled(body, fill)
+        params, body = filled(params, fill), filled(body, fill)
+        url = source.day.filled_url(url, bounds)
         params |= source.day.params(bounds)
     if parent is not None:  # last, so that no value of it is taken for a placeholder
         fill = partial(of_parent, values=parent)

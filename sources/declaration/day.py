@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar, Literal
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from sources.declaration.declaration_error import DeclarationError
@@ -74,6 +75,8 @@ class Window:
             raise DeclarationError(
                 "day.timezone", f"expected a name such as Europe/Berlin, got {self.timezone!r}"
             ) from None
+        if self.start_param is not None and self.start_param == self.end_param:
+            raise DeclarationError("day", f"both bounds are the parameter {self.start_param!r}")
         if not isinstance(self.lookback_days, int) or self.lookback_days < 0:
             raise DeclarationError("day.lookback_days", "expected a number of days from 0 on")
 
@@ -112,6 +115,12 @@ class Window:
         """Return the query parameters of bounds."""
         named = {"start": self.start_param, "end": self.end_param}
         return {param: self.written(bounds, bound, None) for bound, param in named.items() if param}
+
+    def filled_url(self, url: str, bounds: Bounds) -> str:
+        """Return a URL with its placeholders filled, and escaped so that a + is no space."""
+        return _OF_WINDOW.sub(
+            lambda found: quote(self.written(bounds, found[1], found[2]), safe="/:,"), url
+        )
 
     def filled(self, text: str, bounds: Bounds) -> str | int:
         """Return a text with its placeholders filled. A number of seconds alone is an integer."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from sources.declaration.api import Api, check_name, check_paginator
-from sources.declaration.day import Bounds, Day, Snapshot, Window, check_placeholders
+from sources.declaration.day import Bounds, Changes, Day, Snapshot, Window, check_placeholders
 from sources.declaration.declaration_error import DeclarationError
 from sources.declaration.key import KeyField, key_fields
 from sources.declaration.paginators import Paginator, cursor, offset, page_number
@@ -52,7 +52,8 @@ class Source:
         empty_statuses: statuses besides 204 that mean an empty list, such as 404.
         allows_empty: whether an empty list is a valid answer.
         on_new_field: ``evolve`` keeps unknown fields in the payload, ``freeze`` refuses the object.
-        on_duplicate: of different records with one key, ``reject`` all or keep the ``last``.
+        on_duplicate: of different records with one key, ``reject`` all or keep the ``last``. None:
+            the last of changes, else reject.
         references: by the place of a field, the source whose key it holds, such as
             ``{"userId": "users"}``. An erasure follows it.
         deadline_hours: after the midnight at which a day can be asked for, until it is late. None:
@@ -78,7 +79,7 @@ class Source:
     empty_statuses: tuple[int, ...] = ()
     allows_empty: bool = False
     on_new_field: Literal["evolve", "freeze"] = "evolve"
-    on_duplicate: Literal["reject", "last"] = "reject"
+    on_duplicate: Literal["reject", "last"] | None = None
     references: Mapping[Path, str] = field(default_factory=dict)
     deadline_hours: float | None = None
 
@@ -92,6 +93,9 @@ class Source:
             )
         check_paginator(self.pages)
         self._check_parent()
+        if self.on_duplicate is None:
+            default = "last" if isinstance(self.day, Changes) else "reject"
+            object.__setattr__(self, "on_duplicate", default)
         self._check_request()
         self._check_answer()
         if not (isinstance(self.contract, type) and issubclass(self.contract, msgspec.Struct)):
@@ -186,13 +190,14 @@ class Source:
     def _check_day(self) -> None:
         if not isinstance(self.day, Snapshot | Window):
             raise DeclarationError("day", f"expected Window() or another, got {self.day!r}")
-        if self.day.kind == "window" and not self.bounds and self.parent is None:
+        if self.day.kind == "window" and "start" not in self.bounds and self.parent is None:
             raise DeclarationError(
                 "day", "the request does not name the day: give start_param, or {window.start}"
             )
         if self.day.kind == "changes" and self.key is None:
             raise DeclarationError("key", "day=Changes() needs one: the latest version is current")
-        if twice := {self._window.start_param, self._window.end_param} & self.params.keys():
+        declared = {*self.api.params, *self.params}
+        if twice := {self._window.start_param, self._window.end_param} & declared:
             raise DeclarationError("day", f"params also has {twice.pop()!r}")
         asked = {self._asked(self._window.bounds(day)) for day in _SAMPLE_DAYS}
         if self.bounds and len(asked) < len(_SAMPLE_DAYS):

@@ -101,6 +101,10 @@ def test_the_figures_are_those_of_the_ledger_and_the_marts(
             "create table marts.fct_posts as select 1 as post_id, 'Ada' as author_name, 5 as"
             " comment_count, e'two\nlines' as title, current_date as last_seen_day"
         )
+        connection.execute(
+            "create table marts.fct_earthquake_days as select current_date as day, 5 as"
+            " earthquakes, 6.75 as strongest, 3 as average_magnitude"
+        )
     is_good, shown = _shown(stack, _runs(ingest_posts="success", transform_posts="success"))
     assert is_good
     assert "the marts are fresh" in shown
@@ -108,6 +112,7 @@ def test_the_figures_are_those_of_the_ledger_and_the_marts(
     assert "nothing new: this day is already loaded and published" in shown
     assert "ingest_posts 1.2, transform_posts 1.2" in shown
     assert "two lines" in shown
+    assert "6.75" in shown
 
 
 def test_a_failed_run_is_never_a_good_result(stack: StackOfTests, store: Store) -> None:

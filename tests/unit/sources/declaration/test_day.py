@@ -1,5 +1,6 @@
 """A day is asked for by its bounds, written as the API reads them, and a wrong one is refused."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from sources.declaration import Changes, Snapshot, Source, Window
 from sources.declaration.declaration_error import DeclarationError
-from tests.unit.sources.declaration.test_source import declare
+from tests.unit.sources.declaration.test_source import API, declare
 
 pytestmark = pytest.mark.unit
 
@@ -109,9 +110,9 @@ def test_placeholders_are_filled_in_any_text(text: str, filled: str | int) -> No
             {
                 "day": Window(),
                 "method": "POST",
-                "json": {"a": [{"b": "{window.end}"}], "q": "query{a{b}}"},
+                "json": {"a": [{"b": "{window.start:epoch}"}], "q": "query{a{b}}"},
             },
-            ["end"],
+            ["start"],
         ),
         ({"day": Window(), "path": "/{window.start:%Y}/{window.start:%m/%d}"}, ["start"]),
         ({"day": Changes("since")}, ["start"]),
@@ -132,6 +133,8 @@ def test_it_is_known_which_bounds_a_request_names(
     [
         ({"day": Window}, "^day: expected Window"),
         ({"day": Window()}, "^day: the request does not name the day"),
+        ({"day": Window(end_param="to")}, "^day: the request does not name the day"),
+        ({"day": Window("a"), "api": replace(API, params={"a": "1"})}, "^day: params also has 'a'"),
         ({"day": Window("a"), "params": {"a": "1"}}, "^day: params also has 'a'"),
         ({"day": Window("a", format="%Y-%m")}, "^day.format: the requests of two days"),
         ({"day": Window("a", format="day")}, "^day.format: the requests of two days"),
@@ -157,6 +160,7 @@ def test_a_day_that_cannot_be_asked_for_is_refused_by_field(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        ({"end_param": "a"}, "^day: both bounds"),
         ({"timezone": "Berlin"}, "^day.timezone: "),
         ({"timezone": "../etc"}, "^day.timezone: "),
         ({"lookback_days": -1}, "^day.lookback_days: "),
@@ -167,3 +171,17 @@ def test_a_day_that_cannot_be_asked_for_is_refused_by_field(
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(DeclarationError, match=says):
         Window("a", **options)
+
+
+def test_in_a_url_a_plus_is_no_space_and_a_folder_stays_one() -> None:
+    berlin = Window(timezone="Europe/Berlin", format="%Y-%m-%dT%H:%M:%S%z")
+    url = "https://a.example/{window.start:%Y/%m/%d}?since={window.start}&to={window.end:%d %b}"
+    filled = "https://a.example/2026/01/31?since=2026-01-31T00:00:00%2B0100&to=01%20Feb"
+    assert berlin.filled_url(url, berlin.bounds(DAY)) == filled
+
+
+def test_of_changes_of_one_key_the_last_one_counts() -> None:
+    assert declare(day=Changes("since")).on_duplicate == "last"
+    assert declare(day=Changes("since"), on_duplicate="reject").on_duplicate == "reject"
+    assert declare(day=Window("a", "b")).on_duplicate == "reject"
+    assert declare().on_duplicate == "reject"
