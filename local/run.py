@@ -17,7 +17,8 @@ from scripts.errors import UnavailableError
 from scripts.landing.keys import raw_key
 from sources import SOURCES, Source
 
-INGESTS = {f"ingest_{source}": source for source in SOURCES}
+INGESTS = {f"ingest_{name}": name for name, source in SOURCES.items() if not source.parent}
+CHILDREN = {f"ingest_{name}": name for name, source in SOURCES.items() if source.parent}
 TRANSFORM = "transform_posts"
 _POLL_SECONDS = 0.4
 _PARSE_SECONDS = 120
@@ -32,8 +33,8 @@ _COLOURS = {"success": "green", "failed": "red", "running": "cyan", "skipped": "
 def run_main_job(stack: Stack, day: date | None, started_at: datetime, console: Console) -> bool:
     """Trigger the ingest of a day, follow the DAGs and show the result. Return its success.
 
-    Without a day it is the one that is due. The job succeeds when the day of every source is in the
-    marts. Every transform since
+    Without a day it is the one that is due. The ingest of a child starts when its parent has
+    landed. The job succeeds when the day of every source is in the marts. Every transform since
     `started_at` counts, because a new scheduler ingests today automatically and may be faster.
     """
     if not INGESTS:
@@ -66,7 +67,7 @@ def landed_day(source: Source, day: date | None, now: datetime) -> date:
 def _wait_for_dags(api: LocalAirflowApi) -> None:
     """Wait until the DAGs can be triggered. Raises UnavailableError with the import error."""
     deadline = time.monotonic() + _PARSE_SECONDS
-    while not all(api.dag(dag_id) for dag_id in (*INGESTS, TRANSFORM)):
+    while not all(api.dag(dag_id) for dag_id in (*INGESTS, *CHILDREN, TRANSFORM)):
         if errors := api.import_errors():
             raise UnavailableError(f"{errors[0]['filename']}: {errors[0]['stack_trace'][-500:]}")
         if time.monotonic() > deadline:
@@ -110,6 +111,7 @@ def _snapshots(
     ingested: float | None = None
     while time.monotonic() < deadline:
         ingests = [api.run(dag_id, run_id) for dag_id, run_id in run_ids.items()]
+        ingests += [run for dag_id in CHILDREN for run in api.runs_since(dag_id, since)]
         transforms = api.runs_since(TRANSFORM, since)
         for run in (*ingests, *transforms):
             run["tasks"] = api.tasks(run["dag_id"], run["dag_run_id"])
@@ -135,8 +137,19 @@ def _is_settled(
     """Return whether all transforms ended, and the last failed or all ingested data is fresh."""
     if not transforms or not all(run["state"] in _ENDED for run in transforms):
         return False
-    landed = [keys[INGESTS[run["dag_id"]]] for run in ingests if run["state"] == "success"]
+    last = {run["dag_id"]: run["state"] for run in ingests}
+    names = {**INGESTS, **CHILDREN}
+    wanted = [name for dag_id, name in names.items() if last.get(dag_id, "success") == "success"]
+    failed = {names[dag_id] for dag_id, state in last.items() if state == "failed"}
+    landed = [keys[name] for name in wanted if not failed & set(_ancestors(name))]
     return transforms[-1]["state"] == "failed" or all(is_fresh(stack, key) for key in landed)
+
+
+def _ancestors(name: str) -> Iterator[str]:
+    """Yield the parent of a source, its parent, and so on: a child waits for all of them."""
+    while parent := SOURCES[name].parent:
+        name = parent.source.name
+        yield name
 
 
 def _view(run: dict[str, Any]) -> Group:

@@ -9,6 +9,7 @@ _BEFORE = """
     alter table migrations.alembic_version set schema ops;
     drop schema migrations;
     update ops.alembic_version set version_num = '0008';
+    alter table ops.loads drop column day_kind cascade, drop column as_of cascade;
     do $$
     declare
         name text;

@@ -16,8 +16,9 @@ from local.sinks import mails, slack_messages
 from local.switchable import running
 from local.switches import Switches
 from tests.documents import run_readme
+from tests.orders import ORDERS_COUNT, Orders, expected, shop
 from tests.shapes import TOKEN, Shapes, shapes
-from tests.stack import LocalStack, make_in, now, started_by
+from tests.stack import LocalStack, make_in, now, started_by, wait_for
 from tests.tree import LINKED, ROOT, copied
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(2400)]
@@ -28,6 +29,46 @@ _SETTINGS = {
     "PIPELINE_TASK_RETRIES": "0",
 }
 _ITEMS = Path("sources") / "items.py"
+_SHOP = '''"""Orders, and the events of each order."""
+
+import msgspec
+
+from sources.declaration import Api, BigInt, Parent, Source, page_number
+
+
+class Order(msgspec.Struct):
+    """One order."""
+
+    id: BigInt
+
+
+class OrderRef(msgspec.Struct):
+    """The order of an event."""
+
+    order_id: BigInt
+
+
+class Event(msgspec.Struct):
+    """One event of an order."""
+
+    id: int
+    kind: str
+    parent: OrderRef = msgspec.field(name="_parent")
+
+
+API = Api(name="shop", base_url="{url}", paginator=page_number())
+ORDERS = Source(api=API, name="orders", path="/orders", contract=Order)
+EVENTS = Source(
+    api=API,
+    name="events",
+    path="/orders/{{parent.order_id}}/events",
+    parent=Parent(ORDERS, {{"order_id": "id"}}, on_missing="skip"),
+    contract=Event,
+    key=("_parent.order_id", "id"),
+)
+
+SOURCES = (ORDERS, EVENTS)
+'''
 _MAKE = {"make": f"make {' '.join(LINKED)}"}
 
 
@@ -42,6 +83,13 @@ def channels_api() -> Iterator[Shapes]:
 def items_api() -> Iterator[Shapes]:
     """An API with links in its envelope and no login."""
     with running(shapes()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shop_api() -> Iterator[Orders]:
+    """An API of 25 orders and the events of each."""
+    with running(shop()) as server:
         yield server
 
 
@@ -62,9 +110,12 @@ def _add(
 
 @pytest.fixture(scope="module")
 def own(
-    channels_api: Shapes, items_api: Shapes, tmp_path_factory: pytest.TempPathFactory
+    channels_api: Shapes,
+    items_api: Shapes,
+    shop_api: Orders,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalStack]:
-    """A stack whose tree declares two sources by command, and the sample no more."""
+    """A stack whose tree declares two sources by command, two by hand, and the sample no more."""
     tree = copied(ROOT, tmp_path_factory.mktemp("own") / "tree")
     login = {"conn_type": "http", "password": TOKEN}
     settings = {**_SETTINGS, "AIRFLOW_CONN_CHANNELS_API": json.dumps(login)}
@@ -80,6 +131,7 @@ def own(
         text = (tree / _ITEMS).read_text()
         schedule = 'schedule="30 4 * * *", owner="items-team", paginator='
         (tree / _ITEMS).write_text(text.replace("paginator=", schedule, 1))
+        (tree / "sources" / "shop.py").write_text(_SHOP.format(url=shop_api.url))
         return stack.make("run")
 
     with started_by(settings, start) as stack:
@@ -89,7 +141,7 @@ def own(
 
 def test_the_main_job_runs_with_own_sources_alone(own: LocalStack) -> None:
     assert "the marts are fresh" in own.first_output
-    assert own.first_output.count("25 received = 25 loaded + 0 rejected") == 2
+    assert own.first_output.count("25 received = 25 loaded + 0 rejected") == 3
     assert "posts" not in own.first_output.replace("transform_posts", "")
     loaded = (  # of the newest day, because a schedule may bring another one
         "select source, loaded from marts.fct_daily_loads"
@@ -97,12 +149,24 @@ def test_the_main_job_runs_with_own_sources_alone(own: LocalStack) -> None:
     )
     assert own.marts(loaded) == [
         ("channels", 25),
+        ("events", len(expected())),
         ("items", 25),
+        ("orders", ORDERS_COUNT),
     ]
     inbox = own.folder / "inbox"
     assert (slack_messages(inbox), mails(inbox)) == ([], [])
     health = own.command("status")
     assert "healthy" in health.stdout.lower(), health.stdout
+
+
+def test_children_follow_when_their_parents_have_landed(own: LocalStack, shop_api: Orders) -> None:
+    shop_api.requests.clear()
+    assert own.run_by_hand("ingest_orders", {"day": "2026-01-30"})[1] == "success"
+    events = "select id, payload #>> '{_parent,order_id}' from raw.events where day = '2026-01-30'"
+    wanted = sorted((one["id"], str(one["_parent"]["order_id"])) for one in expected())
+    wait_for(lambda: sorted(own.query(events)), wanted.__eq__, 240)
+    lists = [request.path for request in shop_api.requests if request.path == "/orders"]
+    assert len(lists) == -(-ORDERS_COUNT // 2), "the child does not ask for them again"
 
 
 def test_each_api_has_its_own_schedule_owner_and_tag(own: LocalStack) -> None:

@@ -76,7 +76,6 @@ def test_tables_that_an_earlier_release_made_are_renamed_and_stay_readable(
             """
             alter table ops.deliveries drop column channel_paused_until;
             alter table ops.rejects drop column record_key;
-            alter table ops.loads drop column day_kind cascade, drop column as_of cascade;
             alter table ops.unknown_objects rename column reported_at to told_at;
             alter table ops.unknown_objects rename to foreign_keys;
             alter index ops.unknown_objects_pkey rename to foreign_keys_pkey;
