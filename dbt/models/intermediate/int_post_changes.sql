@@ -7,6 +7,7 @@
     incremental_strategy="delete+insert",
     unique_key="day",
     on_schema_change="sync_all_columns",
+    post_hook="analyze {{ this }}",
 ) }}
 
 with pinned_loads as (

@@ -30,29 +30,36 @@ comments as (
     group by post_id
 ),
 
+-- One window, not a join of the table with itself: before the table is analyzed, the planner guesses
+-- a few hundred posts, and would count all comments once for each post.
 histories as (
     select
-        post_id,
-        min(day) as first_seen_day,
-        max(day) as last_change_day,
-        count(case when change = 'edited' then 1 end) as revisions
+        *,
+        min(day) over history as first_seen_day,
+        count(case when change = 'edited' then 1 end) over history as revisions,
+        lead(day) over (partition by post_id order by day) is null as is_last
     from int_post_changes
-    group by post_id
+    window history as (partition by post_id)
+),
+
+latest as (
+    select * from histories
+    where is_last
 ),
 
 final as (
     select
-        histories.post_id,
+        latest.post_id,
         latest.author_id,
         current_users.name as author_name,
         latest.title,
         latest.body,
-        histories.first_seen_day,
+        latest.first_seen_day,
         case
             when latest.change = 'deleted' then pinned_loads.previous_day
             else last_loaded.day
         end as last_seen_day,
-        histories.revisions,
+        latest.revisions,
         latest.change = 'deleted' as is_deleted,
         latest.title_length,
         latest.body_length,
@@ -62,15 +69,11 @@ final as (
         case
             when last_loaded.comments_day is not null then coalesce(comments.comment_count, 0)
         end as comment_count
-    from histories
-    inner join int_post_changes as latest
-        on
-            histories.post_id = latest.post_id
-            and histories.last_change_day = latest.day
+    from latest
     inner join pinned_loads
         on latest.day = pinned_loads.day and pinned_loads.source = 'posts'
     cross join last_loaded
-    left join comments on histories.post_id = comments.post_id
+    left join comments on latest.post_id = comments.post_id
     left join current_users on latest.author_id = current_users.user_id
 )
 
