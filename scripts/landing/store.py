@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 20
 # Give up on a silent host well before a task's own timeout.
 CLIENT_CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 5})
-# Two blocks of 8 MiB on their way, not ten: the memory of an upload stays small.
-_UPLOAD_CONFIG = TransferConfig(max_concurrency=2)
-_UPLOAD_CONFIG.max_in_memory_upload_chunks = 2
+# One block of 8 MiB after the other. Threads would hold up to ten, and each keeps its memory.
+_UPLOAD_CONFIG = TransferConfig(use_threads=False)
 _BASE64_LENGTH = 44  # of 32 bytes
 # Our metadata names. An ETag is not a content hash.
 _SHA256, _AS_OF, _PARENT, _ERASED = "sha256", "as-of", "parent-etag", "erased-from"
