@@ -34,3 +34,17 @@
     {%- set found = graph.get("sources", {}).get("source.elt.raw." ~ source_name, {}) -%}
     {{ return(found.get("meta", {}).get("day", "snapshot")) }}
 {%- endmacro %}
+
+{# What the models take a day of a source to be, for the name in a column. Null if none reads it. #}
+{% macro modelled_day_kind(column) -%}
+    {%- set tables = graph.get("sources", {}).values() | selectattr("source_name", "eq", "raw") | list -%}
+    {%- if tables -%}
+        case {{ column }}
+            {%- for table in tables %}
+                when '{{ table.name }}' then '{{ day_kind(table.name) }}'
+            {%- endfor %}
+        end
+    {%- else -%}
+        cast(null as text)
+    {%- endif -%}
+{%- endmacro %}

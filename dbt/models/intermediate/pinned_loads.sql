@@ -18,7 +18,7 @@ final as (
         source,
         day,
         day_kind,
-        -- Only a snapshot is compared with the day before: other days have nothing in common with it.
+        -- Only a snapshot is compared with the day before: other days have other records.
         case when day_kind = 'snapshot' then lag(load_id) over days_before end as previous_load_id,
         case when day_kind = 'snapshot' then lag(day) over days_before end as previous_day,
         lead(load_id) over days_before is null as is_latest,

@@ -30,8 +30,8 @@ comments as (
     group by post_id
 ),
 
--- One window, not a join of the table with itself: before the table is analyzed, the planner guesses
--- a few hundred posts, and would count all comments once for each post.
+-- One window, not a join of the table with itself: before the table is analyzed, the planner
+-- guesses a few hundred posts, and would count all comments once for each post.
 histories as (
     select
         *,

@@ -1,6 +1,6 @@
 -- Returns each pinned load whose source declared its day to be another kind than the models read.
--- The description of the raw table says what they read: `meta: {day: window}`. After a change of the
--- declaration, load the source again: `python -m scripts.rebuild --source NAME`.
+-- The description of the raw table says what they read: `meta: {day: window}`. After a change of
+-- the declaration, load the source again: `python -m scripts.rebuild --source NAME`.
 with pinned_loads as (
     select * from {{ ref("pinned_loads") }}
 ),
@@ -11,13 +11,7 @@ final as (
         day,
         day_kind
     from pinned_loads
-    where
-        case source
-            {% for table in graph.sources.values() if table.source_name == "raw" %}
-                when '{{ table.name }}' then '{{ day_kind(table.name) }}'
-            {% endfor %}
-            else day_kind
-        end <> day_kind
+    where {{ modelled_day_kind("source") }} <> day_kind
 )
 
 select * from final
