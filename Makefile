@@ -49,7 +49,7 @@ $(INSTALLED): requirements/dev.txt requirements/uv.txt
 manifest: $(MANIFEST) ## Build dbt's manifest, from which Cosmos builds the DAG
 $(MANIFEST): $(INSTALLED) $(wildcard dbt/*.yml) \
 		$(shell find dbt/models dbt/macros dbt/tests -type d -o -name '*.sql' -o -name '*.yml')
-	@cd dbt && dbt --quiet parse --profiles-dir .
+	@cd dbt && dbt --quiet parse --no-partial-parse --profiles-dir .  # a partial one loses descriptions
 	@touch $@
 
 docs: setup ## Write dbt's documentation and lineage (dbt/target/static_index.html)
