@@ -1,6 +1,7 @@
 """Snapshots, windows and changes side by side: each is read as what it is, also after a rebuild."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from psycopg import sql
 from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from tests.conftest import Warehouse
-from tests.documents import set_up_copy
+from tests.documents import ROOT
 from tests.integration.dbt.support import days, earthquake, post
 from tests.loading import environment, put_foreign
 from tests.warehouses import dbt_place, marts
@@ -73,7 +74,9 @@ models:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A tree that also declares orders."""
-    tree = set_up_copy(tmp_path)
+    tree, made = tmp_path / "tree", shutil.ignore_patterns("__pycache__", "target", "logs")
+    for room in ("sources", "scripts", "dbt"):
+        shutil.copytree(ROOT / room, tree / room, ignore=made)
     (tree / "sources" / "orders.py").write_text(_DECLARATION)
     for name, text in _MODELS.items():
         (tree / "dbt" / "models" / name).write_text(text)
