@@ -139,9 +139,8 @@ def _is_settled(
         return False
     last = {run["dag_id"]: run["state"] for run in ingests}
     names = {**INGESTS, **CHILDREN}
-    wanted = [name for dag_id, name in names.items() if last.get(dag_id, "success") == "success"]
     failed = {names[dag_id] for dag_id, state in last.items() if state == "failed"}
-    landed = [keys[name] for name in wanted if not failed & set(_ancestors(name))]
+    landed = [keys[name] for name in names.values() if not failed & {name, *_ancestors(name)}]
     return transforms[-1]["state"] == "failed" or all(is_fresh(stack, key) for key in landed)
 
 

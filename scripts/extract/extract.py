@@ -107,6 +107,8 @@ def extract(
         if parents:
             check_unchanged(parents, store)
         if not array.rows and not source.allows_empty:
+            if kept:
+                kept.forget()  # or the next run would refuse the same parts again
             raise InvalidDataError(f"{fetch.shown}: expected records, got an empty list")
         sha256 = array.finish()
         put = partial(kept.land if kept else store.put, key, array.file, sha256)
@@ -147,7 +149,7 @@ def extract_pending(
     """Land these days, as `extract_days` does, but do not let a refused one hold up the others.
 
     Raises:
-        InvalidDataError: the first one that was refused, after the others have landed.
+        InvalidDataError: why days were refused, after the others have landed.
     """
     landed, refused = [], []
     for day in days:
@@ -156,7 +158,7 @@ def extract_pending(
         except InvalidDataError as error:
             refused.append(error)
     if refused:
-        raise refused[0]
+        raise InvalidDataError("; ".join(map(str, refused)))
     *earlier, last = landed
     return {**last, "earlier_days": earlier} if earlier else last
 

@@ -22,7 +22,7 @@ from scripts.landing.keys import part_key
 from scripts.landing.store import ObjectHead, Store
 
 _BLOCK_BYTES = 1 << 20
-_VALID = timedelta(hours=24)  # the list may be another one later
+_VALID = timedelta(hours=12)  # for retries. The run of the next day asks for everything again
 _NOTHING: dict[str, Any] = {}
 
 

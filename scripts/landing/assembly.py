@@ -5,10 +5,10 @@ S3 copies ranges of objects into the parts of a multipart upload. Each of them m
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scripts.errors import PipelineError
 from scripts.killpoints import reach
@@ -32,6 +32,52 @@ class Piece:
 
     slices: tuple[Slice, ...]
     is_copied: bool
+
+
+class Upload:
+    """An object that is put in parts. It appears when it is complete."""
+
+    def __init__(self, store: Store, key: str, upload_id: str) -> None:
+        self._store = store
+        self._place: Any = {"Bucket": store.bucket, "Key": key, "UploadId": upload_id}
+        self._parts: list[Any] = []
+
+    def send(self, number: int, body: bytes) -> None:
+        """Send the bytes of a part."""
+        with self._request("send a part of"):
+            answer = self._store.client.upload_part(**self._place, PartNumber=number, Body=body)
+        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+
+    def copy(self, number: int, head: ObjectHead, start: int, end: int) -> None:
+        """Let the store copy the bytes [start, end) of one version of an object."""
+        source: Any = {"Bucket": self._store.bucket, "Key": head.info.key}
+        if head.version_id:
+            source["VersionId"] = head.version_id
+        with self._request("copy a part of"):
+            answer = self._store.client.upload_part_copy(
+                **self._place,
+                PartNumber=number,
+                CopySource=source,
+                CopySourceIfMatch=head.info.etag,
+                CopySourceRange=f"bytes={start}-{end - 1}",
+            )
+        self._parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
+
+    def complete(self) -> str | None:
+        """Make the object visible. Return its version id."""
+        with self._request("complete an upload of"):
+            answer = self._store.client.complete_multipart_upload(
+                **self._place, MultipartUpload={"Parts": self._parts}
+            )
+        return answer.get("VersionId")
+
+    def abort(self) -> None:
+        """Forget the parts."""
+        with self._request("abort an upload of"):
+            self._store.client.abort_multipart_upload(**self._place)
+
+    def _request(self, verb: str) -> AbstractContextManager[None]:
+        return self._store.request(verb, self._place["Key"])
 
 
 def pieces_of(
@@ -83,7 +129,7 @@ def assemble(
     Raises:
         UnavailableError: the store did not do it, or a version is gone. Nothing is visible.
     """
-    upload = store.begin_upload(key, *facts)
+    upload = Upload(store, key, store.begin_upload(key, *facts))
     try:
         *pieces, last = pieces_of([one.info.size for one in objects])
         for number, piece in enumerate(pieces, 1):

@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
@@ -194,12 +194,12 @@ class Store:
 
     def begin_upload(
         self, key: str, sha256: str, as_of: datetime | None, parent_etag: str | None
-    ) -> "Upload":
-        """Begin an upload in parts, of an object that is described as by `put`."""
+    ) -> str:
+        """Begin an upload in parts, of an object that is described as by `put`. Return its id."""
         headers = _headers(sha256, as_of, parent_etag)
         with self.request("begin an upload of", key):
             answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **headers)
-        return Upload(self, key, answer["UploadId"])
+        return answer["UploadId"]
 
     def read_range(self, head: ObjectHead, start: int, end: int) -> bytes:
         """Return the bytes [start, end) of one version of an object."""
@@ -310,52 +310,6 @@ class _LeftOpen:
 
     def close(self) -> None:
         """Leave the file open."""
-
-
-class Upload:
-    """An object that is put in parts. It appears when it is complete."""
-
-    def __init__(self, store: Store, key: str, upload_id: str) -> None:
-        self._store = store
-        self._place: Any = {"Bucket": store.bucket, "Key": key, "UploadId": upload_id}
-        self._parts: list[Any] = []
-
-    def send(self, number: int, body: bytes) -> None:
-        """Send the bytes of a part."""
-        with self._request("send a part of"):
-            answer = self._store.client.upload_part(**self._place, PartNumber=number, Body=body)
-        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
-
-    def copy(self, number: int, head: ObjectHead, start: int, end: int) -> None:
-        """Let the store copy the bytes [start, end) of one version of an object."""
-        source: Any = {"Bucket": self._store.bucket, "Key": head.info.key}
-        if head.version_id:
-            source["VersionId"] = head.version_id
-        with self._request("copy a part of"):
-            answer = self._store.client.upload_part_copy(
-                **self._place,
-                PartNumber=number,
-                CopySource=source,
-                CopySourceIfMatch=head.info.etag,
-                CopySourceRange=f"bytes={start}-{end - 1}",
-            )
-        self._parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
-
-    def complete(self) -> str | None:
-        """Make the object visible. Return its version id."""
-        with self._request("complete an upload of"):
-            answer = self._store.client.complete_multipart_upload(
-                **self._place, MultipartUpload={"Parts": self._parts}
-            )
-        return answer.get("VersionId")
-
-    def abort(self) -> None:
-        """Forget the parts."""
-        with self._request("abort an upload of"):
-            self._store.client.abort_multipart_upload(**self._place)
-
-    def _request(self, verb: str) -> AbstractContextManager[None]:
-        return self._store.request(verb, self._place["Key"])
 
 
 @contextmanager

@@ -117,6 +117,15 @@ def test_a_day_without_records_is_the_same_object_too(api: Api, store: Store) ->
     assert landed.rows == 0
 
 
+def test_a_day_that_was_refused_as_empty_is_asked_for_again(api: Api, store: Store) -> None:
+    source = in_parts(hours(6))
+    api.switches = ApiSwitches(unknown=[one["id"] for one in Earthquakes(1).of_day(DAY)])
+    with pytest.raises(InvalidDataError, match="got an empty list"):
+        land(api, store, source)
+    api.switches = ApiSwitches()
+    assert land(api, store, source).rows == len(Earthquakes(1).of_day(DAY))
+
+
 def test_parts_are_no_objects_of_a_source(api: Api, store: Store) -> None:
     land(api, store, in_parts(hours(6)))
     assert [info.key for info in store.list("raw/")] == ["raw/earthquakes/2026-01-01.json"]
