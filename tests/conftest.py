@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 # Airflow reads AIRFLOW_HOME at its first import, so set the tests' folder before that.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="elt-airflow-home-")
@@ -48,6 +49,16 @@ class Warehouse:
     @property
     def reader(self) -> str:
         return self.server.dsn(self.name, "reader", _PASSWORDS["reader"])
+
+
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """Give the next test the variables as they were.
+
+    An operator that runs in this process leaves dbt's variables. In Airflow, its process ends.
+    """
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="session")
