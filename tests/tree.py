@@ -31,13 +31,15 @@ def _both(*stems: str) -> set[str]:
 _POSTS = {
     "sources/jsonplaceholder.py",
     *_both("models/staging/stg_posts", "models/staging/stg_comments", "models/staging/stg_users"),
-    *_both("models/intermediate/int_post_changes", "models/marts/fct_post_changes"),
+    *_both("models/intermediate/int_post_changes", "models/intermediate/int_author_days"),
+    *_both("models/marts/fct_post_changes"),
     *_both("models/marts/fct_posts", "models/marts/dim_authors"),
     *_both("tests/singular/authors_are_users", "tests/singular/comments_are_on_posts"),
 }
 _EARTHQUAKES = {
     "sources/earthquakes.py",
-    *_both("models/staging/stg_earthquakes", "models/marts/fct_earthquake_days"),
+    *_both("models/staging/stg_earthquakes", "models/intermediate/int_earthquake_days"),
+    *_both("models/marts/fct_earthquake_days"),
 }
 SAMPLE = _POSTS | _EARTHQUAKES
 _PRODUCT = {
@@ -45,6 +47,7 @@ _PRODUCT = {
     *_both(
         "models/intermediate/pinned_loads",
         "models/intermediate/carried_rows",
+        "models/intermediate/published_days",
         "models/marts/fct_daily_loads",
     ),
     *_both("tests/singular/volume_is_usual", "tests/singular/days_are_what_the_models_read"),

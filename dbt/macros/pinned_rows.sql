@@ -23,21 +23,17 @@
         select * from {{ source("raw", source_name) }}
     )
 
-    select
-        raw_rows.*,
-        pinned_loads.load_id,
-        pinned_loads.day,
-        pinned_loads.is_latest,
-        pinned_loads.is_published
-    from raw_rows
-    inner join pinned_loads on raw_rows.raw_load_id = pinned_loads.load_id
+    {{ rows_of(
+        "raw_rows", "raw_load_id", "pinned_loads", "load_id", ["*"],
+        of_columns=["load_id", "day", "is_latest", "is_published"],
+    ) }}
     union all
     select
-        earlier_rows.*,
         pinned_loads.load_id,
         pinned_loads.day,
         pinned_loads.is_latest,
-        pinned_loads.is_published
+        pinned_loads.is_published,
+        earlier_rows.*
     from carried_rows
     inner join pinned_loads on carried_rows.load_id = pinned_loads.load_id
     inner join earlier_rows

@@ -33,35 +33,3 @@
 {% macro duckdb__word_count(column) -%}
     cast(len(regexp_extract_all({{ column }}, '\S+')) as integer)
 {%- endmacro %}
-
-{#
-    The rows of `model` that belong to a load of `loads`, with the columns `of_loads`. In PostgreSQL
-    it is one index lookup per load: the offset prevents the planner, which cannot know how few days
-    have changed, from reading the rows of every load.
-#}
-{% macro rows_of_loads(model, loads, load_id, columns, of_loads=["day"]) -%}
-    {{ return(
-        adapter.dispatch("rows_of_loads", "elt")(model, loads, load_id, columns, of_loads)
-    ) }}
-{%- endmacro %}
-
-{% macro default__rows_of_loads(model, loads, load_id, columns, of_loads) -%}
-    select
-        {{ elt.prefixed(loads, of_loads) }},
-        {{ elt.prefixed("rows_of_load", columns) }}
-    from {{ loads }}
-    inner join {{ model }} as rows_of_load
-        on {{ loads }}.{{ load_id }} = rows_of_load.load_id
-{%- endmacro %}
-
-{% macro postgres__rows_of_loads(model, loads, load_id, columns, of_loads) -%}
-    select
-        {{ elt.prefixed(loads, of_loads) }},
-        {{ elt.prefixed("rows_of_load", columns) }}
-    from {{ loads }}
-    cross join lateral (
-        select * from {{ model }}
-        where {{ model }}.load_id = {{ loads }}.{{ load_id }}
-        offset 0
-    ) as rows_of_load
-{%- endmacro %}

@@ -2,7 +2,8 @@
     Write-audit-publish, last step. Merges every model of the folder marts from schema build into
     schema marts, in one transaction or not at all. Readers never wait for it, and a reader with an
     open snapshot keeps its rows: a table that is truncated, renamed or created again would look
-    empty to that reader. Refuses a build that is not complete and tested.
+    empty to that reader. Refuses a build that is not complete and tested. A model that names its
+    days (`meta: {days: int_...}`) is merged day by day, see published_days.sql.
 #}
 {% macro publish(drop_unowned=false) -%}
     {%- set models = elt.marts_models() -%}
@@ -78,7 +79,10 @@
 
 {# Prevent another dbt from replacing a table between the check and the merge. #}
 {% macro hold_build(models) -%}
-    {%- set tables = [target.schema ~ ".pinned_loads", target.schema ~ ".outcomes"] -%}
+    {%- set tables = [] -%}
+    {%- for name in ("pinned_loads", "outcomes", "published_days") -%}
+        {%- do tables.append(target.schema ~ "." ~ name) -%}
+    {%- endfor -%}
     {%- for model in models -%}
         {%- do tables.append(model.schema ~ "." ~ model.alias) -%}
     {%- endfor -%}
@@ -107,7 +111,11 @@
         {%- do run_query("set local lock_timeout = '1s'") -%}
         {%- do run_query("alter table " ~ mart ~ " " ~ changes | join(", ")) -%}
     {%- endif -%}
-    {%- set written = elt.affected_rows(elt.merge_statement(build, mart, key)) -%}
+    {%- if model.config.meta.get("days") -%}
+        {%- set written = elt.merge_days(model, build, mart, key) -%}
+    {%- else -%}
+        {%- set written = elt.affected_rows(elt.merge_statement(build, mart, key)) -%}
+    {%- endif -%}
     {%- if elt.primary_key(mart) != key -%}
         {%- do run_query(
             "alter table " ~ mart ~ " drop constraint if exists " ~ model.alias ~ "_pkey, "
@@ -172,6 +180,13 @@
         ~ " from pg_attribute where attrelid = '" ~ build ~ "'::regclass"
         ~ " and attnum > 0 and not attisdropped"
     ).rows[0][0]) }}
+{%- endmacro %}
+
+{% macro both(alias, columns, other_alias, other_columns) -%}
+    {{ return(
+        [elt.prefixed(alias, columns), elt.prefixed(other_alias, other_columns)]
+        | select | join(", ")
+    ) }}
 {%- endmacro %}
 
 {% macro prefixed(alias, columns) -%}

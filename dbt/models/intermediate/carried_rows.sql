@@ -8,6 +8,7 @@
     incremental_strategy="delete+insert",
     unique_key=["source", "day"],
     on_schema_change="sync_all_columns",
+    indexes=[{"columns": ["source", "day", "record_key"], "unique": true}],
 ) }}
 
 with recursive pinned_loads as (
@@ -136,9 +137,9 @@ unknown_keys as (
 ),
 
 earlier_rows as (
-    {{ rows_of_loads(
-        "record_keys", "changed_days", "previous_load_id", ["position", "record_key"],
-        of_loads=["source", "day", "load_id", "previous_load_id"],
+    {{ rows_of(
+        "record_keys", "load_id", "changed_days", "previous_load_id", ["position", "record_key"],
+        of_columns=["source", "day", "load_id", "previous_load_id"],
     ) }}
 ),
 
@@ -175,8 +176,8 @@ unknown_rows as (
 ),
 
 present_keys as (
-    {{ rows_of_loads(
-        "later_keys", "changed_days", "load_id", ["load_id", "record_key"],
+    {{ rows_of(
+        "later_keys", "load_id", "changed_days", "load_id", ["load_id", "record_key"],
     ) }}
 ),
 

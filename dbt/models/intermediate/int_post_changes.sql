@@ -1,14 +1,24 @@
 -- The changes of a day follow from two loads, its own and that of the previous loaded day, and from
--- what both carry. The row without post_id records which they were. A day is computed again when
--- one of them differs, so a late or reloaded day also corrects its successor. Empty and withdrawn
+-- what both carry. The row without post_id records in `version` which they were. A day is computed
+-- again when it differs, so a late or reloaded day also corrects its successor. Empty and withdrawn
 -- days are no special case.
+-- A change knows what came before it: when the post was first seen, and how often it was edited. So
+-- the last change of a post is its state, and no model reads whole histories.
 {{ config(
     materialized="incremental",
-    incremental_strategy="delete+insert",
+    incremental_strategy="replace_days",
     unique_key="day",
-    on_schema_change="sync_all_columns",
-    post_hook="analyze {{ this }}",
+    indexes=[
+        {"columns": ["post_id", "day"], "unique": true},
+        {"columns": ["day"]},
+        {"columns": ["version"]},
+    ],
+    post_hook="{{ analyze_grown(this) }}",
 ) }}
+
+{% set compared_columns = ["post_id", "author_id", "title", "body"] %}
+{% set change_columns = ["day", "post_id", "author_id", "title", "body", "title_length",
+    "body_length", "title_words", "body_words", "change", "changed_fields"] %}
 
 with pinned_loads as (
     select * from {{ ref("pinned_loads") }}
@@ -33,8 +43,10 @@ days as (
         pinned_loads.day,
         pinned_loads.load_id,
         pinned_loads.previous_load_id,
-        concat(carried.checksum, '/', carried_before.checksum) as carried,
-        '{{ logic_checksum() }}' as logic
+        concat(
+            pinned_loads.load_id, '/', pinned_loads.previous_load_id,
+            '/', carried.checksum, '/', carried_before.checksum, '/{{ logic_checksum() }}'
+        ) as version
     from pinned_loads
     left join carried_rows as carried on pinned_loads.load_id = carried.load_id
     left join carried_rows as carried_before
@@ -42,47 +54,22 @@ days as (
     where pinned_loads.source = 'posts'
 ),
 
-{% if is_incremental() %}
-    built_days as (
-        select
-            day,
-            load_id,
-            previous_load_id,
-            carried,
-            logic
-        from {{ this }}
-        where post_id is null
-    ),
+changed_days as (
+    {{ changed_days("days") }}
+),
 
-    changed_days as (
-        select
-            coalesce(days.day, built_days.day) as day,
-            days.load_id,
-            days.previous_load_id,
-            days.carried,
-            days.logic
-        from days
-        full outer join built_days on days.day = built_days.day
-        where
-            days.load_id is distinct from built_days.load_id
-            or days.previous_load_id is distinct from built_days.previous_load_id
-            or days.carried is distinct from built_days.carried
-            or days.logic is distinct from built_days.logic
-    ),
-{% else %}
-    changed_days as (
-        select * from days
-    ),
-{% endif %}
-
-{% set compared_columns = ["post_id", "author_id", "title", "body"] %}
+changed_loads as (
+    select days.*
+    from days
+    inner join changed_days on days.day = changed_days.day
+),
 
 present as (
-    {{ rows_of_loads("stg_posts", "changed_days", "load_id", compared_columns) }}
+    {{ rows_of("stg_posts", "load_id", "changed_loads", "load_id", compared_columns) }}
 ),
 
 earlier as (
-    {{ rows_of_loads("earlier_posts", "changed_days", "previous_load_id", compared_columns) }}
+    {{ rows_of("earlier_posts", "load_id", "changed_loads", "previous_load_id", compared_columns) }}
 ),
 
 compared as (
@@ -126,13 +113,82 @@ changes as (
     where is_created or is_deleted or changed_fields <> ''
 ),
 
+{% if is_incremental() %}
+    -- The changes of later days stay as they are, but what came before them may differ.
+    first_change as (
+        select min(day) as day from changed_days
+    ),
+
+    later_days as (
+        select
+            built.day,
+            built.version
+        from {{ this }} as built
+        inner join first_change on built.day > first_change.day
+        left join changed_days on built.day = changed_days.day
+        where built.version is not null and changed_days.day is null
+    ),
+
+    later_changes as (
+        {{ rows_of(this, "day", "later_days", "day", change_columns, of_columns=[]) }}
+    ),
+
+    counted_days as (
+        select * from changed_days
+        union all
+        select * from later_days
+    ),
+
+    counted_changes as (
+        select * from changes
+        union all
+        select * from later_changes
+        where post_id is not null
+    ),
+
+    counted_posts as (
+        select distinct
+            counted_changes.post_id,
+            first_change.day
+        from counted_changes
+        cross join first_change
+    ),
+
+    before as (
+        {{ last_rows_before(this, "counted_posts", "post_id", ["first_seen_day", "revisions"]) }}
+    ),
+{% else %}
+    counted_days as (
+        select * from changed_days
+    ),
+
+    counted_changes as (
+        select * from changes
+    ),
+
+    before as (
+        select
+            cast(null as bigint) as post_id,
+            cast(null as date) as first_seen_day,
+            cast(null as bigint) as revisions
+    ),
+{% endif %}
+
+counted as (
+    select
+        counted_changes.*,
+        min(counted_changes.day) over post_history as first_seen_day,
+        count(case when counted_changes.change = 'edited' then 1 end)
+            over (post_history order by counted_changes.day)
+            as revisions
+    from counted_changes
+    window post_history as (partition by counted_changes.post_id)
+),
+
 final as (
     select
         day,
-        load_id,
-        previous_load_id,
-        carried,
-        logic,
+        version,
         cast(null as bigint) as post_id,
         cast(null as bigint) as author_id,
         cast(null as text) as title,
@@ -142,26 +198,28 @@ final as (
         cast(null as integer) as title_words,
         cast(null as integer) as body_words,
         cast(null as text) as change,
-        cast(null as text) as changed_fields
-    from changed_days
+        cast(null as text) as changed_fields,
+        cast(null as date) as first_seen_day,
+        cast(null as bigint) as revisions
+    from counted_days
     union all
     select
-        day,
-        null as load_id,
-        null as previous_load_id,
-        null as carried,
-        null as logic,
-        post_id,
-        author_id,
-        title,
-        body,
-        title_length,
-        body_length,
-        title_words,
-        body_words,
-        change,
-        changed_fields
-    from changes
+        counted.day,
+        null as version,
+        counted.post_id,
+        counted.author_id,
+        counted.title,
+        counted.body,
+        counted.title_length,
+        counted.body_length,
+        counted.title_words,
+        counted.body_words,
+        counted.change,
+        counted.changed_fields,
+        coalesce(before.first_seen_day, counted.first_seen_day) as first_seen_day,
+        coalesce(before.revisions, 0) + counted.revisions as revisions
+    from counted
+    left join before on counted.post_id = before.post_id
 )
 
 select * from final

@@ -2,8 +2,9 @@ with fct_posts as (
     select * from {{ ref("fct_posts") }}
 ),
 
-fct_post_changes as (
-    select * from {{ ref("fct_post_changes") }}
+int_author_days as (
+    select * from {{ ref("int_author_days") }}
+    where author_id is not null
 ),
 
 current_users as (
@@ -13,11 +14,10 @@ current_users as (
 activity as (
     select
         author_id,
-        count(distinct day) as active_days,
+        count(*) as active_days,
         min(day) as first_active_day,
         max(day) as last_active_day
-    from fct_post_changes
-    where change <> 'deleted'
+    from int_author_days
     group by author_id
 ),
 

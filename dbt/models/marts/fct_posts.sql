@@ -1,9 +1,4 @@
-with int_post_changes as (
-    select * from {{ ref("int_post_changes") }}
-    where post_id is not null
-),
-
-pinned_loads as (
+with pinned_loads as (
     select * from {{ ref("pinned_loads") }}
 ),
 
@@ -30,21 +25,12 @@ comments as (
     group by post_id
 ),
 
--- One window, not a join of the table with itself: before the table is analyzed, the planner
--- guesses a few hundred posts, and would count all comments once for each post.
-histories as (
-    select
-        *,
-        min(day) over history as first_seen_day,
-        count(case when change = 'edited' then 1 end) over history as revisions,
-        lead(day) over (partition by post_id order by day) is null as is_last
-    from int_post_changes
-    window history as (partition by post_id)
-),
-
 latest as (
-    select * from histories
-    where is_last
+    {{ last_rows(
+        ref("int_post_changes"), "post_id",
+        ["post_id", "day", "author_id", "title", "body", "title_length", "body_length",
+            "title_words", "body_words", "change", "first_seen_day", "revisions"],
+    ) }}
 ),
 
 final as (

@@ -24,21 +24,25 @@ new_loads as (
     where source = '{{ source_name }}' and not is_published
 ),
 
+new_rows as (
+    {{ rows_of("raw_rows", "load_id", "new_loads", "load_id", ["load_id"], of_columns=[]) }}
+),
+
 raw_counts as (
     select
-        raw_rows.load_id,
+        load_id,
         count(*) as rows_in_raw
-    from raw_rows
-    inner join new_loads on raw_rows.load_id = new_loads.load_id
-    group by raw_rows.load_id
+    from new_rows
+    group by load_id
 ),
 
 carried_counts as (
     select
-        load_id,
+        carried_rows.load_id,
         count(*) as carried_rows
     from carried_rows
-    group by load_id
+    inner join new_loads on carried_rows.load_id = new_loads.load_id
+    group by carried_rows.load_id
 ),
 
 staging_counts as (

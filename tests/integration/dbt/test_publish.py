@@ -22,6 +22,9 @@ _UPSTREAM = [
     "stg_posts",
     "stg_earthquakes",
     "int_post_changes",
+    "int_author_days",
+    "int_earthquake_days",
+    "published_days",
 ]
 MODELS = [*_UPSTREAM, "fct_post_changes", "fct_posts", "dim_authors", "fct_daily_loads"]
 MODELS.append("fct_earthquake_days")
@@ -111,6 +114,106 @@ def test_rows_that_did_not_change_are_not_written(dbt: Dbt, loader: Loader) -> N
     after = set(marts_by_version(dbt))
     assert len(before) == len(after) == 4
     assert len(after & before) == 3  # post 1, and both authors
+
+
+def changes_by_version(dbt: Dbt) -> dict[tuple[object, ...], str]:
+    """Return each change with the transaction that wrote it."""
+    rows = dbt.rows("select post_id, day, change, xmin::text from marts.fct_post_changes")
+    return {tuple(change): version for *change, version in rows}
+
+
+def test_only_the_days_that_differ_are_transferred(dbt: Dbt, loader: Loader) -> None:
+    dbt.publish()
+    first = changes_by_version(dbt)
+    loader.load(SECOND, [post(1, "edited"), post(2, "two", author=7), post(3)])
+    dbt.build()
+    assert dbt.rows("select distinct day from build.fct_post_changes") == [(SECOND,)]
+    dbt.publish()
+    second = changes_by_version(dbt)
+    assert second.keys() - first.keys() == {(1, SECOND, "edited"), (3, SECOND, "created")}
+    assert second.items() >= first.items()
+
+    loader.load(SECOND, [post(1, "edited"), post(2, "two", author=7)])
+    dbt.build()
+    dbt.publish()
+    third = changes_by_version(dbt)
+    assert third == {**first, (1, SECOND, "edited"): second[1, SECOND, "edited"]}
+
+    loader.withdraw(SECOND)
+    dbt.build()
+    dbt.publish()
+    assert changes_by_version(dbt) == first
+    dbt.build()
+    assert dbt.rows("select * from build.fct_post_changes") == []
+
+
+def test_a_day_is_transferred_until_it_is_published(dbt: Dbt, loader: Loader) -> None:
+    dbt.publish()
+    loader.load(SECOND, [post(1, "edited"), post(2, "two", author=7)])
+    dbt.build()
+    loader.load(THIRD, [post(1, "edited again"), post(2, "two", author=7)])
+    dbt.build()
+    with psycopg.connect(dbt.warehouse.transformer, autocommit=True) as connection:
+        add = "alter table marts.fct_posts add constraint c check (title <> 'edited again')"
+        connection.execute(add)
+        assert 'violates check constraint "c"' in dbt.publish_problem()  # after the changes
+        assert (1, SECOND, "edited") not in changes_by_version(dbt)
+        connection.execute("alter table marts.fct_posts drop constraint c")
+    dbt.publish()
+    assert changes_by_version(dbt).keys() >= {(1, SECOND, "edited"), (1, THIRD, "edited")}
+
+
+@pytest.mark.usefixtures("loader")
+def test_a_mart_that_was_dropped_comes_back_whole_with_the_next_build(dbt: Dbt) -> None:
+    dbt.publish()
+    whole = changes_by_version(dbt).keys()
+    with psycopg.connect(dbt.warehouse.transformer) as connection:
+        connection.execute("drop table marts.fct_post_changes")
+    assert "marts.fct_post_changes" in dbt.publish_problem().replace('"', "")
+    dbt.build()
+    dbt.publish()
+    assert changes_by_version(dbt).keys() == whole
+
+
+def test_a_full_refresh_compares_the_whole_mart(dbt: Dbt, loader: Loader) -> None:
+    loader.load(SECOND, [post(1, "edited")])
+    dbt.build()
+    dbt.publish()
+    loader.withdraw(SECOND)
+    dbt.build("--full-refresh")
+    dbt.publish()
+    assert {day for _, day, _ in changes_by_version(dbt)} == {FIRST}
+
+
+def test_a_changed_definition_transfers_every_day_again(
+    dbt: Dbt, loader: Loader, tmp_path: Path
+) -> None:
+    loader.load(SECOND, [post(1, "edited")])
+    dbt.build()
+    dbt.publish()
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    model = project / "models" / "marts" / "fct_post_changes.sql"
+    text = model.read_text()
+    model.write_text(text.replace("        title,", "        upper(title) as title,"))
+    assert model.read_text() != text
+    changed = Dbt(dbt.warehouse, tmp_path / "state", project)
+    changed.build()
+    changed.publish()
+    titles = "select title from marts.fct_post_changes order by day, post_id"
+    assert dbt.rows(titles) == [("ONE",), ("TWO",), ("EDITED",), ("TWO",)]
+
+
+def test_a_table_of_an_earlier_release_is_built_anew(dbt: Dbt, loader: Loader) -> None:
+    dbt.publish()
+    whole = changes_by_version(dbt)
+    with psycopg.connect(dbt.warehouse.transformer) as connection:
+        connection.execute("alter table build.int_post_changes drop column version")
+    loader.load(SECOND, [post(1, "one"), post(2, "two", author=7), post(3)])
+    dbt.build()
+    dbt.publish()
+    assert changes_by_version(dbt).items() >= whole.items()
+    assert (3, SECOND, "created") in changes_by_version(dbt)
 
 
 def test_a_reader_with_an_open_snapshot_keeps_it_and_never_waits(
