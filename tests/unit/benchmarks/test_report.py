@@ -9,7 +9,7 @@ from benchmarks.picture import picture
 from benchmarks.report import END, begin, put_between_markers, table
 
 pytestmark = pytest.mark.unit
-_MODULES = ("benchmarks.load", "benchmarks.pipeline")
+_MODULES = ("benchmarks.load", "benchmarks.pipeline", "benchmarks.history")
 _BEGIN = begin("benchmarks.load")
 _SVG = "{http://www.w3.org/2000/svg}"
 
