@@ -122,7 +122,7 @@ def _transform(dbt: WarmDbt) -> Transform:
 
 
 def _catch_up(days: RawDays, dbt: WarmDbt, first: int, last: int) -> None:
-    """Load and transform some days at once, without measuring them."""
+    """Load and transform some days together, without measuring them."""
     days.add(first, last)
     _transform(dbt)
     days.analyze()

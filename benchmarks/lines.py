@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from math import ceil, floor, log10
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 900, 420, 70, 190, 58, 60
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 900, 430, 70, 190, 72, 60
 _COLORS = ("#1f6feb", "#bc4c00", "#2da44e")
 _TEXT, _GRID = "#1f2328", "#d0d7de"
 _STEPS = 5
@@ -31,7 +31,7 @@ def lines(title: str, horizontal: str, vertical: str, series: Mapping[str, Point
         *(_level(bottom - tick * y_scale, f"{tick:g}") for tick in up),
         *(_text(_LEFT + tick * x_scale, bottom + 20, f"{tick:g}", "middle") for tick in across),
         _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 14, horizontal, "middle"),
-        _text(20, _TOP - 8, vertical, "start"),
+        _text(20, _TOP - 16, vertical, "start"),
         *(
             _line([(_LEFT + x * x_scale, bottom - y * y_scale) for x, y in points], color)
             for points, color in zip(series.values(), _COLORS, strict=False)

@@ -52,7 +52,7 @@ class RawDays:
     warehouse: Warehouse
     posts: int
     comments: int
-    edited_every: int = 1
+    edited_every: int
 
     def add(self, first: int, last: int) -> None:
         """Load the days from `first` to `last`."""
