@@ -22,7 +22,7 @@ LOCK = uv pip compile --exclude-newer $(WEEK_AGO) --universal --python-version 3
 
 .PHONY: help setup source run up down status env test test-e2e test-alerts test-fault soak test-cloud test-celery test-compose \
 	lint lint-types lint-style format lock audit manifest docs pictures mutants bench bench-pipeline \
-	bench-health clean
+	bench-health bench-history clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,6 +122,9 @@ bench-pipeline: setup ## Measure landing to marts, and waiting, and write them t
 
 bench-health: setup ## Measure a request to the health page with two years of ledger, and write it there
 	@$(TREE) benchmarks.health --write
+
+bench-history: setup ## Measure a day's transform over a year of history, and on the first day, and write it there
+	@$(TREE) benchmarks.history --write
 
 lint: lint-types lint-style ## Run every linter (make -j2 lint: two at a time)
 

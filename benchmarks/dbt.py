@@ -6,7 +6,6 @@ goal is missed. docs/benchmarks.md describes the comparison.
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -16,8 +15,6 @@ from typing import Annotated
 
 import psycopg
 import typer
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from benchmarks import dbt_in_airflow, machine
 from benchmarks.figures import Figure
@@ -79,10 +76,7 @@ def drawing() -> list[Figure]:
 
 def history(warehouse: Warehouse, rows: int, tell: Callable[[str], None]) -> list[Figure]:
     """Return the cost of one new day as a share of computing all days."""
-    with psycopg.connect(warehouse.server.dsn("warehouse"), autocommit=True) as connection:
-        password = secrets.token_hex()
-        connection.execute(sql.SQL("alter role transformer password {}").format(password))
-    dsn = make_conninfo(warehouse.loader, user="transformer", password=password)
+    dsn = warehouse.transformer()
     for day in range(1, _DAYS + 1):
         _load(warehouse, day, day, rows)
     _processes(dsn, [*_RUN, "--full-refresh"])

@@ -24,13 +24,13 @@ def run(job: Callable[[dict[str, Any]], int]) -> None:
     """
     arguments: dict[str, Any] = json.loads(sys.argv[1])
     gc.collect()
-    before, cpu, started = _start_peak(), _cpu(), time.perf_counter()
+    before, cpu, started = start_peak(), _cpu(), time.perf_counter()
     rows = job(arguments)
     report = {
         "rows": rows,
         "seconds": time.perf_counter() - started,
         "client_cpu": _cpu() - cpu,
-        "peak_bytes": max(0, _peak() - before),
+        "peak_bytes": max(0, peak() - before),
     }
     sys.stdout.flush()
     sys.stdout.write("\n" + json.dumps(report) + "\n")
@@ -42,16 +42,17 @@ def _cpu() -> float:
     return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, kinds))
 
 
-def _start_peak() -> int:
+def start_peak() -> int:
     """Reset the memory peak, where the kernel supports it, and return the current use in bytes."""
     try:
         _CLEAR.write_text("5")
         return _kilobytes("VmRSS") * 1024
     except OSError:
-        return _peak()
+        return peak()
 
 
-def _peak() -> int:
+def peak() -> int:
+    """Return the memory peak in bytes."""
     if _STATUS.exists():
         return _kilobytes("VmHWM") * 1024
     unit = 1 if sys.platform == "darwin" else 1024

@@ -41,6 +41,13 @@ class Warehouse:
         """DSN of the peers' database as its owner."""
         return self.server.dsn("peers")
 
+    def transformer(self) -> str:
+        """Give role transformer a new password, and return its DSN of the warehouse."""
+        password = secrets.token_hex()
+        with psycopg.connect(self.server.dsn("warehouse"), autocommit=True) as connection:
+            connection.execute(sql.SQL("alter role transformer password {}").format(password))
+        return self.server.dsn("warehouse", "transformer", password)
+
     def reset(self) -> None:
         """Empty every table."""
         with psycopg.connect(self.server.dsn("peers"), autocommit=True) as connection:

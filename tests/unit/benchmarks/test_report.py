@@ -1,15 +1,16 @@
-"""The output of the benchmark: tables, markers, the picture."""
+"""The output of the benchmarks: tables, markers, the pictures."""
 
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks.lines import lines
 from benchmarks.picture import picture
 from benchmarks.report import END, begin, put_between_markers, table
 
 pytestmark = pytest.mark.unit
-_MODULES = ("benchmarks.load", "benchmarks.pipeline")
+_MODULES = ("benchmarks.load", "benchmarks.pipeline", "benchmarks.history")
 _BEGIN = begin("benchmarks.load")
 _SVG = "{http://www.w3.org/2000/svg}"
 
@@ -51,9 +52,25 @@ def test_the_docs_have_the_markers(module: str) -> None:
 
 
 def test_the_picture_is_wellformed_and_in_proportion() -> None:
-    drawn = picture("a < b", {"slow & sure": 50.0, "ours": 200.0}, {"ours": "ours"})
-    root = ET.fromstring(drawn)  # noqa: S314 - our own text
+    root = _root(picture("a < b", {"slow & sure": 50.0, "ours": 200.0}, {"ours": "ours"}))
     bars = [float(bar.attrib["width"]) for bar in root.findall(f"{_SVG}rect")[1:]]
     texts = [text.text for text in root.findall(f"{_SVG}text")]
     assert bars[0] == pytest.approx(4 * bars[1], abs=0.2)
     assert texts == ["a < b", "ours", "200", "slow & sure", "50"]
+
+
+def test_the_lines_are_in_proportion_and_their_axes_start_at_zero() -> None:
+    root = _root(lines("a < b", "days", "s", {"few": [(100, 1), (300, 2)], "all": [(300, 4.5)]}))
+    texts = {text.text: text.attrib for text in root.findall(f"{_SVG}text")}
+    dots = [
+        (float(dot.attrib["cx"]), float(dot.attrib["cy"])) for dot in root.iter(f"{_SVG}circle")
+    ]
+    left, bottom = float(texts["0"]["x"]), dots[0][1] + (dots[0][1] - dots[1][1])
+    assert {"a < b", "days", "s", "few", "all", "300", "5"} <= texts.keys()
+    assert dots[1][0] - left == pytest.approx(3 * (dots[0][0] - left), abs=0.5)
+    assert bottom - dots[2][1] == pytest.approx(4.5 * (bottom - dots[0][1]), abs=0.5)
+    assert float(texts["300"]["x"]) == pytest.approx(dots[1][0])
+
+
+def _root(drawn: str) -> ET.Element:
+    return ET.fromstring(drawn)  # noqa: S314 - our own text
