@@ -15,8 +15,8 @@ _MADE = shutil.ignore_patterns("__pycache__", "target", "logs")
 def with_first_models(folder: Path) -> Path:
     """Copy the project into a new folder, remove the later models, and parse it.
 
-    Its dbt project has the models pinned_loads, carried_rows, stg_posts, fct_posts and
-    dim_authors.
+    Its dbt project has the models pinned_loads, published_days, carried_rows, stg_posts, fct_posts
+    and dim_authors.
 
     Raises:
         subprocess.CalledProcessError: dbt cannot parse them.

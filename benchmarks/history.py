@@ -125,7 +125,7 @@ def _catch_up(days: RawDays, dbt: WarmDbt, first: int, last: int) -> None:
     """Load and transform some days together, without measuring them."""
     days.add(first, last)
     _transform(dbt)
-    days.analyze()
+    days.settle()
 
 
 def growth(mode: str, rows: int, depths: Sequence[int], tell: Tell) -> list[Depth]:
@@ -162,7 +162,6 @@ def first_and_later(rows: int, tell: Tell) -> list[Figure]:
             days.add(1, 1)
             first = _transform(dbt).build
             _catch_up(days, dbt, 2, _LATER - 1)
-            days.warehouse.settle()
             days.add(_LATER, _LATER)
             later = dbt.build()
         rounds.append((first, later))

@@ -7,7 +7,6 @@ them. A post keeps its last edit: after one day in ``edited_every`` its body has
 from dataclasses import dataclass
 
 import psycopg
-from psycopg import sql
 
 from benchmarks.warehouse import Warehouse
 
@@ -65,9 +64,8 @@ class RawDays:
                     connection.execute(_LEDGER, of_load)
                     connection.execute(_ROWS[source], of_load)
 
-    def analyze(self) -> None:
-        """Analyze the raw tables, as autovacuum does within about a minute."""
-        with psycopg.connect(self.warehouse.loader, autocommit=True) as connection:
-            for source in _ROWS:
-                table = sql.Identifier("raw", f"{source}_rows")
-                connection.execute(sql.SQL("analyze {}").format(table))
+    def settle(self) -> None:
+        """Vacuum and analyze every table, as autovacuum does in the hours between two days."""
+        with psycopg.connect(self.warehouse.server.dsn("warehouse"), autocommit=True) as connection:
+            connection.execute("vacuum (analyze)")
+        self.warehouse.settle()

@@ -166,7 +166,8 @@
 {# The primary key's columns as one text, or none. #}
 {% macro primary_key(relation) -%}
     {{ return(run_query(
-        "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_index"
+        "select string_agg(quote_ident(attname), ', ' order by array_position(indkey, attnum))"
+        ~ " from pg_index"
         ~ " inner join pg_attribute on attrelid = indrelid and attnum = any(indkey)"
         ~ " where indisprimary and indrelid = '" ~ relation ~ "'::regclass"
     ).rows[0][0]) }}

@@ -1,7 +1,8 @@
 {#
     Marts that are histories, transferred by day: `meta: {days: int_...}` names the model whose rows
     with a version say from what each day was built (replace_days.sql). The model published_days
-    remembers which versions the mart has. The mart's model has the rows of the other days only.
+    remembers which versions the mart has. The mart's model has the rows of the other days only, and
+    its key begins with the day.
 #}
 
 {#
@@ -53,7 +54,6 @@
         {%- do written.append(elt.affected_rows(elt.upsert_statement(build, mart, key))) -%}
     {%- else -%}
         {%- do written.append(elt.affected_rows(elt.merge_statement(build, mart, key))) -%}
-        {%- do run_query("create index if not exists " ~ model.alias ~ "_day on " ~ mart ~ " (day)") -%}
     {%- endif -%}
     {%- do run_query(
         "insert into " ~ published ~ " (mart, day, version)"
@@ -68,7 +68,7 @@
     {{ return(written | sum) }}
 {%- endmacro %}
 
-{# The rows of the differing days that the build does not have. Each day by the index on it. #}
+{# The rows of the differing days that the build does not have. Each day by the key. #}
 {% macro delete_absent(build, mart, key, differing) -%}
     {%- set keys = key.split(", ") -%}
     delete from {{ mart }} where ctid = any(array(

@@ -17,8 +17,8 @@ changes as (
 
 final as (
     select
-        post_id,
         day,
+        post_id,
         change,
         changed_fields,
         author_id,
