@@ -86,7 +86,7 @@ env: setup ## Write .env for docker compose, with new secrets (PROFILES=local,ce
 # Suites that start no stack run two at a time. Stacks run one after the other.
 test: setup .tools/datamodel/.installed ## Run the tests
 	@python -m pytest tests/declared $(PYTEST_ARGS) $(SOME)
-	@$(TREE) pytest --numprocesses 2 --dist loadfile tests/unit tests/integration tests/browser $(PYTEST_ARGS) $(SOME)
+	@$(TREE) pytest --numprocesses 2 --dist loadfile tests/unit tests/protocol tests/integration tests/browser $(PYTEST_ARGS) $(SOME)
 	@$(TREE) pytest tests/fault tests/e2e --ignore tests/fault/pipeline/test_faults.py $(PYTEST_ARGS) $(SOME)
 
 test-e2e: setup .tools/datamodel/.installed ## Test rerun, clear, backfill, pause and failure on the real stack
