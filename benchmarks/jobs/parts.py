@@ -1,4 +1,4 @@
-"""Our extraction of a large window, at once or in parts. Invariant: called as any caller does.
+"""Our extraction of a large window, as a whole or in parts. Invariant: called as any caller does.
 
 Arguments: `url` of the API, `endpoint` of the S3 stand-in, `bucket`, and `hours` of a part, or 0.
 """

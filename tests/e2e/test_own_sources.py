@@ -115,7 +115,7 @@ def own(
     shop_api: Orders,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalStack]:
-    """A stack whose tree declares two sources by command, two by hand, and the sample no more."""
+    """A stack whose tree declares two sources by command and two manually, without the sample."""
     tree = copied(ROOT, tmp_path_factory.mktemp("own") / "tree")
     login = {"conn_type": "http", "password": TOKEN}
     settings = {**_SETTINGS, "AIRFLOW_CONN_CHANNELS_API": json.dumps(login)}

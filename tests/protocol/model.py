@@ -6,7 +6,7 @@ can reach, and checks in each what the design promises: readers see one version 
 older one than before, and what a build reads stays. From every state the work can be finished.
 
 Each step names the code that it stands for. A step of this model is one commit, one request or one
-wait of that code: what happens in between nobody else can see.
+wait of that code: no other process sees what happens in between.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A day in parts is the same object as at once, and a run after a failed one fetches the rest."""
+"""A day in parts is the same object as a whole one. A run after a failed one fetches the rest."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The copy with the first models is a dbt project of its own."""
+"""The copy with the first models is a separate dbt project."""
 
 from pathlib import Path
 
