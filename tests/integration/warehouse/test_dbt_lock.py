@@ -27,8 +27,10 @@ pytestmark = pytest.mark.integration
 FIRST, SECOND, THIRD = days(3)
 _TASKS = [
     "pinned_loads",
+    "published_days",
     "stg_posts",
     "int_post_changes",
+    "int_author_days",
     "fct_post_changes",
     "fct_posts",
     "dim_authors",

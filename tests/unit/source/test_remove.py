@@ -46,6 +46,7 @@ def test_apis_go_with_all_their_sources_and_everything_built_on_them(tree: Path)
         "ledger.yml",
         *("pinned_loads.sql", "pinned_loads.yml"),
         *("carried_rows.sql", "carried_rows.yml"),
+        *("published_days.sql", "published_days.yml"),
         *("fct_daily_loads.sql", "fct_daily_loads.yml"),
     }
 
