@@ -1,0 +1,160 @@
+"""Actors that move one at a time, in an order that a seed decides.
+
+Each actor is a greenlet with ordinary code of the pipeline in it. It pauses before every
+statement, block of a COPY and request to the bucket, and the scheduler decides who moves next. A
+statement that waits for a lock is a pause, too. So the same seed gives the same schedule on every
+machine.
+"""
+
+import random
+import select
+import time
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+import psycopg
+from greenlet import getcurrent, greenlet
+
+_POLL_SECONDS = 0.02
+_PATIENCE_SECONDS = 30
+_MOST_STEPS = 5000
+_READ, _WRITE = 1, 2  # as psycopg's generators ask for them
+_BLOCKED = "select cardinality(pg_blocking_pids(%s)) > 0"
+_ALIVE = "select exists (select from pg_stat_activity where pid = %s)"
+
+
+class KilledError(BaseException):
+    """This actor's process is dead. No code of the pipeline catches it."""
+
+
+@dataclass
+class Scheduler:
+    """One schedule. No actor uses the connection `monitor`. `kills` is how many may happen."""
+
+    seed: int
+    monitor: psycopg.Connection[Any]
+    kills: int = 0
+    trace: list[str] = field(default_factory=list)
+    _actors: dict[str, greenlet] = field(default_factory=dict)
+    _dying: set[int] = field(default_factory=set)  # processes of the server
+    _work: dict[str, Callable[[], object]] = field(default_factory=dict)
+    _connections: dict[str, set[psycopg.Connection[Any]]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self._hub = getcurrent()
+
+    def spawn(self, name: str, work: Callable[[], object]) -> None:
+        """Add an actor, which begins when it is chosen. One that is killed begins again."""
+        self._work[name] = work
+        self._actors[name] = greenlet(work, parent=self._hub)
+
+    def run(self, check: Callable[[], None]) -> None:
+        """Let the actors move until all have ended, and check the state after each move."""
+        with _waiting_through(self), self._ended():
+            while self._actors:
+                assert len(self.trace) < _MOST_STEPS, "it does not end"
+                name = self.chance.choice(sorted(self._actors))
+                if self.kills and self._connections[name] and self.chance.random() < 0.02:
+                    self._kill(name)
+                else:
+                    self._move(name)
+                self._let_die()
+                check()
+
+    @contextmanager
+    def _ended(self) -> Iterator[None]:
+        """After the block, however it ends, no actor holds a connection."""
+        try:
+            yield
+        finally:
+            for name in sorted(self._actors):
+                self._close(name)
+            self._let_die()
+
+    def pause(self, place: str) -> None:
+        """Let others move, if an actor calls this."""
+        if getcurrent() is not self._hub:
+            self._hub.switch(place)
+
+    def _move(self, name: str) -> None:
+        actor = self._actors[name]
+        place = actor.switch()
+        self.trace.append(f"{name}: {'end' if actor.dead else place}")
+        if actor.dead:
+            del self._actors[name]
+
+    def _kill(self, name: str) -> None:
+        """End an actor as kill -9 does: its connections close without a word."""
+        self.kills -= 1
+        self.trace.append(f"{name}: killed")
+        self._close(name)
+        self.spawn(name, self._work[name])
+
+    def _close(self, name: str) -> None:
+        actor = self._actors.pop(name)
+        connections = self._connections.pop(name, set())
+        self._dying |= {c.info.backend_pid for c in connections if not c.closed}
+        for connection in connections:
+            connection.pgconn.finish()
+        with suppress(BaseException):  # whatever the pipeline makes of its dead connections
+            actor.throw(KilledError)
+
+    def wait(self, connection: psycopg.Connection[Any], steps: Generator[Any, Any, Any]) -> Any:
+        """Do what psycopg does while a statement runs, and let others move if it is blocked."""
+        name = next(n for n, actor in self._actors.items() if actor is getcurrent())
+        self._connections[name].add(connection)
+        self.pause("statement")
+        pid = connection.info.backend_pid
+        try:
+            wanted = next(steps)
+            while True:
+                ready = _poll(connection.pgconn.socket, wanted)
+                if ready:
+                    wanted = steps.send(ready)
+                elif self._ask(_BLOCKED, pid):
+                    self.pause("blocked")
+        except StopIteration as ended:
+            return ended.value
+
+    def _ask(self, query: str, pid: int) -> bool:
+        row = self.monitor.execute(query, [pid]).fetchone()
+        return bool(row and row[0])
+
+    def _let_die(self) -> None:
+        """Wait for the server to notice who is dead. A process that waits for a lock cannot yet."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        for pid in sorted(self._dying):
+            while is_alive := self._ask(_ALIVE, pid):
+                assert time.monotonic() < deadline, self.trace[-20:]
+                if self._ask(_BLOCKED, pid):
+                    break
+            if not is_alive:
+                self._dying.discard(pid)
+
+
+@contextmanager
+def _waiting_through(scheduler: Scheduler) -> Iterator[None]:
+    """Make every connection of an actor wait through the scheduler."""
+    real = psycopg.Connection.wait
+
+    def wait(connection: Any, steps: Any, *arguments: Any, **named: Any) -> Any:
+        if getcurrent() is scheduler._hub or connection is scheduler.monitor:
+            return real(connection, steps, *arguments, **named)
+        return scheduler.wait(connection, steps)
+
+    with mock.patch.object(psycopg.Connection, "wait", wait):
+        yield
+
+
+def _poll(socket: int, wanted: int) -> int:
+    """Return for which of the wanted operations a socket is ready, soon."""
+    to_read, to_write = [socket] if wanted & _READ else [], [socket] if wanted & _WRITE else []
+    readable, writable, _ = select.select(to_read, to_write, [], _POLL_SECONDS)
+    return (_READ if readable else 0) | (_WRITE if writable else 0)
