@@ -65,7 +65,10 @@ def simulate(
     world = World(warehouse, scheduler, monitor)
     world.start()
     try:
-        with mock.patch.object(ledger, "lock_day", _observed(ledger.lock_day, world)):
+        with (
+            mock.patch.object(ledger, "lock_day", _observed(ledger.lock_day, world)),
+            mock.patch.object(superseded, "SOURCES", {"posts": POSTS}),
+        ):
             scheduler.run(world.check)
             world.finish()
     except AssertionError as violation:
@@ -88,7 +91,6 @@ def main(
 ) -> None:
     """Let loaders, a producer, a build, the clean-up and a reader move in many orders."""
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of each dead connection
-    superseded.SOURCES = {"posts": POSTS}  # type: ignore[attr-defined]
     began, steps, kills = time.monotonic(), 0, 0
     with simulated_warehouse() as (warehouse, monitor), progress() as show:
         for number in range(seed, seed + schedules):

@@ -8,7 +8,6 @@ import pytest
 
 from scripts.load import superseded
 from scripts.load.attempt import Attempt
-from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.sim.__main__ import simulate, simulated_warehouse
 from tests.sim.world import ViolationError
@@ -22,11 +21,6 @@ Simulated = tuple[Warehouse, psycopg.Connection[Any]]
 def simulated() -> Iterator[Simulated]:
     with simulated_warehouse() as simulated:
         yield simulated
-
-
-@pytest.fixture(autouse=True)
-def _one_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(superseded, "SOURCES", {"posts": POSTS})
 
 
 def _run(simulated: Simulated, seeds: range) -> None:
