@@ -86,7 +86,7 @@ env: setup ## Write .env for docker compose, with new secrets (PROFILES=local,ce
 # Suites that start no stack run two at a time. Stacks run one after the other.
 test: setup .tools/datamodel/.installed ## Run the tests
 	@python -m pytest tests/declared $(PYTEST_ARGS) $(SOME)
-	@$(TREE) pytest --numprocesses 2 --dist loadfile tests/unit tests/protocol tests/sim tests/integration tests/browser $(PYTEST_ARGS) $(SOME)
+	@$(TREE) pytest --numprocesses 2 --dist loadfile tests/unit tests/protocol tests/integration tests/browser $(PYTEST_ARGS) $(SOME)
 	@$(TREE) pytest tests/fault tests/e2e --ignore tests/fault/pipeline/test_faults.py $(PYTEST_ARGS) $(SOME)
 
 test-e2e: setup .tools/datamodel/.installed ## Test rerun, clear, backfill, pause and failure on the real stack
@@ -102,6 +102,7 @@ soak: setup ## Run through days of faults and count every record (DAYS=30 SEED=1
 	@$(TREE) tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
 
 sim: setup ## Let loaders, builds and a producer move in many orders (N=500 SEED=1), each repeatable by its seed
+	@$(TREE) pytest tests/sim $(PYTEST_ARGS)
 	@$(TREE) tests.sim --schedules $(or $(N),500) --seed $(or $(SEED),1)
 
 test-cloud: setup .tools/cloud/.installed ## Apply terraform/ to a cloud on loopback, test every identity, destroy

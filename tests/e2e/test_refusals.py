@@ -23,6 +23,12 @@ _LATEST = "select max(last_seen_day)::text, count(*) from marts.fct_posts where 
 _FUTURE = "raw/posts/2062-01-31.json"
 
 
+@pytest.fixture(autouse=True)
+def _api_behaves_again(stack: LocalStack) -> Iterator[None]:
+    yield
+    stack.switch()
+
+
 @pytest.fixture
 def future_object(stack: LocalStack) -> Iterator[None]:
     """An object of another producer, for a day that has not come."""
