@@ -2,8 +2,8 @@
 
 Each actor is a greenlet with ordinary code of the pipeline in it. It pauses before every
 statement, block of a COPY and request to the bucket, and the scheduler decides who moves next. A
-statement that waits for a lock is a pause, too. So the same seed gives the same schedule on every
-machine.
+statement that waits for a lock is a pause, too. So the same seed gives the same schedule, unless
+two processes wait for one row after a kill: then the server chooses.
 """
 
 import random
@@ -103,7 +103,7 @@ class Scheduler:
         self._dying |= {c.info.backend_pid for c in connections if not c.closed}
         for connection in connections:
             connection.pgconn.finish()
-        with suppress(BaseException):  # whatever the pipeline makes of its dead connections
+        with suppress(KilledError, Exception):  # of dead connections
             actor.throw(KilledError)
 
     def wait(self, connection: psycopg.Connection[Any], steps: Generator[Any, Any, Any]) -> Any:
