@@ -36,6 +36,19 @@ class BuildFailedError(PermanentError):
     """A model, a test or the publish failed. Fix the data or the model, then build again."""
 
 
+class BrokenInvariantError(PermanentError):
+    """What must always be true is not: a defect, or somebody changed the tables by hand."""
+
+
+def demand(is_so: bool, broken: str) -> None:
+    """Raise BrokenInvariantError unless an invariant holds. Use it before a commit."""
+    if not is_so:
+        raise BrokenInvariantError(
+            f"{broken}. Nothing was changed. If nobody changed the tables by hand, this is a defect"
+            " of the pipeline: report it with this run's log"
+        )
+
+
 class NotLandedError(InvalidInputError):
     """Nothing has landed for the `days` that were named. Ingest them, or wait for them."""
 

@@ -115,6 +115,7 @@
         {%- set written = elt.merge_days(model, build, mart, key) -%}
     {%- else -%}
         {%- set written = elt.affected_rows(elt.merge_statement(build, mart, key)) -%}
+        {%- do elt.demand_equal_counts(build, mart) -%}
     {%- endif -%}
     {%- if elt.primary_key(mart) != key -%}
         {%- do run_query(
@@ -142,6 +143,24 @@
         then insert ({{ columns | join(", ") }}) values ({{ elt.prefixed("build", columns) }})
     when not matched by source
         then delete
+{%- endmacro %}
+
+{#
+    Raise if a merge did not leave as many rows as the build has, where `condition` is true. A
+    trigger or a rule on the mart can cause that.
+#}
+{% macro demand_equal_counts(build, mart, condition="true") -%}
+    {%- set counts = [] -%}
+    {%- for table in (build, mart) -%}
+        {%- set count = "select count(*) from " ~ table ~ " where " ~ condition -%}
+        {%- do counts.append(run_query(count).rows[0][0]) -%}
+    {%- endfor -%}
+    {%- if counts[0] != counts[1] -%}
+        {{ exceptions.raise_compiler_error(
+            "nothing published: of " ~ counts[0] ~ " rows of " ~ build ~ ", " ~ mart ~ " would show "
+            ~ counts[1] ~ ". If it has no trigger and no rule, this is a defect of the pipeline"
+        ) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {# What gives the mart the columns of the build; a column of another type is added again. #}

@@ -55,6 +55,9 @@
     {%- else -%}
         {%- do written.append(elt.affected_rows(elt.merge_statement(build, mart, key))) -%}
     {%- endif -%}
+    {%- do elt.demand_equal_counts(
+        build, mart, "day in (select day from (" ~ differing ~ ") as differing)"
+    ) -%}
     {%- do run_query(
         "insert into " ~ published ~ " (mart, day, version)"
         ~ " select '" ~ model.alias ~ "', day, version from (" ~ differing ~ ") as differing"

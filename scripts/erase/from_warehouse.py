@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from scripts.erase.wanted import Wanted
+from scripts.errors import demand
 from scripts.load.raw_tables import rows_table
 from scripts.load.record_key import key_of_texts
 from scripts.warehouse.connection import connect, plain_errors
@@ -55,6 +56,15 @@ _CORRECT_LOAD = """
         reason = case when state = 'parked' then 'parked. A record of it was erased later' end
     where load_id = %(load_id)s
 """
+# Other loads lose their rows to the clean-up.
+_MISCOUNTED = """
+    select load_id, loaded, counted.rows
+    from ops.loads as loads
+    cross join lateral (
+        select count(*) as rows from {} as raw_rows where raw_rows.load_id = loads.load_id
+    ) as counted
+    where load_id = any(%s) and is_current and loaded <> counted.rows
+"""
 # If the object is parked by now, its last good load stays: nothing better can be loaded.
 _MARKED = """
     select day, received from ops.loads
@@ -91,7 +101,15 @@ def delete_records(connection: psycopg.Connection, wanted: Wanted) -> tuple[int,
         if corrections:
             cursor.execute(_FORGET_FIELDS, [wanted.source.name])
             cursor.execute(_FORGET_TESTS)
+        _check_counts(connection, wanted.source, list(rows | rejects))
     return rows.total(), rejects.total()
+
+
+def _check_counts(connection: psycopg.Connection, source: Source, load_ids: list[int]) -> None:
+    """Raise BrokenInvariantError if the ledger miscounts the rows of a corrected load."""
+    miscounted = sql.SQL(_MISCOUNTED).format(rows_table(source))
+    for load_id, loaded, rows in connection.execute(miscounted, [load_ids]):
+        demand(False, f"load {load_id} has {rows} rows, but its ledger row says {loaded}")
 
 
 def _comparison(wanted: Wanted) -> tuple[sql.Composed, list[Any]]:

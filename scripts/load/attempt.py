@@ -14,7 +14,7 @@ from typing import Literal
 
 import psycopg
 
-from scripts.errors import InvalidDataError, PipelineError
+from scripts.errors import InvalidDataError, PipelineError, demand
 from scripts.killpoints import reach
 from scripts.landing.json_array import Batch, MalformedRecord, read_records
 from scripts.landing.keys import raw_key
@@ -128,6 +128,8 @@ class Attempt:
                 raise psycopg.Rollback
             self._check_thresholds(self.quarantine.count)
             self._claim()
+            counted = self.loaded + self.quarantine.count
+            demand(counted == self.received, f"of {self.received} records, {counted} are counted")
             ledger.make_current(self.connection, self._entry(), self.seen)
             self.quarantine.save(self.connection, self.load_id)
             reach("load.before_commit")
@@ -141,7 +143,8 @@ class Attempt:
         contract = Contract(self.source)
         rows = RowCopy(self.source, self.load_id)
         limit = self.settings.max_reject_count
-        with self.connection.cursor().copy(rows.statement) as copy:
+        cursor = self.connection.cursor()
+        with cursor.copy(rows.statement) as copy:
             copy.write(HEADER)
             for item in self._records(self._blocks()):
                 if isinstance(item, MalformedRecord):
@@ -156,6 +159,8 @@ class Attempt:
                 if self.quarantine.count > limit:
                     raise InvalidDataError(self._too_many(self.quarantine.count))
             copy.write(TRAILER)
+        stored = cursor.rowcount
+        demand(stored == rows.copied, f"of {rows.copied} copied rows, {stored} were stored")
         self.loaded, self.new_fields = rows.copied, contract.new_fields
         reach("load.after_copy")
         if not rows.is_ordered:

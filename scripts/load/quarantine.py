@@ -12,6 +12,7 @@ from typing import IO
 import msgspec
 import psycopg
 
+from scripts.errors import demand
 from scripts.landing.json_array import HEAD_BYTES, Batch, MalformedRecord
 from scripts.landing.temporary import temporary_space
 from scripts.load.contract import Violation
@@ -89,9 +90,12 @@ class Quarantine:
         """Write the rejects of a load, in the transaction of its ledger row."""
         if not self.count:
             return
-        with connection.cursor().copy(f"copy ops.rejects ({_COLUMNS}) from stdin") as copy:
+        cursor = connection.cursor()
+        with cursor.copy(f"copy ops.rejects ({_COLUMNS}) from stdin") as copy:
             for reject in self._read():
                 copy.write_row((load_id, *msgspec.structs.astuple(reject)))
+        stored = cursor.rowcount
+        demand(stored == self.count, f"of {self.count} rejects, {stored} were stored")
 
     def _add(self, reject: Reject) -> None:
         where = f"record {reject.position}"

@@ -7,6 +7,7 @@ import msgspec
 import psycopg
 from psycopg.rows import class_row
 
+from scripts.errors import demand
 from scripts.landing.store import ObjectInfo
 
 _INSERT = """
@@ -94,9 +95,11 @@ def make_current(
 ) -> None:
     """Make a load the current load of its day, instead of the previous one."""
     if replaced:
-        connection.execute(
-            "update ops.loads set is_current = false where load_id = %s", (replaced.load_id,)
-        )
+        found = connection.execute(
+            "update ops.loads set is_current = false where load_id = %s and is_current",
+            (replaced.load_id,),
+        ).rowcount
+        demand(found == 1, f"load {replaced.load_id} was replaced twice")
     _insert(connection, entry, state="loaded", reason=None)
 
 

@@ -14,6 +14,7 @@ _PERMANENT = [
     errors.InvalidDataError,
     errors.BuildFailedError,
     errors.NotLandedError,
+    errors.BrokenInvariantError,
 ]
 
 
@@ -33,3 +34,9 @@ def test_days_that_have_not_landed_are_named_with_the_next_step() -> None:
     assert error.days == [date(2026, 1, 1), date(2026, 1, 2)]
     assert "2026-01-01, 2026-01-02" in str(error)
     assert "ingest" in str(error)
+
+
+def test_a_broken_invariant_is_named() -> None:
+    errors.demand(True, "never said")
+    with pytest.raises(errors.BrokenInvariantError, match=r"^1 is 2\. Nothing was changed"):
+        errors.demand(False, "1 is 2")

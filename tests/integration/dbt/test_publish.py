@@ -261,6 +261,30 @@ def test_a_failure_in_the_middle_publishes_nothing(dbt: Dbt, loader: Loader) -> 
     assert unpublished(dbt) == []
 
 
+@pytest.mark.parametrize("mart", ["fct_posts", "fct_post_changes"])
+def test_a_row_that_does_not_arrive_publishes_nothing(dbt: Dbt, mart: str) -> None:
+    dbt.publish()
+    before = marts_by_version(dbt)
+    load_id = Loader(dbt.warehouse).load(FIRST, [post(1, "one"), post(3, "three")])
+    dbt.build()
+    with psycopg.connect(dbt.warehouse.transformer, autocommit=True) as connection:
+        connection.execute(
+            "create function marts.lose() returns trigger language plpgsql as"
+            " 'begin return null; end'"
+        )
+        connection.execute(
+            f"create trigger lose before insert on marts.{mart} for each row"
+            " when (new.post_id = 3) execute function marts.lose()"
+        )
+        problem = dbt.publish_problem()
+        assert f'of 2 rows of "build"."{mart}", "marts"."{mart}" would show 1' in problem
+        assert marts_by_version(dbt) == before
+        assert unpublished(dbt) == [load_id]
+        connection.execute("drop function marts.lose cascade")
+    dbt.publish()
+    assert unpublished(dbt) == []
+
+
 def test_one_publish_waits_for_another(dbt: Dbt) -> None:
     impatient = {"PGOPTIONS": "-c lock_timeout=100ms"}
     with psycopg.connect(dbt.warehouse.transformer) as other:

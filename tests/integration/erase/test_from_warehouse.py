@@ -5,6 +5,7 @@ import pytest
 
 from scripts.erase.from_warehouse import delete_day, delete_records, marked_days
 from scripts.erase.wanted import Wanted
+from scripts.errors import BrokenInvariantError
 from scripts.landing.store import Store
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
@@ -54,6 +55,18 @@ def test_a_reject_whose_record_has_expired_is_deleted_by_its_key(warehouse: Ware
         connection.execute("update ops.rejects set record = ''")
         assert delete_records(connection, Wanted.of_key(POSTS, "7")) == (1, 1)
     assert [position for position, *_ in rejects(warehouse)] == [4]
+
+
+def test_nothing_is_erased_from_a_load_that_the_ledger_miscounts(warehouse: Warehouse) -> None:
+    with psycopg.connect(warehouse.loader) as connection:
+        connection.execute("delete from raw.posts_rows where position = 0")
+    with (
+        pytest.raises(BrokenInvariantError, match="load 1 has 1 rows, but its ledger row says 2"),
+        psycopg.connect(warehouse.loader) as connection,
+    ):
+        delete_records(connection, Wanted.of_key(POSTS, "7"))
+    assert [row["id"] for row in payloads(warehouse)] == [7, 8]
+    assert ledger(warehouse, _COUNTS) == [(5, 3, 2, False)]
 
 
 def test_an_unknown_record_changes_nothing(warehouse: Warehouse) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -15,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from local.ministack import MiniStack
 from local.postgres import PostgresServer
-from scripts.errors import UnavailableError
+from scripts.errors import BrokenInvariantError, UnavailableError
 from scripts.landing.keys import FIRST_DAY, raw_key
 from scripts.landing.store import Store
 from scripts.load.attempt import LoadResult
@@ -631,3 +632,43 @@ def test_a_bucket_that_gives_out_nothing_is_no_fault_of_its_objects(
     with pytest.raises(UnavailableError, match="get s3://"):
         list(load_work(work, store, warehouse.loader, SETTINGS))
     assert ledger(warehouse) == []
+
+
+@contextmanager
+def _losing_first_row(warehouse: Warehouse, table: str) -> Iterator[None]:
+    """A trigger that somebody left on a table: a row at position 0 is not stored."""
+    with psycopg.connect(warehouse.admin, autocommit=True) as connection:
+        connection.execute(
+            "create function public.lose() returns trigger language plpgsql as"
+            " 'begin return null; end'"
+        )
+        connection.execute(
+            f"create trigger lose before insert on {table} for each row"
+            " when (new.position = 0) execute function public.lose()"
+        )
+        yield
+        connection.execute("drop function public.lose cascade")
+
+
+@pytest.mark.parametrize(
+    ("table", "broken"),
+    [
+        ("raw.posts_rows", "of 1 copied rows, 0 were stored"),
+        ("ops.rejects", "of 1 rejects, 0 were stored"),
+    ],
+)
+def test_a_row_that_the_server_does_not_store_stops_the_load(
+    store: Store, warehouse: Warehouse, table: str, broken: str
+) -> None:
+    put(store, array([post(1), post(2)]))
+    load_day(store, warehouse)
+    records = [post(3), {"id": "x"}] if table == "raw.posts_rows" else [{"id": "x"}, post(3)]
+    put(store, array(records))
+    with (
+        _losing_first_row(warehouse, table),
+        pytest.raises(BrokenInvariantError, match=f"{broken}. Nothing was changed"),
+    ):
+        load_day(store, warehouse)
+    assert payloads(warehouse) == [post(1), post(2)]
+    load_day(store, warehouse)
+    assert payloads(warehouse) == [post(3)]
