@@ -101,10 +101,14 @@ def _remove_once(store: Store, key: str, wanted: Wanted, max_record_bytes: int) 
     latest = next((v for v in versions if v.is_latest and not v.is_marker), None)
     is_held = _holds(store, latest, wanted, max_record_bytes) if latest else False
     if latest and is_held:
-        removed, put = _rewrite(store, latest, wanted, max_record_bytes)
-        reach("erase.after_put")
-        store.delete_versions([v for v in versions if v.version_id != put])
-        return Removal(removed, len(versions))
+        try:
+            removed, put = _rewrite(store, latest, wanted, max_record_bytes)
+        except InvalidDataError:  # its end cannot be read
+            is_held = None
+        else:
+            reach("erase.after_put")
+            store.delete_versions([v for v in versions if v.version_id != put])
+            return Removal(removed, len(versions))
     replaced = [v for v in versions if v != latest]
     found = [_holds(store, version, wanted, max_record_bytes) for version in replaced]
     if True not in found:

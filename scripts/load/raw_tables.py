@@ -33,8 +33,15 @@ def rows_table(source: Source) -> sql.Identifier:
 
 
 def check_raw(connection: Connection, source: Source) -> None:
-    """Raise ConfigurationError, with the command that helps, if a table does not fit."""
+    """Raise ConfigurationError, with the command that helps, if a table does not fit.
+
+    Until the transaction ends, nobody else can change it.
+    """
     present = _columns(connection, source)
+    if present == source.key_columns:
+        hold = sql.SQL("lock table {} in row exclusive mode")
+        connection.execute(hold.format(rows_table(source)))
+        present = _columns(connection, source)
     if present != source.key_columns:
         raise ConfigurationError(f"{_difference(source, present)}: run `python -m scripts.migrate`")
 

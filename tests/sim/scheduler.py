@@ -8,20 +8,23 @@ two processes wait for one row after a kill: then the server chooses.
 
 import random
 import select
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import psycopg
 from greenlet import getcurrent, greenlet
 
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.002
 _PATIENCE_SECONDS = 30
 _MOST_STEPS = 5000
+_OURS = ("/scripts/", "/sim/macros", "/sim/project", "/sim/world")
 _READ, _WRITE = 1, 2  # as psycopg's generators ask for them
 _BLOCKED = "select cardinality(pg_blocking_pids(%s)) > 0"
 _ALIVE = "select exists (select from pg_stat_activity where pid = %s)"
@@ -54,6 +57,11 @@ class Scheduler:
         """Add an actor, which begins when it is chosen. One that is killed begins again."""
         self._work[name] = work
         self._actors[name] = greenlet(work, parent=self._hub)
+
+    @property
+    def names(self) -> set[str]:
+        """The actors that there are or were."""
+        return set(self._work)
 
     def run(self, check: Callable[[], None]) -> None:
         """Let the actors move until all have ended, and check the state after each move."""
@@ -110,16 +118,18 @@ class Scheduler:
         """Do what psycopg does while a statement runs, and let others move if it is blocked."""
         name = next(n for n, actor in self._actors.items() if actor is getcurrent())
         self._connections[name].add(connection)
-        self.pause("statement")
+        self.pause(_place())
         pid = connection.info.backend_pid
         try:
             wanted = next(steps)
             while True:
-                ready = _poll(connection.pgconn.socket, wanted)
-                if ready:
+                socket = connection.pgconn.socket
+                if ready := _poll(socket, wanted, 0):
                     wanted = steps.send(ready)
                 elif self._ask(_BLOCKED, pid):
                     self.pause("blocked")
+                elif ready := _poll(socket, wanted, _POLL_SECONDS):
+                    wanted = steps.send(ready)
         except StopIteration as ended:
             return ended.value
 
@@ -153,8 +163,16 @@ def _waiting_through(scheduler: Scheduler) -> Iterator[None]:
         yield
 
 
-def _poll(socket: int, wanted: int) -> int:
-    """Return for which of the wanted operations a socket is ready, soon."""
+def _place() -> str:
+    """Return the function of the pipeline or of the actors that runs a statement."""
+    frame = sys._getframe(2)
+    while frame.f_back and not any(part in frame.f_code.co_filename for part in _OURS):
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"
+
+
+def _poll(socket: int, wanted: int, seconds: float) -> int:
+    """Return for which of the wanted operations a socket is ready within a time."""
     to_read, to_write = [socket] if wanted & _READ else [], [socket] if wanted & _WRITE else []
-    readable, writable, _ = select.select(to_read, to_write, [], _POLL_SECONDS)
+    readable, writable, _ = select.select(to_read, to_write, [], seconds)
     return (_READ if readable else 0) | (_WRITE if writable else 0)

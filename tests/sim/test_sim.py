@@ -10,7 +10,7 @@ from scripts.load import superseded
 from scripts.load.attempt import Attempt
 from tests.conftest import Warehouse
 from tests.sim.__main__ import simulate, simulated_warehouse
-from tests.sim.world import ViolationError
+from tests.sim.oracle import ViolationError
 
 pytestmark = pytest.mark.integration
 

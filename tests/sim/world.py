@@ -1,257 +1,375 @@
-"""A warehouse, a bucket and the actors of one schedule, and what must be true after each step.
+"""A warehouse, a bucket and the actors of one schedule.
 
-Actors are a producer, the runs of the transform, a loader beside it, a manual build, and a reader
-with an open snapshot. Loads, clean-up and locks are the code of the pipeline. The tasks of dbt are
-short SQL in their place: pin, read what is pinned, publish.
+Loads, clean-up, locks, erasure, rebuild, withdrawal, watch and migration are the code of the
+pipeline. The models of dbt are short, but its pins, outcomes and publish are those of the project.
 """
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from functools import partial
-from hashlib import sha256
 from typing import Any, cast
+from unittest import mock
 
 import psycopg
 
-from scripts.errors import PipelineError
-from scripts.landing.keys import raw_key
+from local.postgres import PostgresServer
+from scripts import rebuild
+from scripts.dbt import drop_build_tables
+from scripts.erase.erase import erase_records
+from scripts.erase.wanted import Wanted
+from scripts.errors import (
+    BrokenInvariantError,
+    BuildFailedError,
+    InvalidDataError,
+    PipelineError,
+)
+from scripts.landing.keys import FIRST_DAY, raw_key
 from scripts.landing.store import Store
-from scripts.load import superseded
-from scripts.load.attempt import LoadResult
-from scripts.load.load import load
+from scripts.load import load as loads
+from scripts.load import raw_tables, superseded
+from scripts.load.raw_tables import create_record_keys, ensure_raw, is_incomplete
+from scripts.load.record_key import read_missing_keys
+from scripts.reconcile import freshness, pending, unknown_objects
+from scripts.reconcile.pending import plan_work, survey_landing
+from scripts.reconcile.watch import watch
 from scripts.settings import RunSettings
-from scripts.warehouse.connection import connect
+from scripts.warehouse import ledger
+from scripts.warehouse.connection import connect, connect_as_owner, plain_errors
 from scripts.warehouse.dbt_lock import dbt_lock
+from sources import Source
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
-from tests.sim.bucket import Bucket, Version
+from tests.sim import project
+from tests.sim.bucket import Bucket
+from tests.sim.contents import CONTENTS, ERASED_ID, MOST_REJECTED, holds_erased, rows_of
+from tests.sim.oracle import Oracle, ViolationError, demand
 from tests.sim.scheduler import Scheduler
 
-DAY = date(2026, 1, 31)
-KEY = raw_key("posts", DAY)
-SETTINGS = RunSettings(max_reject_share=0.5)
-Rows = list[tuple[int, Any]]  # position and record
-
-_CURRENT = """
-    select load_id, version_id, received, loaded, rejected from ops.loads
-    where source = 'posts' and is_current
-"""
-_ROWS = "select position, payload from raw.posts_rows where load_id = %s order by position"
-_REJECTS = "select count(*) from ops.rejects where load_id = %s"
-_VISIBLE = """
-    select load_id, position, payload from ops.loads inner join raw.posts_rows using (load_id)
-    where source = 'posts' and is_current order by load_id, position
-"""
-_PARKED = """
-    select state = 'parked' from ops.loads where source = 'posts' order by load_id desc limit 1
-"""
+DAYS = (date(2026, 1, 30), date(2026, 1, 31))
+KEYS = [raw_key("posts", day) for day in DAYS]
+_NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
+_SETTINGS = RunSettings(max_reject_share=MOST_REJECTED, lookback_days=36_500, late_days=1)
+_MARTS = "select jsonb_agg(f order by day, position) from marts.{} as f"
+_BOTH = f"select ({_MARTS.format('fct_whole')}), ({_MARTS.format('fct_by_day')})"
 _LEFTOVER = """
     select distinct load_id from raw.posts_rows
     where load_id not in (select load_id from ops.loads where is_current)
         and load_id not in (select load_id from build.pinned_loads)
 """
+_CURRENT = """
+    select day, position, id, payload ->> 'title' from raw.posts order by day, position
+"""
+# Rows and rejects of the erased record, by the version of the object that brought them.
+_ERASED = """
+    select loads.version_id from ops.loads inner join raw.posts_rows using (load_id)
+    where id = %(id)s
+    union all
+    select loads.version_id from ops.loads inner join ops.rejects using (load_id)
+    where record_key -> 'id' = to_jsonb(%(id)s)
+"""
+_DECLARING = (freshness, loads, pending, raw_tables, rebuild, superseded, unknown_objects)
 
 
-@dataclass(frozen=True)
-class Content:
-    """What the producer can put. `rows` is what a load of it brings, None if it must be parked."""
-
-    body: bytes
-    rows: Rows | None
-    promise: str | None = None
-
-
-def _post(number: int, title: str) -> dict[str, Any]:
-    return {"userId": 1, "id": number, "title": title, "body": "b"}
-
-
-def _body(records: list[Any]) -> bytes:
-    return b"[\n" + b",\n".join(json.dumps(record).encode() for record in records) + b"\n]\n"
-
-
-def _contents() -> dict[str, Content]:
-    first = [_post(n, "first") for n in range(4)]
-    second = [_post(n, "second") for n in (5, 1, 3)]  # not in the order of the keys
-    rejected = [_post(1, "third"), {"id": "x"}, _post(2, "third"), _post(3, "third")]
-    twice = [_post(1, "fourth"), _post(2, "fourth"), _post(1, "another"), _post(3, "fourth")]
-    twice += [_post(4, "fourth")]
-    found = {
-        "first": Content(_body(first), list(enumerate(first))),
-        "second": Content(_body(second), list(enumerate(second))),
-        "rejected": Content(_body(rejected), [(n, rejected[n]) for n in (0, 2, 3)]),
-        "twice": Content(_body(twice), [(n, twice[n]) for n in (1, 3, 4)]),
-        "truncated": Content(_body(first)[:-30], None),
-        "empty": Content(_body([])[:1] + b"]", None),
-    }
-    promised = {
-        name: Content(one.body, one.rows, sha256(one.body).hexdigest())
-        for name, one in found.items()
-    }
-    lying = {"lying": Content(_body(first), None, sha256(_body(second)).hexdigest())}
-    return {**{f"foreign {name}": one for name, one in found.items()}, **promised, **lying}
-
-
-CONTENTS = _contents()
-
-
-class ViolationError(AssertionError):
-    """Something that must never be true was true after a step."""
-
-
-@dataclass
 class World:
-    """The state of one schedule."""
+    """The state of one schedule.
 
-    warehouse: Warehouse
-    scheduler: Scheduler
-    monitor: psycopg.Connection[Any]
-    puts: list[Content] = field(default_factory=list)
-    newest: int = 0  # version that was current
-    at_lock: int = 0  # version of the object when the day was locked last
+    Args:
+        warehouse: the migrated warehouse. It is emptied.
+        scheduler: decides who moves.
+        monitor: a connection of a superuser that no actor uses.
+        without: actors that stay away.
+    """
 
-    def __post_init__(self) -> None:
-        self.bucket = Bucket(KEY, self.scheduler.pause)
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        scheduler: Scheduler,
+        monitor: psycopg.Connection[Any],
+        without: frozenset[str] = frozenset(),
+    ) -> None:
+        self.warehouse, self.scheduler, self.monitor = warehouse, scheduler, monitor
+        self.bucket = Bucket(scheduler.pause)
         self.store = cast("Store", self.bucket)
-        self.monitor.execute("truncate ops.loads, ops.rejects, ops.day_locks, raw.posts_rows")
-        self.monitor.execute("truncate build.pinned_loads")
+        self.oracle = Oracle(self.bucket, monitor)
+        self.sources = {"posts": POSTS}
+        self._without = without
 
-    def start(self) -> None:
-        """Add the actors, with the work that the seed gives them."""
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Add the actors, with the work that the seed gives them, for the length of a block."""
+        with ExitStack() as stack:
+            for module in _DECLARING:
+                stack.enter_context(mock.patch.object(module, "SOURCES", self.sources))
+            stack.enter_context(mock.patch.multiple(rebuild, **self._environment()))
+            stack.enter_context(mock.patch.object(ledger, "lock_day", self._lock_day))
+            self._empty()
+            for name, likelihood, work in self._actors():
+                is_there = self.scheduler.chance.random() < likelihood
+                if is_there and name not in self._without:
+                    self.scheduler.spawn(name, work)
+            yield
+
+    def _empty(self) -> None:
+        self._declare(POSTS)
+        self.monitor.execute(
+            "truncate ops.loads, ops.rejects, ops.day_locks, raw.posts_rows, ops.unknown_objects"
+        )
+        self.monitor.execute("comment on table raw.posts_rows is null")
+        drop_build_tables(self.warehouse.transformer)
+        self.monitor.execute("truncate marts.fct_whole, marts.fct_by_day")
+
+    def _actors(self) -> list[tuple[str, float, Callable[[], object]]]:
         chance = self.scheduler.chance
-        self.scheduler.spawn("producer", self._producer(chance.randint(1, 4)))
-        # One beside the transform. Of three, two could wait for the lock of the day, and the
-        # server would choose.
-        is_again = chance.random() < 0.2
-        self.scheduler.spawn("loader", partial(self._load, again=is_again))
-        resumes = [chance.random() < 0.5 for _ in range(2)]
-        self.scheduler.spawn("transform", partial(self._transform, resumes))
-        for name, work in (("manual build", self._build_manually), ("reader", self._read)):
-            if chance.random() < 0.6:
-                self.scheduler.spawn(name, work)
+        again, pick = chance.random() < 0.2, chance.choice
+        runs = [(chance.random() < 0.3, chance.random() < 0.15) for _ in range(2)]
+        return [
+            ("producer", 1, self._producer(chance.randint(1, 4))),
+            # One beside the transform. Of three, two could wait for the lock of the day, and the
+            # server would choose.
+            ("loader", 0.7, partial(self._load_often, [pick(DAYS) for _ in range(3)], again)),
+            ("transform", 1, partial(self._transform, runs)),
+            ("manual build", 0.3, _tried(self._build_alone)),
+            ("reader", 0.4, self._read),
+            ("watch", 0.2, _tried(self._watch)),
+            ("eraser", 0.3, _tried(self._erase)),
+            ("rebuild", 0.2, _tried(partial(rebuild.main, source=pick(("", "posts"))))),
+            ("withdrawal", 0.15, _tried(partial(self._withdraw, pick(DAYS)))),
+            ("migration", 0.2, _tried(self._migrate)),
+        ]
 
     def _producer(self, count: int) -> Callable[[], None]:
-        names = self.scheduler.chance.choices(sorted(CONTENTS), k=count)
-        deletes = self.scheduler.chance.random() < 0.1
+        chance = self.scheduler.chance
+        puts = [(chance.choice(KEYS), chance.choice(sorted(CONTENTS))) for _ in range(count)]
+        deleted = chance.choice(KEYS) if chance.random() < 0.1 else None
 
         def work() -> None:
-            for name in names:
-                self.puts.append(CONTENTS[name])
-                self.bucket.put(CONTENTS[name].body, CONTENTS[name].promise)
-            if deletes:
-                self.bucket.delete()
+            for key, name in puts:
+                self.bucket.write(key, *CONTENTS[name])
+            if deleted:
+                self.bucket.write(deleted, None)
 
         return work
 
-    def _load(self, *, again: bool) -> None:
-        for _ in range(3):
-            self.load(again=again)
+    def _lock_day(self, connection: psycopg.Connection[Any], source: str, day: date) -> None:
+        _LOCK_DAY(connection, source, day)
+        key = raw_key(source, day)
+        self.oracle.at_lock[key] = self.bucket.changed.get(key, 0)
 
-    def observe_lock(self) -> None:
-        """Note the version of the object at the moment when a loader has locked the day."""
-        self.at_lock = len(self.bucket.versions) + self.bucket.is_deleted
+    def _load_often(self, days: list[date], again: bool) -> None:
+        for day in days:
+            _tried(self._load)(day, again=again)
 
-    def load(self, *, again: bool = False) -> LoadResult | None:
-        """Load the day as a task does. An error that a task would retry ends the try."""
-        try:
-            return load(POSTS, DAY, self.store, self.warehouse.loader, SETTINGS, again=again)
-        except PipelineError:
-            return None
+    def _load(self, day: date, *, again: bool) -> None:
+        source, dsn = self.sources["posts"], self.warehouse.loader
+        loads.load(source, day, self.store, dsn, _SETTINGS, again=again)
 
-    def _transform(self, resumes: list[bool]) -> None:
-        """Run the tasks of two DAG runs. A run can resume what an earlier one has pinned."""
-        dsn = self.warehouse.transformer
-        for is_resumed in resumes:
-            self.load()
-            superseded.clean_up_all(self.warehouse.loader, dsn, SETTINGS)
-            for task in (self._read_pinned, self._publish) if is_resumed else self._tasks():
-                with dbt_lock(dsn, is_alone=False), connect(dsn) as connection:
-                    task(connection)
+    def _transform(self, runs: list[tuple[bool, bool]]) -> None:
+        """Run the tasks of DAG runs. A run can resume what an earlier one has pinned."""
+        for is_resumed, fails in runs:
+            _tried(self._run)(self._tasks(fails=fails)[2 if is_resumed else 0 :])
 
-    def _build_manually(self) -> None:
-        dsn = self.warehouse.transformer
-        for _ in range(2):
-            with dbt_lock(dsn, is_alone=True), connect(dsn) as connection:
+    def _run(self, tasks: tuple[project.Task, ...]) -> None:
+        self._load_and_clean_up()
+        for task in tasks:
+            with dbt_lock(self.warehouse.transformer, is_alone=False), self._dbt() as connection:
+                task(connection)
+
+    def _load_and_clean_up(self) -> None:
+        loader = self.warehouse.loader
+        work = plan_work(self.store, loader, _SETTINGS)
+        for _ in loads.load_work(work, self.store, loader, _SETTINGS):
+            pass
+        superseded.clean_up_all(loader, self.warehouse.transformer, _SETTINGS)
+
+    def _build_alone(self, *options: str) -> None:
+        """Build, test and publish manually, as `scripts.dbt` does."""
+        with dbt_lock(self.warehouse.transformer, is_alone=True):
+            if "--full-refresh" in options:
+                drop_build_tables(self.warehouse.transformer)
+            with self._dbt() as connection:
                 for task in self._tasks():
                     task(connection)
-                    connection.commit()
 
-    def _tasks(self) -> tuple[Callable[[psycopg.Connection[Any]], None], ...]:
-        return self._pin, self._read_pinned, self._read_pinned, self._publish
+    @contextmanager
+    def _dbt(self) -> Iterator[psycopg.Connection[Any]]:
+        with connect(self.warehouse.transformer, autocommit=True) as connection, plain_errors():
+            yield connection
 
-    def _pin(self, connection: psycopg.Connection[Any]) -> None:
-        connection.execute("delete from build.pinned_loads")
-        connection.execute(
-            "insert into build.pinned_loads select load_id from ops.loads where is_current"
-        )
+    def _tasks(self, *, fails: bool = False) -> tuple[project.Task, ...]:
+        return project.pin, project.build, partial(self._test, fails=fails), self._publish
+
+    def _test(self, connection: psycopg.Connection[Any], *, fails: bool) -> None:
+        rows = project.test(connection, fails=fails)
+        if rows is None:
+            # Between pin and test, an erasure takes rows away. The next run pins again.
+            is_expected = fails or "eraser" in self.scheduler.names
+            demand(is_expected, "a build does not read the rows that the ledger counts")
+            raise BuildFailedError("a test failed, as the seed wanted")
+        self.oracle.tested.append([list(row) for row in rows])
 
     def _publish(self, connection: psycopg.Connection[Any]) -> None:
-        connection.execute(
-            "update ops.loads set published_at = now() where published_at is null"
-            " and load_id in (select load_id from build.pinned_loads)"
-        )
-
-    def _read_pinned(self, connection: psycopg.Connection[Any]) -> None:
-        pinned = connection.execute(
-            "select load_id, loaded from ops.loads"
-            " where load_id in (select load_id from build.pinned_loads)"
-        ).fetchall()
-        for load_id, loaded in pinned:
-            found = len(connection.execute(_ROWS, [load_id]).fetchall())
-            self._demand(found == loaded, f"a build reads {found} of {loaded} rows")
+        if not project.publish(connection):
+            raise BuildFailedError("the publish was refused")
 
     def _read(self) -> None:
-        """Read the day twice in one snapshot."""
-        with connect(self.warehouse.transformer) as connection:
+        """Read the marts in one statement, and twice in one snapshot."""
+        with connect(self.warehouse.reader) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            first = connection.execute(_VISIBLE).fetchall()
-            second = connection.execute(_VISIBLE).fetchall()
-        self._demand(first == second, "a snapshot has changed")
-        self._demand(not first or self._is_whole(first), "a reader sees a mixed day")
+            for _ in range(2):
+                first, second = (connection.execute(_BOTH).fetchone() for _ in range(2))
+                demand(first == second, "a snapshot has changed")
+                demand(first is not None and first[0] == first[1], "a reader sees a mixed state")
+                connection.rollback()
 
-    def _is_whole(self, rows: list[tuple[int, int, Any]]) -> bool:
-        visible = [(position, record) for _, position, record in rows]
-        return any(visible == content.rows for content in self.puts)
+    def _watch(self) -> None:
+        watch(self.store, self.warehouse.loader, _SETTINGS, _NOW)
 
-    def check(self) -> None:
-        """Raise ViolationError if the present state breaks a promise."""
-        current = self.monitor.execute(_CURRENT).fetchall()
-        self._demand(len(current) <= 1, "two loads are current")
-        for load_id, version_id, received, loaded, rejected in current:
-            version = self.bucket.versions[int(version_id) - 1]
-            rows = self.monitor.execute(_ROWS, [load_id]).fetchall()
-            content = self._content(version)
-            self._demand(content.rows is not None, "an object that must be parked is current")
-            self._demand(rows == content.rows, f"the rows are not those of version {version_id}")
-            self._demand(received == loaded + rejected, "received is not loaded and rejected")
-            self._demand(loaded == len(rows), "loaded is not the number of rows")
-            [(rejects,)] = self.monitor.execute(_REJECTS, [load_id]).fetchall()
-            self._demand(rejects == rejected, "rejected is not the number of rejects")
-            self._demand(version.number >= self.newest, "an older version replaced a newer one")
-            if version.number > self.newest:
-                self._demand(version.number >= self.at_lock, "a load was outdated at its lock")
-            self.newest = version.number
+    def _erase(self) -> None:
+        began = self.bucket.now
+        wanted = Wanted.of_key(self.sources["posts"], *self._erased_key())
+        erase_records(wanted, self.store, self.warehouse.loader, _SETTINGS, lambda _: None)
+        self._check_erased(began)
+        self._build_alone("--full-refresh")
+
+    def _erased_key(self) -> tuple[str, ...]:
+        texts = {"id": str(ERASED_ID), "userId": "1"}
+        return tuple(texts[field.parts[0]] for field in self.sources["posts"].key_fields)
+
+    def _check_erased(self, began: int) -> None:
+        """What had landed before an erasure began does not have the record any more."""
+        kept = [
+            v for v in self.bucket.bodies() if v.number <= began and holds_erased(v.body or b"")
+        ]
+        demand(kept == [], "an erased record is still in the bucket")
+        try:
+            rows = self.monitor.execute(_ERASED, {"id": ERASED_ID}).fetchall()
+        except psycopg.errors.LockNotAvailable:  # nobody can look now
+            return
+        demand(all(int(number) > began for (number,) in rows), "an erased record has come back")
+
+    def _environment(self) -> dict[str, Any]:
+        """Return what stands in for the environment of the command `rebuild`."""
+        settings = mock.Mock()
+        settings.warehouse_dsn_from_env.return_value = self.warehouse.loader
+        settings.transformer_dsn_from_env.return_value = self.warehouse.transformer
+        settings.run_settings_from_env.return_value = _SETTINGS
+        settings.has_admin_dsn.return_value = False
+        settings.admin_dsn_from_env.return_value = owner_dsn(self.warehouse.server)
+        return {
+            "settings": settings,
+            "Store": mock.Mock(of_environment=lambda _: self.store),
+            "build_and_publish": lambda _, *options: self._build_alone(*options),
+            "source_named": self.sources.__getitem__,
+            "typer": mock.Mock(),
+        }
+
+    def _withdraw(self, day: date) -> None:
+        self.bucket.delete(raw_key("posts", day))
+        with connect(self.warehouse.loader, autocommit=True) as connection, plain_errors():
+            ledger.withdraw(connection, "posts", day)
+        self._build_alone()
+
+    def _migrate(self) -> None:
+        """Change the contract: another key."""
+        self._declare(replace(POSTS, key=("id", "userId")))
+
+    def _declare(self, source: Source) -> None:
+        before = self.sources["posts"]
+        try:
+            with (
+                connect_as_owner(owner_dsn(self.warehouse.server), autocommit=True) as owner,
+                plain_errors(),
+                owner.transaction(),
+            ):
+                ensure_raw(owner, source)
+                read_missing_keys(owner, source)
+                self.sources["posts"] = source
+                create_record_keys(owner)
+        except BaseException:
+            self.sources["posts"] = before
+            raise
 
     def finish(self) -> None:
         """Do what is left to do, without others, and check that nothing is left over."""
-        result = self.load()
-        superseded.clean_up_all(self.warehouse.loader, self.warehouse.transformer, SETTINGS)
-        self.check()
-        latest = self.bucket.latest()
-        self._demand(self.monitor.execute(_LEFTOVER).fetchall() == [], "rows are left over")
-        if latest is None:
-            self._demand(result is not None and result.outcome == "absent", "an absent object")
-        elif self._content(latest).rows is None:
-            self._demand(self.monitor.execute(_PARKED).fetchall() == [(True,)], "it is not parked")
-        else:
-            self._demand(self.newest == latest.number, "the last version is not current")
+        try:
+            self._finish()
+        except PipelineError as error:
+            raise ViolationError(f"the work cannot be finished: {error}") from error
+        self._check_quiet()
 
-    def _content(self, version: Version) -> Content:
-        return next(
-            one for one in self.puts if (one.body, one.promise) == (version.body, version.promise)
+    def _finish(self) -> None:
+        self._declare(self.sources["posts"])  # a rebuild that had begun before used the old key
+        with connect_as_owner(owner_dsn(self.warehouse.server)) as owner:
+            is_left = is_incomplete(owner, self.sources["posts"])
+        if is_left:
+            with suppress(InvalidDataError):  # an object is parked
+                rebuild.main(source="posts")
+        self._finish_transform()
+        if "eraser" in self.scheduler.names:
+            self._erase()
+            self._finish_transform()
+            self._check_erased(self.bucket.now)
+
+    def _finish_transform(self) -> None:
+        survey = survey_landing(self.store, self.warehouse.loader, FIRST_DAY)
+        with connect(self.warehouse.loader, autocommit=True) as connection:
+            for source, day in survey.deleted:
+                ledger.withdraw(connection, source, day)
+        self._load_and_clean_up()
+        self._build_alone()
+        self._load_and_clean_up()  # deletes what the build before this one had read
+        self.oracle.check()
+
+    def _check_quiet(self) -> None:
+        """Nothing is pending or left over, and the marts show what is current."""
+        state = watch(self.store, self.warehouse.loader, _SETTINGS, _NOW)
+        demand((state.waiting, state.unpublished, state.deleted) == ([], 0, []), "work is left")
+        refused, expected = set(), []
+        for key, day in zip(KEYS, DAYS, strict=True):
+            latest = self.bucket.latest(key)
+            if latest and rows_of(latest.body or b"", latest.promise) is None:
+                refused.add(f"posts/{day}")
+            elif latest:
+                rows = rows_of(latest.body or b"", latest.promise) or []
+                expected += [(day, at, post["id"], post["title"]) for at, post in rows]
+            demand(self._is_current(key), "the latest version of an object is not current")
+        demand(set(state.parked) == refused, "parked is not what the last look refused")
+        found = self.monitor.execute(project.SHOWN.format("marts.fct_whole")).fetchall()
+        demand(
+            found == self.monitor.execute(_CURRENT).fetchall(), "marts do not show what is loaded"
         )
+        demand(set(expected) <= set(found), "a day is not in the marts")
+        demand(self.monitor.execute(_LEFTOVER).fetchall() == [], "rows are left over")
 
-    def _demand(self, is_so: bool, text: str) -> None:
-        if not is_so:
-            raise ViolationError(text)
+    def _is_current(self, key: str) -> bool:
+        latest = self.bucket.latest(key)
+        if latest is None or rows_of(latest.body or b"", latest.promise) is None:
+            return True
+        query = "select version_id from ops.loads where key = %s and is_current"
+        return self.monitor.execute(query, [key]).fetchall() == [(str(latest.number),)]
+
+
+_LOCK_DAY = ledger.lock_day
+
+
+def owner_dsn(server: PostgresServer) -> str:
+    """Return the DSN of the warehouse's owner."""
+    return server.dsn("sim", "owner", "owner-pw")
+
+
+def _tried(work: Callable[..., object]) -> Callable[..., None]:
+    """Let work fail as a task fails. What always holds must hold then, too."""
+
+    def trying(*arguments: Any, **named: Any) -> None:
+        try:
+            work(*arguments, **named)
+        except BrokenInvariantError as broken:
+            raise ViolationError(str(broken)) from broken
+        except PipelineError:
+            pass
+        except psycopg.Error as error:
+            raise ViolationError(f"an error that no user could read: {error}") from error
+
+    return trying

@@ -9,7 +9,7 @@ with days as (
     select
         day,
         load_id,
-        concat(load_id, '/{{ logic_checksum() }}') as version
+        concat(load_id, '/', loaded, '/{{ logic_checksum() }}') as version
     from {{ ref("pinned_loads") }}
     where source = 'earthquakes'
 ),

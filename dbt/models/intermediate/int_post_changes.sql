@@ -1,7 +1,7 @@
 -- The changes of a day follow from two loads, its own and that of the previous loaded day, and from
--- what both carry. The row without post_id records in `version` which they were. A day is computed
--- again when it differs, so a late or reloaded day also corrects its successor. Empty and withdrawn
--- days are no special case.
+-- what both carry. The row without post_id records in `version` which they were, and how many rows
+-- they have: an erasure leaves fewer. A day is computed again when it differs, so a late or reloaded
+-- day also corrects its successor. Empty and withdrawn days are no special case.
 -- A change knows what came before it: when the post was first seen, and how often it was edited. So
 -- the last change of a post is its state, and no model reads whole histories.
 {{ config(
@@ -21,6 +21,10 @@
     "body_length", "title_words", "body_words", "change", "changed_fields"] %}
 
 with pinned_loads as (
+    select * from {{ ref("pinned_loads") }}
+),
+
+previous_loads as (
     select * from {{ ref("pinned_loads") }}
 ),
 
@@ -44,10 +48,12 @@ days as (
         pinned_loads.load_id,
         pinned_loads.previous_load_id,
         concat(
-            pinned_loads.load_id, '/', pinned_loads.previous_load_id,
+            pinned_loads.load_id, '/', pinned_loads.loaded,
+            '/', pinned_loads.previous_load_id, '/', previous_loads.loaded,
             '/', carried.checksum, '/', carried_before.checksum, '/{{ logic_checksum() }}'
         ) as version
     from pinned_loads
+    left join previous_loads on pinned_loads.previous_load_id = previous_loads.load_id
     left join carried_rows as carried on pinned_loads.load_id = carried.load_id
     left join carried_rows as carried_before
         on pinned_loads.previous_load_id = carried_before.load_id

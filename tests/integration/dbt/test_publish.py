@@ -175,6 +175,21 @@ def test_a_mart_that_was_dropped_comes_back_whole_with_the_next_build(dbt: Dbt) 
     assert changes_by_version(dbt).keys() == whole
 
 
+def test_what_an_erasure_took_leaves_every_mart_with_the_next_build(
+    dbt: Dbt, loader: Loader
+) -> None:
+    loader.load(SECOND, [post(1, "changed"), post(2, "two", author=7)])
+    dbt.build()
+    dbt.publish()
+    with psycopg.connect(dbt.warehouse.loader) as connection:  # the loads stay, with a row less
+        connection.execute("delete from raw.posts_rows where id = 2")
+        connection.execute("update ops.loads set received = received - 1, loaded = loaded - 1")
+    dbt.build()
+    dbt.publish()
+    assert dbt.rows("select distinct post_id from marts.fct_post_changes") == [(1,)]
+    assert dbt.rows(POSTS) == [(1, "changed")]
+
+
 def test_a_full_refresh_compares_the_whole_mart(dbt: Dbt, loader: Loader) -> None:
     loader.load(SECOND, [post(1, "edited")])
     dbt.build()

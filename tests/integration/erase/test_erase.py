@@ -296,6 +296,19 @@ def test_an_object_that_cannot_be_cut_into_records_is_named(
     assert unreadable == [KEY], "what stood beside the record was deleted with it"
 
 
+def test_an_object_that_ends_too_early_does_not_stop_the_erasure(
+    warehouse: Warehouse, store: Store
+) -> None:
+    broken = array([post(7), post(8)])[:-4]  # the record is in the part that can be read
+    put(store, broken)
+    other = raw_key("posts", NEXT)
+    put(store, array([post(7), post(8)]), key=other)
+    _, unreadable = erase_records(SEVEN, store, warehouse.loader, SETTINGS, lambda _text: None)
+    assert unreadable == [KEY]
+    assert _body(store) == broken
+    assert [p["id"] for p in payloads(warehouse)] == [8]
+
+
 class _Rival(Store):
     """Rewrites the object once, just before its replacement."""
 

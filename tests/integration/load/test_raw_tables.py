@@ -8,7 +8,7 @@ import pytest
 
 from scripts.errors import ConfigurationError
 from scripts.landing.store import Store
-from scripts.load.raw_tables import ensure_raw
+from scripts.load.raw_tables import check_raw, ensure_raw
 from scripts.migrate import migrate
 from sources import SOURCES, BigInt, Source
 from sources.jsonplaceholder import POSTS
@@ -102,6 +102,21 @@ def test_a_load_into_a_table_that_does_not_fit_names_the_migration(
 
     _ensure(warehouse, changed)
     assert load_day(store, warehouse, source=changed).loaded == 1
+
+
+def test_a_table_does_not_change_between_its_check_and_the_end_of_the_load(
+    warehouse: Warehouse,
+) -> None:
+    """Otherwise the rows would not fit, and a good object would be parked."""
+    with psycopg.connect(warehouse.loader) as loader, psycopg.connect(_owner(warehouse)) as owner:
+        check_raw(loader, POSTS)
+        owner.execute("set lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            owner.execute("alter table raw.posts_rows add column added bigint")
+        loader.rollback()
+        owner.rollback()
+        owner.execute("alter table raw.posts_rows add column added bigint")
+        owner.rollback()
 
 
 def test_rows_that_cannot_be_converted_name_the_rebuild_and_hold_up_no_other_table(
