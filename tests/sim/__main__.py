@@ -1,103 +1,61 @@
 """Run many schedules: ``python -m tests.sim --schedules 500``, or one: ``--seed 7 --schedules 1``.
 
-Prints the seed and the steps of the first schedule that breaks a promise, and exits with status 1.
+If a schedule breaks a promise, the command looks for a shorter one that breaks one, too. It prints
+its steps and the command that runs it again, and exits with status 1.
 """
 
-import logging
-import tempfile
+import multiprocessing
+import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
-import psycopg
 import typer
 
-from local.postgres import LOCK_DOWN, PostgresServer
-from local.processes import free_port
 from scripts.cli import progress, run_cli
-from scripts.migrate import migrate
-from tests.conftest import _PASSWORDS, Warehouse
-from tests.sim import project
-from tests.sim.scheduler import Scheduler
-from tests.sim.world import World
-
-# One round of hashing a password is enough here: actors connect thousands of times.
-_OPTIONS = ("fsync=off", "synchronous_commit=off", "scram_iterations=1", "max_wal_size=8GB")
-_PATIENCE = "set lock_timeout = '5ms'"
-
-
-@contextmanager
-def simulated_warehouse() -> Iterator[tuple[Warehouse, psycopg.Connection[tuple[object, ...]]]]:
-    """Yield a migrated warehouse on a server of its own, and a connection of its superuser."""
-    with tempfile.TemporaryDirectory(prefix="elt-sim-") as folder:
-        Path(folder).chmod(0o755)
-        server = PostgresServer(Path(folder) / "data", free_port(), "sim-pw", _OPTIONS)
-        server.create()
-        server.start()
-        try:
-            with psycopg.connect(server.dsn("postgres"), autocommit=True) as admin:
-                admin.execute("create role owner login createrole password 'owner-pw'")
-                admin.execute("create database sim owner owner")
-            with psycopg.connect(server.dsn("sim"), autocommit=True) as admin:
-                admin.execute(LOCK_DOWN.read_bytes())
-            migrate(server.dsn("sim", "owner", "owner-pw"), _PASSWORDS)
-            warehouse = Warehouse(server, "sim")
-            with psycopg.connect(warehouse.transformer, autocommit=True) as connection:
-                project.create_marts(connection)
-            with psycopg.connect(warehouse.admin, autocommit=True) as monitor:
-                monitor.execute(_PATIENCE)
-                yield warehouse, monitor
-        finally:
-            server.stop("immediate")
-
-
-def simulate(
-    warehouse: Warehouse,
-    monitor: psycopg.Connection[tuple[object, ...]],
-    seed: int,
-    without: frozenset[str] = frozenset(),
-) -> list[str]:
-    """Run one schedule, `without` some actors. Return its steps.
-
-    Raises:
-        AssertionError: a promise was broken, or it does not end. Its notes are the steps.
-    """
-    scheduler = Scheduler(seed, monitor, kills=seed % 3)
-    world = World(warehouse, scheduler, monitor, without)
-    try:
-        with world.begun():
-            scheduler.run(world.oracle.check)
-            world.finish()
-    except AssertionError as violation:
-        violation.add_note("\n".join(scheduler.trace))
-        raise
-    return scheduler.trace
+from tests.conftest import Warehouse
+from tests.sim.schedules import Schedule, shortest, simulated_server, watched
+from tests.sim.worker import be_quiet, begin, run
 
 
 def main(
     schedules: Annotated[int, typer.Option(min=1, help="how many")] = 500,
     seed: Annotated[int, typer.Option(help="of the first one")] = 1,
+    without: Annotated[list[str] | None, typer.Option(help="an actor that stays away")] = None,
 ) -> None:
-    """Let loaders, a producer, a build, the clean-up and a reader move in many orders."""
-    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of each dead connection
-    began, steps, kills = time.monotonic(), 0, 0
-    with simulated_warehouse() as (warehouse, monitor), progress() as show:
-        for number in range(seed, seed + schedules):
-            show(f"schedule {number - seed + 1:,} of {schedules:,}")
-            try:
-                trace = simulate(warehouse, monitor, number)
-            except AssertionError as violation:
-                typer.echo("\n".join(violation.__notes__), err=True)
-                typer.echo(f"{violation}. Again: python -m tests.sim --schedules 1 --seed {number}")
-                raise typer.Exit(1) from None
-            steps += len(trace)
-            kills += sum(step.endswith("killed") for step in trace)
+    """Let loaders, builds, an eraser and others move in many orders, each given by a seed."""
+    jobs = min(os.cpu_count() or 1, schedules)
+    work = [(number, frozenset(without or ())) for number in range(seed, seed + schedules)]
+    began, done, steps, kills = time.monotonic(), 0, 0, 0
+    with simulated_server(jobs + 1) as warehouses, progress() as show:
+        context: Any = multiprocessing.get_context("spawn")
+        given = context.Queue()
+        for warehouse in warehouses[1:]:
+            given.put(warehouse)
+        with context.Pool(jobs, begin, (given,)) as pool:
+            for schedule in pool.imap_unordered(run, work, chunksize=4):
+                done, steps = done + 1, steps + len(schedule.steps)
+                kills += schedule.kills
+                show(f"{done:,} of {schedules:,} schedules")
+                if schedule.violation:
+                    pool.terminate()
+                    _report(warehouses[0], schedule, show)
     seconds = time.monotonic() - began
     typer.echo(
-        f"{schedules:,} schedules, {steps:,} steps, {kills:,} kills, {seconds:.0f} s: no violation"
+        f"{done:,} schedules, {steps:,} steps, {kills:,} kills, {seconds:.0f} s: no violation"
     )
+
+
+def _report(warehouse: Warehouse, found: Schedule, show: Callable[[str], None]) -> None:
+    """Print the shortest schedule, and exit with status 1."""
+    be_quiet()
+    with watched(warehouse) as simulated:
+        short = shortest(simulated, found, show)
+    typer.echo("\n".join(short.steps))
+    typer.echo(f"{short.violation}, after {len(short.steps)} steps. Again: {short.command()}")
+    if short != found:
+        typer.echo(f"It was found with --seed {found.seed} ({len(found.steps)} steps)")
+    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 Each actor is a greenlet with ordinary code of the pipeline in it. It pauses before every
 statement, block of a COPY and request to the bucket, and the scheduler decides who moves next. A
 statement that waits for a lock is a pause, too. So the same seed gives the same schedule, unless
-two processes wait for one row after a kill: then the server chooses.
+the server chooses: between two that wait for one row after a kill, or who must give way in a
+deadlock.
 """
 
 import random
@@ -44,6 +45,8 @@ class Scheduler:
     trace: list[str] = field(default_factory=list)
     _actors: dict[str, greenlet] = field(default_factory=dict)
     _dying: set[int] = field(default_factory=set)  # processes of the server
+    _blocked: dict[str, int] = field(default_factory=dict)  # by actor, its process of the server
+    _place: dict[str, str] = field(default_factory=dict)
     _work: dict[str, Callable[[], object]] = field(default_factory=dict)
     _connections: dict[str, set[psycopg.Connection[Any]]] = field(
         default_factory=lambda: defaultdict(set)
@@ -74,7 +77,16 @@ class Scheduler:
                 else:
                     self._move(name)
                 self._let_die()
+                self._let_choose()
                 check()
+
+    def _let_choose(self) -> None:
+        """Wait until the server has ended a deadlock: nobody else can."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while self._actors and self._blocked.keys() >= self._actors.keys():
+            assert time.monotonic() < deadline, "all wait for each other"
+            time.sleep(_POLL_SECONDS)
+            self._blocked = {n: p for n, p in self._blocked.items() if self._ask(_BLOCKED, p)}
 
     @contextmanager
     def _ended(self) -> Iterator[None]:
@@ -94,7 +106,10 @@ class Scheduler:
     def _move(self, name: str) -> None:
         actor = self._actors[name]
         place = actor.switch()
-        self.trace.append(f"{name}: {'end' if actor.dead else place}")
+        step = f"{name}: {'end' if actor.dead else place}"
+        if name not in self._blocked or self._place.get(name) != step:
+            self.trace.append(step)
+        self._place[name] = step
         if actor.dead:
             del self._actors[name]
 
@@ -108,6 +123,7 @@ class Scheduler:
     def _close(self, name: str) -> None:
         actor = self._actors.pop(name)
         connections = self._connections.pop(name, set())
+        self._blocked.pop(name, None)
         self._dying |= {c.info.backend_pid for c in connections if not c.closed}
         for connection in connections:
             connection.pgconn.finish()
@@ -127,7 +143,9 @@ class Scheduler:
                 if ready := _poll(socket, wanted, 0):
                     wanted = steps.send(ready)
                 elif self._ask(_BLOCKED, pid):
+                    self._blocked[name] = pid
                     self.pause("blocked")
+                    self._blocked.pop(name, None)
                 elif ready := _poll(socket, wanted, _POLL_SECONDS):
                     wanted = steps.send(ready)
         except StopIteration as ended:

@@ -14,7 +14,6 @@ from unittest import mock
 
 import psycopg
 
-from local.postgres import PostgresServer
 from scripts import rebuild
 from scripts.dbt import drop_build_tables
 from scripts.erase.erase import erase_records
@@ -119,6 +118,11 @@ class World:
         self.monitor.execute("comment on table raw.posts_rows is null")
         drop_build_tables(self.warehouse.transformer)
         self.monitor.execute("truncate marts.fct_whole, marts.fct_by_day")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The actors that take part, without the producer, without whom nothing happens."""
+        return frozenset(self.scheduler.names - {"producer"})
 
     def _actors(self) -> list[tuple[str, float, Callable[[], object]]]:
         chance = self.scheduler.chance
@@ -256,7 +260,7 @@ class World:
         settings.transformer_dsn_from_env.return_value = self.warehouse.transformer
         settings.run_settings_from_env.return_value = _SETTINGS
         settings.has_admin_dsn.return_value = False
-        settings.admin_dsn_from_env.return_value = owner_dsn(self.warehouse.server)
+        settings.admin_dsn_from_env.return_value = owner_dsn(self.warehouse)
         return {
             "settings": settings,
             "Store": mock.Mock(of_environment=lambda _: self.store),
@@ -279,7 +283,7 @@ class World:
         before = self.sources["posts"]
         try:
             with (
-                connect_as_owner(owner_dsn(self.warehouse.server), autocommit=True) as owner,
+                connect_as_owner(owner_dsn(self.warehouse), autocommit=True) as owner,
                 plain_errors(),
                 owner.transaction(),
             ):
@@ -301,7 +305,7 @@ class World:
 
     def _finish(self) -> None:
         self._declare(self.sources["posts"])  # a rebuild that had begun before used the old key
-        with connect_as_owner(owner_dsn(self.warehouse.server)) as owner:
+        with connect_as_owner(owner_dsn(self.warehouse)) as owner:
             is_left = is_incomplete(owner, self.sources["posts"])
         if is_left:
             with suppress(InvalidDataError):  # an object is parked
@@ -354,9 +358,9 @@ class World:
 _LOCK_DAY = ledger.lock_day
 
 
-def owner_dsn(server: PostgresServer) -> str:
+def owner_dsn(warehouse: Warehouse) -> str:
     """Return the DSN of the warehouse's owner."""
-    return server.dsn("sim", "owner", "owner-pw")
+    return warehouse.server.dsn(warehouse.name, "owner", "owner-pw")
 
 
 def _tried(work: Callable[..., object]) -> Callable[..., None]:
