@@ -22,6 +22,7 @@ def main(
     schedules: Annotated[int, typer.Option(min=1, help="how many")] = 500,
     seed: Annotated[int, typer.Option(help="of the first one")] = 1,
     without: Annotated[list[str] | None, typer.Option(help="an actor that stays away")] = None,
+    shorter: Annotated[bool, typer.Option(help="look for a shorter one that fails")] = True,
 ) -> None:
     """Let loaders, builds, an eraser and others move in many orders, each given by a seed."""
     jobs = min(os.cpu_count() or 1, schedules)
@@ -39,18 +40,22 @@ def main(
                 show(f"{done:,} of {schedules:,} schedules")
                 if schedule.violation:
                     pool.terminate()
-                    _report(warehouses[0], schedule, show)
+                    short = _shortest(warehouses[0], schedule, show) if shorter else schedule
+                    _report(short, schedule)
     seconds = time.monotonic() - began
     typer.echo(
         f"{done:,} schedules, {steps:,} steps, {kills:,} kills, {seconds:.0f} s: no violation"
     )
 
 
-def _report(warehouse: Warehouse, found: Schedule, show: Callable[[str], None]) -> None:
-    """Print the shortest schedule, and exit with status 1."""
+def _shortest(warehouse: Warehouse, found: Schedule, show: Callable[[str], None]) -> Schedule:
     be_quiet()
     with watched(warehouse) as simulated:
-        short = shortest(simulated, found, show)
+        return shortest(simulated, found, show)
+
+
+def _report(short: Schedule, found: Schedule) -> None:
+    """Print a schedule and how to run it again, and exit with status 1."""
     typer.echo("\n".join(short.steps))
     typer.echo(f"{short.violation}, after {len(short.steps)} steps. Again: {short.command()}")
     if short != found:
