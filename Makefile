@@ -20,7 +20,7 @@ WEEK_AGO = $(shell $(PYTHON) -c 'import datetime as d; print(d.date.today() - d.
 LOCK = uv pip compile --exclude-newer $(WEEK_AGO) --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
-.PHONY: help setup source run up down status env test test-e2e test-alerts test-fault soak sim test-cloud test-celery test-compose \
+.PHONY: help setup source run up down status env test test-e2e test-alerts test-fault soak chaos sim test-cloud test-celery test-compose \
 	lint lint-types lint-style format lock audit manifest docs pictures mutants bench bench-pipeline \
 	bench-health bench-history clean
 
@@ -101,7 +101,10 @@ test-fault: setup ## Inject every fault into the real stack, and count every rec
 soak: setup ## Run through days of faults and count every record (DAYS=30 SEED=1, WRITE=1 into docs)
 	@$(TREE) tests.soak --days $(or $(DAYS),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
 
-sim: setup ## Let loaders, builds and a producer move in many orders (N=500 SEED=1), each repeatable by its seed
+chaos: setup ## Stop Postgres every 5 to 40 seconds while days land, and count (MINUTES=30 SEED=1, WRITE=1 into docs)
+	@$(TREE) tests.chaos --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) $(if $(WRITE),--write)
+
+sim: setup ## Let loaders, builds, an eraser and others move in many orders (N=500 SEED=1), each repeatable by its seed
 	@$(TREE) pytest tests/sim $(PYTEST_ARGS)
 	@$(TREE) tests.sim --schedules $(or $(N),500) --seed $(or $(SEED),1)
 

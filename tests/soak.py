@@ -20,9 +20,7 @@ from scripts.cli import run_cli
 from tests.fault.pipeline.census import Census
 from tests.fault.pipeline.fault import HEAL_SECONDS, Fault, faults
 from tests.fault.pipeline.rig import Rig, rig
-
-DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
-_BEGIN, _END = "<!-- soak:begin -->\n", "<!-- soak:end -->\n"
+from tests.reports import DOCUMENT, counted, rewritten
 
 
 @dataclass
@@ -39,11 +37,7 @@ class Soak:
         seconds = sorted(s for heals in self.heals.values() for s in heals)
         cuts = quantiles(seconds, n=20, method="inclusive") if len(seconds) > 1 else seconds * 19
         p50, p95 = (f"{cuts[9]:.0f}s", f"{cuts[18]:.0f}s") if cuts else ("-", "-")
-        sums = {
-            name: sum(getattr(place, name) for place in self.found)
-            for name in ("lost", "duplicated", "mixed")
-        }
-        counts = " ".join(f"{name}={count}" for name, count in sums.items())
+        counts = counted(self.found)
         return (
             f"records={self.records} {counts} faults={len(seconds)} heal_p50={p50} heal_p95={p95}"
         )
@@ -90,8 +84,7 @@ def written(document: str, seen: Soak, command: str) -> str:
     rows = [f"| {f.name} | {f.seen} | {_healed(seen, f)} |\n" for f in faults().values()]
     table = "| fault | what the operator sees | healed in |\n|---|---|---|\n" + "".join(rows)
     section = f"Measured by `{command}`:\n\n```\n{seen.line()}\n```\n\n{table}"
-    head, _, rest = document.partition(_BEGIN)
-    return head + _BEGIN + section + _END + rest.partition(_END)[2]
+    return rewritten(document, "soak", section)
 
 
 def _healed(seen: Soak, fault: Fault) -> str:

@@ -45,6 +45,7 @@ class Scheduler:
     trace: list[str] = field(default_factory=list)
     _actors: dict[str, greenlet] = field(default_factory=dict)
     _dying: set[int] = field(default_factory=set)  # processes of the server
+    _pace: dict[str, float] = field(default_factory=dict)  # how often an actor is chosen
     _blocked: dict[str, int] = field(default_factory=dict)  # by actor, its process of the server
     _place: dict[str, str] = field(default_factory=dict)
     _work: dict[str, Callable[[], object]] = field(default_factory=dict)
@@ -57,7 +58,12 @@ class Scheduler:
         self._hub = getcurrent()
 
     def spawn(self, name: str, work: Callable[[], object]) -> None:
-        """Add an actor, which begins when it is chosen. One that is killed begins again."""
+        """Add an actor, which begins when it is chosen. One that is killed begins again.
+
+        Some are slow: otherwise whoever has few steps would always end first.
+        """
+        if name not in self._work:
+            self._pace[name] = self.chance.choice((1, 1, 0.2, 0.04))
         self._work[name] = work
         self._actors[name] = greenlet(work, parent=self._hub)
 
@@ -71,7 +77,7 @@ class Scheduler:
         with _waiting_through(self), self._ended():
             while self._actors:
                 assert len(self.trace) < _MOST_STEPS, "it does not end"
-                name = self.chance.choice(sorted(self._actors))
+                name = self._choose()
                 if self.kills and self._connections[name] and self.chance.random() < 0.02:
                     self._kill(name)
                 else:
@@ -79,6 +85,11 @@ class Scheduler:
                 self._let_die()
                 self._let_choose()
                 check()
+
+    def _choose(self) -> str:
+        names = sorted(self._actors)
+        [chosen] = self.chance.choices(names, [self._pace[name] for name in names])
+        return chosen
 
     def _let_choose(self) -> None:
         """Wait until the server has ended a deadlock: nobody else can."""

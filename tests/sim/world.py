@@ -129,7 +129,7 @@ class World:
         again, pick = chance.random() < 0.2, chance.choice
         runs = [(chance.random() < 0.3, chance.random() < 0.15) for _ in range(2)]
         return [
-            ("producer", 1, self._producer(chance.randint(1, 4))),
+            ("producer", 1, self._producer(chance.randint(1, 5))),
             # One beside the transform. Of three, two could wait for the lock of the day, and the
             # server would choose.
             ("loader", 0.7, partial(self._load_often, [pick(DAYS) for _ in range(3)], again)),
@@ -145,7 +145,8 @@ class World:
 
     def _producer(self, count: int) -> Callable[[], None]:
         chance = self.scheduler.chance
-        puts = [(chance.choice(KEYS), chance.choice(sorted(CONTENTS))) for _ in range(count)]
+        few = chance.sample(sorted(CONTENTS), 3)  # so that some come back
+        puts = [(chance.choice(KEYS), chance.choice(few)) for _ in range(count)]
         deleted = chance.choice(KEYS) if chance.random() < 0.1 else None
 
         def work() -> None:

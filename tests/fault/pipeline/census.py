@@ -49,6 +49,7 @@ class Book:
 
     days: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
     earthquakes: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
+    records_a_day: int = RECORDS_A_DAY
     _days: Iterator[int] = field(default_factory=itertools.count)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1001))
     _versions: Iterator[int] = field(default_factory=itertools.count)
@@ -60,7 +61,7 @@ class Book:
     def write(self, day: date) -> list[dict[str, Any]]:
         """Serve the records of a new day, or a new version of the same numbers for a known day."""
         known = [record["id"] for record in self.days.get(day, [])]
-        numbers = known or list(itertools.islice(self._numbers, RECORDS_A_DAY))
+        numbers = known or list(itertools.islice(self._numbers, self.records_a_day))
         title = f"version {next(self._versions)} of {day}"
         self.days[day] = [
             {"userId": n % 7 + 1, "id": n, "title": f"{title}, record {n}", "body": "one\ntwo"}

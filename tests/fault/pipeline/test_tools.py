@@ -10,7 +10,7 @@ import requests
 
 from local.ministack import MiniStack
 from scripts.landing.store import Store
-from tests import soak
+from tests import chaos, reports, soak
 from tests.fault.pipeline import census
 from tests.fault.pipeline.alert_counts import miscounted
 from tests.fault.pipeline.census import Book, Census
@@ -158,9 +158,16 @@ def test_the_soak_says_what_it_has_counted() -> None:
     )
 
 
+def test_chaos_says_what_it_has_counted() -> None:
+    seen = chaos.Chaos(3, 8, 2, 2000, 41.5, [Census("S3", 1, 0, 3), Census("raw", 1, 2, 0)])
+    assert seen.line() == (
+        "records=2000 lost=2 duplicated=2 mixed=3 stops=3 days=8 rewritten=2 healed=42s"
+    )
+
+
 def test_the_page_on_reliability_is_written_anew_between_its_marks() -> None:
     seen = soak.Soak({next(iter(faults())): [10.0]}, 20)
-    page = soak.DOCUMENT.read_text()
+    page = reports.DOCUMENT.read_text()
 
     first = soak.written(page, seen, "make soak")
 
@@ -171,5 +178,5 @@ def test_the_page_on_reliability_is_written_anew_between_its_marks() -> None:
 
 
 def test_the_page_on_reliability_names_every_fault() -> None:
-    page = soak.DOCUMENT.read_text()
+    page = reports.DOCUMENT.read_text()
     assert [fault.name for fault in faults().values() if f"| {fault.name} |" not in page] == []
