@@ -99,8 +99,8 @@ def simulate(simulated: Simulated, seed: int, without: frozenset[str] = frozense
         with world.begun():
             scheduler.run(world.oracle.check)
             world.finish()
-    except AssertionError as broken:
-        violation = str(broken) or "an assertion"
+    except Exception as broken:
+        violation = f"{type(broken).__name__}: {broken}"
     return Schedule(seed, scheduler.trace, violation, world.names, without)
 
 
