@@ -23,6 +23,13 @@ _STATE = """
             ))
             from ops.loads as loads where source = 'posts' and is_current
         ),
+        (
+            select jsonb_object_agg(key, version_id) from (
+                select distinct on (key) key, version_id, state from ops.loads
+                where source = 'posts' order by key, load_id desc
+            ) as latest
+            where state = 'parked'
+        ),
         (select jsonb_agg(f order by day, position) from marts.fct_whole as f),
         (select jsonb_agg(f order by day, position) from marts.fct_by_day as f)
 """
@@ -67,10 +74,14 @@ class Oracle:
             self._has_missed = True
             return
         self._checked = snapshot
-        loads, whole, by_day = ([*(part or ())] for part in state)
+        parked = state[1] or {}
+        loads, whole, by_day = ([*(part or ())] for part in (state[0], *state[2:]))
         demand(len({load["day"] for load in loads}) == len(loads), "two loads of a day are current")
         for load in loads:
             self._check_load(load)
+        for key, number in parked.items():
+            is_fresh = int(number) >= self._newest.get(key, 0)
+            demand(is_fresh, "an object is parked, but a newer version was loaded")
         demand(whole == by_day, "the marts show two states")
         shown = [
             [date.fromisoformat(row["day"]), row["position"], row["post_id"], row["title"]]
