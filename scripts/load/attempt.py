@@ -14,11 +14,11 @@ from typing import Literal
 
 import psycopg
 
-from scripts.errors import InvalidDataError, PipelineError, demand
+from scripts.errors import InvalidDataError, PipelineError, UnavailableError, demand
 from scripts.killpoints import reach
 from scripts.landing.json_array import Batch, MalformedRecord, read_records
 from scripts.landing.keys import raw_key
-from scripts.landing.store import ObjectHead, OpenObject, Store
+from scripts.landing.store import ObjectHead, ObjectInfo, OpenObject, Store
 from scripts.load.binary_copy import (
     HEADER,
     TRAILER,
@@ -268,8 +268,9 @@ class Attempt:
         """Record that the object is parked. The same reason is recorded once."""
         self.loaded = 0
         with self.connection.transaction():
-            self._claim()
+            # Before the claim: a load of a newer version must get a higher number.
             self.load_id = self.load_id or ledger.next_load_id(self.connection)
+            self._claim()
             entry = self._entry()
             parked = ledger.find_parked(self.connection, entry, reason)
             if parked is None:
@@ -322,16 +323,20 @@ def park_unreadable(
     store: Store,
     connection: psycopg.Connection,
     run_id: str | None,
+    info: ObjectInfo | None,
     reason: str,
 ) -> LoadResult:
-    """Record that an object is parked, although the bucket does not give it out."""
+    """Record that an object is parked, although the bucket does not give it out.
+
+    `info` is its listing from before the bucket refused it. Raises UnavailableError if it has
+    changed: it may be readable now.
+    """
     key = raw_key(source.name, day)
-    info = store.find(key)
-    if info is None:
-        return LoadResult(source.name, day, key, "absent")
     with connection.transaction(), plain_errors():
-        ledger.lock_day(connection, source.name, day)
         load_id = ledger.next_load_id(connection)
+        ledger.lock_day(connection, source.name, day)
+        if info is None or store.find(key) != info:
+            raise UnavailableError(f"{key} has changed since the bucket refused it")
         entry = ledger.LedgerEntry(load_id, source.name, day, info, source.day.kind, run_id=run_id)
         parked = ledger.find_parked(connection, entry, reason)
         if parked is None:

@@ -78,19 +78,25 @@ def load_work(
         UnavailableError: the bucket or the warehouse failed. Earlier loads stay, the rest is
             pending.
     """
-    refused: list[tuple[Source, date, UnreadableError]] = []
+    refused: list[tuple[Source, date]] = []
+    cause: UnreadableError | None = None
     for name, day in work.objects:
         source = SOURCES[name]
         try:
             yield load(source, day, store, dsn, settings, run_id=run_id, again=work.is_reload)
         except UnreadableError as error:
-            refused.append((source, day, error))
-    if refused and len(refused) == len(work.objects):
-        raise refused[0][2]
-    for source, day, cause in refused:
-        reason = f"cannot be read: {cause}"
-        with connect(dsn, autocommit=True) as connection:
-            yield park_unreadable(source, day, store, connection, run_id, reason)
+            refused.append((source, day))
+            cause = error
+    if cause and len(refused) == len(work.objects):
+        raise cause
+    for source, day in refused:
+        info = store.find(raw_key(source.name, day))
+        try:  # the object may be another one by now
+            yield load(source, day, store, dsn, settings, run_id=run_id, again=work.is_reload)
+        except UnreadableError as error:
+            with connect(dsn, autocommit=True) as connection:
+                reason = f"cannot be read: {error}"
+                yield park_unreadable(source, day, store, connection, run_id, info, reason)
 
 
 def summary(results: Iterable[LoadResult]) -> dict[str, int]:

@@ -7,9 +7,22 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import IO, Any
 
-from scripts.landing.store import ChangedError, ObjectHead, ObjectInfo, ObjectVersion, OpenObject
+from scripts.landing.store import (
+    ChangedError,
+    ObjectHead,
+    ObjectInfo,
+    ObjectVersion,
+    OpenObject,
+    UnreadableError,
+)
 
+UNREADABLE = b"the bucket does not give this out"
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def number_at(moment: datetime) -> int:
+    """Return the number of the version that was last modified at a moment."""
+    return round((moment - _BEGAN).total_seconds())
 
 
 @dataclass(frozen=True)
@@ -92,6 +105,8 @@ class Bucket:
             found = next((v for v in self._versions if str(v.number) == version_id), None)
         if found is None or found.body is None:
             return None
+        if found.body == UNREADABLE:
+            raise UnreadableError(f"get {key}: AccessDenied")
         head = found.head()
         return OpenObject(
             head.info,

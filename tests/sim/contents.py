@@ -6,6 +6,8 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
+from tests.sim.bucket import UNREADABLE
+
 MOST_REJECTED = 0.5
 ERASED_ID = 1  # of the record that the eraser erases
 Rows = list[list[Any]]  # position and record
@@ -37,6 +39,7 @@ def _contents() -> dict[str, tuple[bytes, str | None]]:
     for name, body in bodies.items():
         found[f"foreign {name}"] = body, None
         found[name] = body, sha256(body).hexdigest()
+    found["unreadable"] = UNREADABLE, None
     return {**found, "lying": (first, sha256(second).hexdigest())}
 
 

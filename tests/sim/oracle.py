@@ -1,11 +1,11 @@
 """What must be true after every step, whoever moved and whoever was killed."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
 
-from tests.sim.bucket import Bucket, Version
+from tests.sim.bucket import Bucket, Version, number_at
 from tests.sim.contents import Rows, rows_of, without_erased
 
 _STATE = """
@@ -24,8 +24,8 @@ _STATE = """
             from ops.loads as loads where source = 'posts' and is_current
         ),
         (
-            select jsonb_object_agg(key, version_id) from (
-                select distinct on (key) key, version_id, state from ops.loads
+            select jsonb_object_agg(key, last_modified) from (
+                select distinct on (key) key, last_modified, state from ops.loads
                 where source = 'posts' order by key, load_id desc
             ) as latest
             where state = 'parked'
@@ -79,8 +79,9 @@ class Oracle:
         demand(len({load["day"] for load in loads}) == len(loads), "two loads of a day are current")
         for load in loads:
             self._check_load(load)
-        for key, number in parked.items():
-            is_fresh = int(number) >= self._newest.get(key, 0)
+        for key, moment in parked.items():
+            number = number_at(datetime.fromisoformat(moment))
+            is_fresh = number >= self._newest.get(key, 0)
             demand(is_fresh, "an object is parked, but a newer version was loaded")
         demand(whole == by_day, "the marts show two states")
         shown = [

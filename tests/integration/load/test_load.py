@@ -18,7 +18,7 @@ from local.ministack import MiniStack
 from local.postgres import PostgresServer
 from scripts.errors import BrokenInvariantError, UnavailableError
 from scripts.landing.keys import FIRST_DAY, raw_key
-from scripts.landing.store import Store
+from scripts.landing.store import ObjectInfo, Store
 from scripts.load.attempt import LoadResult
 from scripts.load.load import load, load_work
 from scripts.reconcile.pending import Work, survey_landing
@@ -620,6 +620,45 @@ def test_an_object_that_cannot_be_read_is_parked_and_stops_no_other_one(
     assert waiting == [("posts", days[0])]
     [result] = load_work(Work(waiting), store, warehouse.loader, SETTINGS)
     assert result.outcome == "loaded"
+
+
+def test_an_object_that_was_replaced_since_it_was_refused_is_loaded(
+    store: Store, warehouse: Warehouse
+) -> None:
+    days = [DAY, DAY + timedelta(days=1)]
+    key = _put_unreadable(store, days[0])
+    put(store, array([post(1)]), key=raw_key("posts", days[1]))
+    work = Work([("posts", day) for day in days])
+    results = load_work(work, store, warehouse.loader, SETTINGS)
+    assert next(results).day == days[1]  # the other one waits until the end
+    put(store, array([post(2)]), key=key)
+    [last] = results
+    assert (last.key, last.outcome) == (key, "loaded")
+
+
+class _Replaced(Store):
+    """A bucket in which an object is replaced while its refusal is recorded."""
+
+    finds = 0
+
+    def find(self, key: str) -> ObjectInfo | None:
+        self.finds += 1
+        if self.finds == 2:
+            put(self, array([post(2)]), key=key)
+        return super().find(key)
+
+
+def test_an_object_that_is_replaced_while_it_is_parked_stays_pending(
+    store: Store, warehouse: Warehouse
+) -> None:
+    days = [DAY, DAY + timedelta(days=1)]
+    _put_unreadable(store, days[0])
+    put(store, array([post(1)]), key=raw_key("posts", days[1]))
+    replaced = _Replaced(store.client, store.bucket)
+    work = Work([("posts", day) for day in days])
+    with pytest.raises(UnavailableError, match="has changed since the bucket refused it"):
+        list(load_work(work, replaced, warehouse.loader, SETTINGS))
+    assert ("posts", days[0]) in survey_landing(store, warehouse.loader, FIRST_DAY).waiting
 
 
 def test_a_bucket_that_gives_out_nothing_is_no_fault_of_its_objects(
