@@ -1,7 +1,7 @@
 -- The changes of a day follow from two loads, its own and that of the previous loaded day, and from
 -- what both carry. The row without post_id records in `version` which they were, and how many rows
--- they have: an erasure leaves fewer. A day is computed again when it differs, so a late or reloaded
--- day also corrects its successor. Empty and withdrawn days are no special case.
+-- they have: an erasure leaves fewer. A day is computed again when it differs, so a late or
+-- reloaded day also corrects its successor. Empty and withdrawn days are no special case.
 -- A change knows what came before it: when the post was first seen, and how often it was edited. So
 -- the last change of a post is its state, and no model reads whole histories.
 {{ config(
