@@ -19,21 +19,27 @@ from scripts.cli import run_cli
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
-_FAILED = 1  # pytest's exit status for failed tests. Other values mean that no test ran
+_FAILED = 1  # the exit status for failed tests, and for a broken promise of the simulation
+_SIMULATION = ("tests.sim", "--schedules", "200", "--no-shorter")
 
 
 def main(
     names: Annotated[
         list[str] | None, typer.Argument(help="names of patches (default: all)")
     ] = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="run the simulation instead of the named tests")
+    ] = False,
 ) -> None:
     """Run all mutants, or the given ones. Exit 1 if one of them survives."""
-    patches = _patches(names or [])
-    tests = {patch: _named_test(patch) for patch in patches}
+    default = SIMULATED if simulate else ()
+    patches = _patches(names or list(default))
+    tests = {patch: _SIMULATION if simulate else _pytest(_named_test(patch)) for patch in patches}
+    healthy = _SIMULATION if simulate else _pytest(*map(_named_test, patches))
     with _copied_tree() as tree:
-        healthy = _run(tree, *dict.fromkeys(tests.values()))
-    if healthy.returncode:
-        _say(f"the tests must pass without a mutant first:\n{healthy.stdout}")
+        done = _run(tree, *healthy)
+    if done.returncode:
+        _say(f"the tests must pass without a mutant first:\n{done.stdout}")
         raise typer.Exit(1)
     alive = [patch.stem for patch in patches if not _is_killed(patch, tests[patch])]
     _say(f"{len(patches) - len(alive)} of {len(patches)} mutants were caught")
@@ -55,12 +61,17 @@ def _named_test(patch: Path) -> str:
     return first.removeprefix("test: ")
 
 
-def _is_killed(patch: Path, test: str) -> bool:
+def _pytest(*tests: str) -> tuple[str, ...]:
+    return ("pytest", "-q", "-x", "-p", "no:cacheprovider", *dict.fromkeys(tests))
+
+
+def _is_killed(patch: Path, test: tuple[str, ...]) -> bool:
     with _copied_tree() as tree:
         subprocess.run(["patch", "-p1", "--quiet", "--input", patch], cwd=tree, check=True)
-        done = _run(tree, test)
+        done = _run(tree, *test)
     is_killed = done.returncode == _FAILED
-    _say(f"{'caught' if is_killed else 'ALIVE '}  {patch.stem}  by  {test}")
+    by = test[-1] if test != _SIMULATION else done.stdout.strip().rpartition("\n")[2]
+    _say(f"{'caught' if is_killed else 'ALIVE '}  {patch.stem}  by  {by}")
     if not is_killed:
         _say(done.stdout)
     return is_killed
@@ -85,8 +96,8 @@ def _copied_tree() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _run(tree: Path, *tests: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+def _run(tree: Path, *module: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", *module]
     return subprocess.run(argv, cwd=tree, capture_output=True, text=True, check=False)
 
 
