@@ -88,3 +88,6 @@ def _one_of_each(rows: Rows) -> Rows:
         if all(record == same[0][1] for _, record in same):
             kept.append(same[0])
     return kept
+
+
+GOOD = [name for name, content in sorted(CONTENTS.items()) if rows_of(*content) is not None]

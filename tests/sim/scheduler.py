@@ -25,6 +25,7 @@ from greenlet import getcurrent, greenlet
 _POLL_SECONDS = 0.002
 _PATIENCE_SECONDS = 30
 _MOST_STEPS = 5000
+_SLEEPY = 0.04  # how often an actor pauses for long after its next step
 _OURS = ("/scripts/", "/sim/macros", "/sim/project", "/sim/world")
 _READ, _WRITE = 1, 2  # as psycopg's generators ask for them
 _BLOCKED = "select cardinality(pg_blocking_pids(%s)) > 0"
@@ -45,7 +46,8 @@ class Scheduler:
     trace: list[str] = field(default_factory=list)
     _actors: dict[str, greenlet] = field(default_factory=dict)
     _dying: set[int] = field(default_factory=set)  # processes of the server
-    _pace: dict[str, float] = field(default_factory=dict)  # how often an actor is chosen
+    _asleep: dict[str, int] = field(default_factory=dict)  # the turn in which an actor wakes up
+    _turn: int = 0
     _blocked: dict[str, int] = field(default_factory=dict)  # by actor, its process of the server
     _place: dict[str, str] = field(default_factory=dict)
     _work: dict[str, Callable[[], object]] = field(default_factory=dict)
@@ -58,13 +60,9 @@ class Scheduler:
         self._hub = getcurrent()
 
     def spawn(self, name: str, work: Callable[[], object]) -> None:
-        """Add an actor, which begins when it is chosen. One that is killed begins again.
-
-        Some are slow: otherwise whoever has few steps would always end first.
-        """
-        if name not in self._work:
-            self._pace[name] = self.chance.choice((1, 1, 0.2, 0.04))
+        """Add an actor, which begins when it is chosen. One that is killed begins again."""
         self._work[name] = work
+        self._let_sleep(name)
         self._actors[name] = greenlet(work, parent=self._hub)
 
     @property
@@ -87,9 +85,16 @@ class Scheduler:
                 check()
 
     def _choose(self) -> str:
-        names = sorted(self._actors)
-        [chosen] = self.chance.choices(names, [self._pace[name] for name in names])
-        return chosen
+        self._turn += 1
+        awake = [name for name in self._actors if self._asleep.get(name, 0) <= self._turn]
+        name = self.chance.choice(sorted(awake or self._actors))
+        if self.chance.random() < _SLEEPY:
+            self._let_sleep(name)
+        return name
+
+    def _let_sleep(self, name: str) -> None:
+        """Let others do a whole load or build between two steps of an actor."""
+        self._asleep[name] = self._turn + self.chance.choice((0, 0, 20, 60, 150))
 
     def _let_choose(self) -> None:
         """Wait until the server has ended a deadlock: nobody else can."""

@@ -42,7 +42,7 @@ from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.sim import project
 from tests.sim.bucket import UNREADABLE, Bucket
-from tests.sim.contents import CONTENTS, ERASED_ID, MOST_REJECTED, holds_erased, rows_of
+from tests.sim.contents import CONTENTS, ERASED_ID, GOOD, MOST_REJECTED, holds_erased, rows_of
 from tests.sim.oracle import Oracle, ViolationError, demand
 from tests.sim.scheduler import Scheduler
 
@@ -127,9 +127,9 @@ class World:
     def _actors(self) -> list[tuple[str, float, Callable[[], object]]]:
         chance = self.scheduler.chance
         again, pick = chance.random() < 0.2, chance.choice
-        runs = [(pick((0, 0, 1, 2)), chance.random() < 0.15) for _ in range(2)]
+        runs = [(pick((0, 0, 1, 2)), chance.random() < 0.15) for _ in range(3)]
         return [
-            ("producer", 1, self._producer(chance.randint(1, 5))),
+            ("producer", 1, self._producer(chance.randint(2, 6))),
             # One beside the transform. Of three, two could wait for the lock of the day, and the
             # server would choose.
             ("loader", 0.8, partial(self._load_often, [pick(DAYS) for _ in range(3)], again)),
@@ -145,7 +145,7 @@ class World:
 
     def _producer(self, count: int) -> Callable[[], None]:
         chance = self.scheduler.chance
-        few = chance.sample(sorted(CONTENTS), 3)  # so that some come back
+        few = [*chance.sample(GOOD, 2), chance.choice(sorted(CONTENTS))]  # so that some come back
         puts = [(chance.choice(KEYS), chance.choice(few)) for _ in range(count)]
         deleted = chance.choice(KEYS) if chance.random() < 0.1 else None
 
