@@ -20,6 +20,8 @@ from scripts.cli import run_cli
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 _FAILED = 1  # the exit status for failed tests, and for a broken promise of the simulation
+# Of the loader, the clean-up, the publish and the erasure. docs/adr/0024 tells which others there are.
+_SIMULATED = ("drop_the_lock",)
 _SIMULATION = ("tests.sim", "--schedules", "200", "--no-shorter")
 
 
@@ -32,7 +34,7 @@ def main(
     ] = False,
 ) -> None:
     """Run all mutants, or the given ones. Exit 1 if one of them survives."""
-    default = SIMULATED if simulate else ()
+    default = _SIMULATED if simulate else ()
     patches = _patches(names or list(default))
     tests = {patch: _SIMULATION if simulate else _pytest(_named_test(patch)) for patch in patches}
     healthy = _SIMULATION if simulate else _pytest(*map(_named_test, patches))
