@@ -109,7 +109,11 @@ def _check_counts(connection: psycopg.Connection, source: Source, load_ids: list
     """Raise BrokenInvariantError if the ledger miscounts the rows of a corrected load."""
     miscounted = sql.SQL(_MISCOUNTED).format(rows_table(source))
     for load_id, loaded, rows in connection.execute(miscounted, [load_ids]):
-        demand(False, f"load {load_id} has {rows} rows, but its ledger row says {loaded}")
+        demand(
+            False,
+            f"load {load_id} has {rows} rows, but its ledger row says {loaded}. Load every day "
+            "again with `python -m scripts.rebuild`, then erase",
+        )
 
 
 def _comparison(wanted: Wanted) -> tuple[sql.Composed, list[Any]]:
