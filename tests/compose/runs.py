@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from sources import SOURCES
 from tests.compose import report
 from tests.compose.engine import Deployed
 from tests.stack import wait_for
@@ -16,12 +17,17 @@ SOON = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
 }
+_PUBLISHED = "select count(*) from ops.loads where is_current and published_at is not null"
 _SECONDS = 240
 _HEALED = 600  # seconds: a dead task is found by its missing heartbeat
 
 
 def main_job(deployment: Deployed) -> None:
-    """Wait until the runs that the deployment starts automatically have succeeded."""
+    """Wait until the runs that the deployment starts automatically have published every day.
+
+    Between two of them no run is active: the next one begins with an event or with the watch.
+    """
+    days = sum(source.day.lookback_days + 1 for source in SOURCES.values())
 
     def states() -> set[tuple[str, str]]:
         runs = deployment.api().pages("/dags/~/dagRuns", "dag_runs", {})
@@ -33,6 +39,7 @@ def main_job(deployment: Deployed) -> None:
         is_active = bool({"queued", "running"} & {state for _, state in found})
         return not is_active and ("transform_posts", "success") in found
 
+    wait_for(lambda: deployment.query(_PUBLISHED), lambda found: found == [(days,)], _HEALED)
     wait_for(states, is_over, _SECONDS)
 
 
