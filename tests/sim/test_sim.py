@@ -28,7 +28,7 @@ def test_no_schedule_breaks_a_promise(simulated: Simulated) -> None:
 
 
 def test_a_seed_gives_the_same_schedule_again(simulated: Simulated) -> None:
-    for seed in (3, 6, 9):  # without kills
+    for seed in (6, 9, 12):  # without kills, and without three that wait for one day
         assert simulate(simulated, seed) == simulate(simulated, seed)
 
 
