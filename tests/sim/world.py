@@ -130,8 +130,8 @@ class World:
         runs = [(pick((0, 0, 1, 2)), chance.random() < 0.15) for _ in range(3)]
         return [
             ("producer", 1, self._producer(chance.randint(2, 6))),
-            # One beside the transform. Of three, two could wait for the lock of the day, and the
-            # server would choose.
+            # One beside the transform. Where two wait for the lock of a day, as beside an eraser,
+            # the server chooses.
             ("loader", 0.8, partial(self._load_often, [pick(DAYS) for _ in range(3)], again)),
             ("transform", 1, partial(self._transform, runs)),
             ("manual build", 0.5, _tried(self._build_alone)),
