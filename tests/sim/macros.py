@@ -51,17 +51,13 @@ class Macros:
 
     def render(self, text: str, **more: Any) -> str:
         """Return the SQL of a model, as it is after its first build."""
-        return (
-            _environment()
-            .from_string(text)
-            .render(
-                config=lambda **_: "",
-                elt=self,
-                flags=SimpleNamespace(FULL_REFRESH=False),
-                ref=lambda name: f"build.{name}",
-                source=lambda schema, name: f"{schema}.{name}",
-                **more,
-            )
+        return _compiled(text).render(
+            config=lambda **_: "",
+            elt=self,
+            flags=SimpleNamespace(FULL_REFRESH=False),
+            ref=lambda name: f"build.{name}",
+            source=lambda schema, name: f"{schema}.{name}",
+            **more,
         )
 
     def _context(self, nodes: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,14 +136,14 @@ def _fail(message: str) -> None:
 
 @cache
 def _template() -> jinja2.Template:
-    texts = [(_MACROS / f"{name}.sql").read_text() for name in _FILES]
-    return _environment().from_string("\n".join(texts))
+    return _compiled("\n".join((_MACROS / f"{name}.sql").read_text() for name in _FILES))
 
 
 @cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+def _compiled(text: str) -> jinja2.Template:
+    environment = jinja2.Environment(
         extensions=["jinja2.ext.do"],
         undefined=jinja2.StrictUndefined,
         autoescape=jinja2.select_autoescape((), default_for_string=False),  # never: it is SQL
     )
+    return environment.from_string(text)

@@ -142,9 +142,9 @@ class Scheduler:
 
     def _close(self, name: str) -> None:
         actor = self._actors.pop(name)
-        connections = self._connections.pop(name, set())
+        connections = {c for c in self._connections.pop(name, ()) if not c.closed}
         self._blocked.pop(name, None)
-        self._dying |= {c.info.backend_pid for c in connections if not c.closed}
+        self._dying |= {c.info.backend_pid for c in connections}
         for connection in connections:
             connection.pgconn.finish()
         with suppress(KilledError, Exception):  # of dead connections
@@ -156,18 +156,19 @@ class Scheduler:
         self._connections[name].add(connection)
         self.pause(_place())
         pid = connection.info.backend_pid
+        patience = _POLL_SECONDS
         try:
             wanted = next(steps)
             while True:
-                socket = connection.pgconn.socket
-                if ready := _poll(socket, wanted, 0):
+                if ready := _poll(connection.pgconn.socket, wanted, patience):
                     wanted = steps.send(ready)
                 elif self._ask(_BLOCKED, pid):
                     self._blocked[name] = pid
                     self.pause("blocked")
                     self._blocked.pop(name, None)
-                elif ready := _poll(socket, wanted, _POLL_SECONDS):
-                    wanted = steps.send(ready)
+                    patience = 0
+                else:
+                    patience = _POLL_SECONDS
         except StopIteration as ended:
             return ended.value
 

@@ -15,6 +15,7 @@ from local.processes import free_port
 from scripts.migrate import migrate
 from tests.conftest import _PASSWORDS, Warehouse
 from tests.sim import project
+from tests.sim.connections import connections_reused
 from tests.sim.scheduler import Scheduler
 from tests.sim.world import World, owner_dsn
 
@@ -89,7 +90,8 @@ def watched(warehouse: Warehouse) -> Iterator[Simulated]:
     """Yield a warehouse with a connection that no actor uses and that waits for no lock."""
     with psycopg.connect(warehouse.admin, autocommit=True) as monitor:
         monitor.execute(_PATIENCE)
-        yield warehouse, monitor
+        with connections_reused():
+            yield warehouse, monitor
 
 
 def simulate(simulated: Simulated, seed: int, without: frozenset[str] = frozenset()) -> Schedule:
