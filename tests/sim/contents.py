@@ -11,6 +11,8 @@ from tests.sim.bucket import UNREADABLE
 MOST_REJECTED = 0.5
 ERASED_ID = 1  # of the record that the eraser erases
 Rows = list[list[Any]]  # position and record
+_ODD = "odd"  # a field with a value that cannot be stored
+_DEEP = 250
 
 
 def _post(number: int, title: str) -> dict[str, Any]:
@@ -27,6 +29,7 @@ def _contents() -> dict[str, tuple[bytes, str | None]]:
     third = [_post(1, "third"), {"id": "x"}, _post(2, "third"), _post(3, "third")]
     fourth = [_post(1, "fourth"), _post(2, "fourth"), _post(1, "another"), _post(3, "fourth")]
     fourth += [_post(3, "fourth"), _post(4, "fourth")]
+    odd = [_post(6, "nul\0"), _post(7, "deep") | {_ODD: "["}, _post(8, "wild") | {_ODD: 0}]
     bodies = {
         "first": first,
         "second": second,
@@ -34,6 +37,8 @@ def _contents() -> dict[str, tuple[bytes, str | None]]:
         "twice": _body(fourth),
         "truncated": first[:-30],
         "empty": b"[]",
+        "odd": _made_odd(_body([_post(1, "odd"), *odd, *(_post(n, "odd") for n in (4, 5, 9))])),
+        "not utf-8": first.replace(b'"body"', b'"more": "\xff", "body"', 1),
     }
     found: dict[str, tuple[bytes, str | None]] = {}
     for name, body in bodies.items():
@@ -41,6 +46,12 @@ def _contents() -> dict[str, tuple[bytes, str | None]]:
         found[name] = body, sha256(body).hexdigest()
     found["unreadable"] = UNREADABLE, None
     return {**found, "lying": (first, sha256(second).hexdigest())}
+
+
+def _made_odd(body: bytes) -> bytes:
+    """Give fields that no contract names values which jsonb refuses, or no reader should get."""
+    deep = b"[" * _DEEP + b"]" * _DEEP
+    return body.replace(b'"odd": "["', b'"odd": ' + deep).replace(b'"odd": 0', b'"odd": 1e400000')
 
 
 CONTENTS = _contents()
@@ -77,7 +88,8 @@ def holds_erased(body: bytes) -> bool:
 
 def _is_post(record: Any) -> bool:
     types = {"userId": int, "id": int, "title": str, "body": str}
-    return all(isinstance(record.get(name), type_) for name, type_ in types.items())
+    has_fields = all(isinstance(record.get(name), type_) for name, type_ in types.items())
+    return has_fields and _ODD not in record and "\0" not in record["title"]
 
 
 def _one_of_each(rows: Rows) -> Rows:

@@ -51,12 +51,14 @@ class Oracle:
     Attributes:
         at_lock: by key, the last change of the object when its day was locked last.
         tested: what each build that passed its tests would show.
+        may_go: the keys of days that may have no current load any more.
     """
 
     def __init__(self, bucket: Bucket, monitor: psycopg.Connection[Any]) -> None:
         self.bucket = bucket
         self.at_lock: dict[str, int] = {}
         self.tested: list[list[Any]] = [[]]
+        self.may_go: set[str] = set()
         self._monitor = monitor
         self._newest: dict[str, int] = {}
         self._shown = 0  # the number of the build that the marts show
@@ -79,6 +81,8 @@ class Oracle:
         demand(len({load["day"] for load in loads}) == len(loads), "two loads of a day are current")
         for load in loads:
             self._check_load(load)
+        gone = self._newest.keys() - {load["key"] for load in loads} - self.may_go
+        demand(not gone, "a day has no content any more")
         for key, moment in parked.items():
             number = number_at(datetime.fromisoformat(moment))
             is_fresh = number >= self._newest.get(key, 0)

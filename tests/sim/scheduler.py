@@ -71,6 +71,11 @@ class Scheduler:
         """The actors that there are or were."""
         return set(self._work)
 
+    @property
+    def waiting(self) -> set[str]:
+        """The actors that wait for a lock."""
+        return set(self._blocked)
+
     def run(self, check: Callable[[], None]) -> None:
         """Let the actors move until all have ended, and check the state after each move."""
         with _waiting_through(self), self._ended():

@@ -102,7 +102,7 @@ def simulate(simulated: Simulated, seed: int, without: frozenset[str] = frozense
     violation = ""
     try:
         with world.begun():
-            scheduler.run(world.oracle.check)
+            scheduler.run(world.check)
             world.finish()
     except _WRONG as broken:
         violation = f"{type(broken).__name__}: {broken}"
