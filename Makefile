@@ -2,12 +2,17 @@
 SHELL := /bin/bash -eu -o pipefail
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+PYTHONS := >=3.11,<3.14
 VENV := .venv
 BIN := $(VENV)/bin
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# The installer: the one on PATH, or the locked one, which any python3 can install.
+UV := $(if $(shell command -v uv),,.tools/uv/.installed)
+export PATH := $(CURDIR)/$(BIN):$(PATH):$(CURDIR)/.tools/uv/bin
 # Bytecode is compiled once at install. Without it, dbt and Airflow start seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
-INSTALLED := $(VENV)/.installed
+# These need a part of the environment only. Once everything is installed, it serves them, too.
+RUNS := run up down status env manifest
+INSTALLED := $(VENV)/.$(if $(WORKERS)$(wildcard $(VENV)/.installed)$(filter-out $(RUNS),$(MAKECMDGOALS)),installed,runnable)
 # Programs whose requirements conflict with ours. Each has a separate environment, created on demand.
 TOOLS := audit checkov cloud datamodel
 # Where the tests of the product run: here, or in a copy with exactly the sample.
@@ -20,7 +25,7 @@ WEEK_AGO = $(shell $(PYTHON) -c 'import datetime as d; print(d.date.today() - d.
 LOCK = uv pip compile --exclude-newer $(WEEK_AGO) --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
-.PHONY: help setup source run up down status env test test-e2e test-alerts test-fault soak chaos sim test-cloud test-celery test-compose \
+.PHONY: help setup source run up down status env doctor test test-e2e test-alerts test-fault soak chaos sim test-cloud test-celery test-compose \
 	lint lint-types lint-style format lock audit manifest docs pictures mutants bench bench-pipeline \
 	bench-health bench-history clean
 
@@ -29,13 +34,20 @@ help: ## List the targets
 
 setup: $(INSTALLED) $(MANIFEST) ## Install everything this project needs into .venv (hash-locked)
 
-$(INSTALLED): requirements/dev.txt requirements/uv.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
-		f"Python 3.11 to 3.13 is needed, $(PYTHON) is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+.tools/uv/.installed: requirements/uv.txt
+	@$(PYTHON) -m local.doctor --problems
+	@$(PYTHON) -m venv --clear .tools/uv
+	@.tools/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.runnable: requirements/local.txt
+$(VENV)/.installed: requirements/dev.txt
+# With a fitting interpreter of this machine, or one that uv downloads. PYTHON=python3.12 decides.
+$(VENV)/.%: $(UV)
+	@$(PYTHON) -m local.doctor --problems
+	@test -x $(BIN)/python || uv venv --quiet --python '$(if $(filter file,$(origin PYTHON)),$(PYTHONS),$(PYTHON))' $(VENV)
 	@echo "installing the locked requirements into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode --quiet requirements/dev.txt requirements/uv.txt
+	@uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode --quiet $(filter %.txt,$^)
 	@touch $@
 
 .tools/%/.installed: requirements/tools/%.txt $(INSTALLED)
@@ -76,6 +88,9 @@ up: setup ## Start the local stack and leave it running (WORKERS=2: Celery)
 
 status: $(INSTALLED) ## Show what runs, where it listens, which alerts arrived and if the pipeline is healthy
 	@python -m local status
+
+doctor: ## Show what this machine has, and what would make a run fail
+	@$(PYTHON) -m local.doctor
 
 down: $(INSTALLED) ## Stop the local stack (PURGE=1 also deletes its state)
 	@python -m local down $(if $(PURGE),--purge)
@@ -168,7 +183,8 @@ lock: $(INSTALLED) ## Resolve the requirements again and lock them with hashes
 	@$(LOCK) requirements/dev.in --output-file requirements/dev.txt
 	@for tool in $(TOOLS); do \
 		$(LOCK) requirements/tools/$$tool.in --output-file requirements/tools/$$tool.txt; done
-	@$(LOCK) requirements/runtime.in --constraint requirements/dev.txt --output-file requirements/runtime.txt
+	@for part in runtime local; do $(LOCK) requirements/$$part.in \
+		--constraint requirements/dev.txt --output-file requirements/$$part.txt; done
 
 clean: ## Delete the virtual environment, the tools' caches and dbt/target (not the stack's state)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dbt/target

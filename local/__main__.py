@@ -1,6 +1,7 @@
 """The local stack's command line: up, run, status, airflow and down."""
 
 import json
+import os
 import subprocess
 from datetime import UTC, datetime
 from typing import Annotated
@@ -36,6 +37,14 @@ Seed = Annotated[int | None, typer.Option(help="seed of the stand-in API's posts
 Workers = Annotated[
     int | None, typer.Option(min=0, help="number of Celery workers, or 0 for LocalExecutor")
 ]
+
+
+@app.callback()
+def _no_proxy_between_us() -> None:
+    """Reach the servers of the stack directly. A proxy of the environment is for the internet."""
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    direct = ",".join(filter(None, (given, "127.0.0.1", "localhost")))
+    os.environ.update(no_proxy=direct, NO_PROXY=direct)
 
 
 def _reporting_stack() -> Stack:

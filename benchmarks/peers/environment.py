@@ -32,4 +32,4 @@ def ready(name: str) -> Path:
 
 
 def _uv(*arguments: str) -> None:
-    subprocess.run([Path(sys.executable).with_name("uv"), *arguments], check=True)
+    subprocess.run(["uv", *arguments], check=True)

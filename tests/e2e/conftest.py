@@ -28,6 +28,8 @@ _SETTINGS = {
     "PIPELINE_TASK_RETRIES": "1",
     "PIPELINE_WATCH_SCHEDULE": "* * * * * */30",  # in Airflow the last field is the seconds
     "PIPELINE_RETRY_DELAY_SECONDS": "1",
+    "http_proxy": "http://127.0.0.1:9",  # nobody listens there: no server of ours may need it
+    "https_proxy": "http://127.0.0.1:9",
 }
 
 

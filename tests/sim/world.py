@@ -128,7 +128,7 @@ class World:
     def _actors(self) -> list[tuple[str, float, Callable[[], object]]]:
         chance = self.scheduler.chance
         again, pick = chance.random() < 0.2, chance.choice
-        runs = [(pick((0, 0, 1, 2)), chance.random() < 0.15) for _ in range(3)]
+        runs = [(pick((0, 0, 1, 2, 3)), chance.random() < 0.15) for _ in range(3)]
         return [
             ("producer", 1, self._producer(chance.randint(2, 6))),
             # One beside the transform. Where two wait for the lock of a day, as beside an eraser,
@@ -341,7 +341,8 @@ class World:
             for source, day in survey.deleted:
                 self.oracle.may_go.add(raw_key(source, day))
                 ledger.withdraw(connection, source, day)
-        if self._load_and_clean_up() or self.scheduler.names & _COMMANDS:
+        has_work, is_first = self._load_and_clean_up(), len(self.oracle.tested) == 1
+        if has_work or is_first or self.scheduler.names & _COMMANDS:
             self._build_alone()
         self._load_and_clean_up()  # deletes what the build before this one had read
         self.oracle.check()

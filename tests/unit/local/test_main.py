@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from requests.utils import get_environ_proxies
 from typer.testing import CliRunner, Result
 
 from local.__main__ import _options, _show, app
@@ -42,6 +43,18 @@ def test_help_lists_the_commands(folder: Path) -> None:
     words = shown.stdout.split()
     assert [name for name in ("up", "run", "status", "airflow", "down") if name not in words] == []
     assert not folder.exists()
+
+
+@pytest.mark.usefixtures("folder")
+def test_no_server_of_the_stack_is_asked_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "example.com")
+    _run("status")
+    assert get_environ_proxies("http://127.0.0.1:1", None) == {}
+    assert get_environ_proxies("http://example.com", None) == {}
+    assert "http" in get_environ_proxies("http://example.org", None)
 
 
 def test_the_status_of_nothing_is_shown_and_changes_nothing(folder: Path) -> None:
