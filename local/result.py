@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from rich.console import Console
 from rich.table import Table
 
+from local.plots import declared_plots, write_report
 from local.stack import Stack
 from local.state import BUCKET, ROOT
 from scripts.landing.store import Store
@@ -48,8 +49,12 @@ def show_result(
     console.rule("[bold green]the marts are fresh" if is_good else "[bold red]not fresh")
     console.print(table, highlight=False, soft_wrap=True)
     if is_good:
-        for rows in _first_rows(stack):
+        marts = marts_of_manifest()
+        for rows in _first_rows(stack, marts):
             console.print(rows)
+        page = stack.folder / "marts.html"
+        write_report(declared_plots(marts), stack.dsn("reader"), page)
+        console.print(f"the marts as plots: {page}", highlight=False, soft_wrap=True)
     else:
         _show_failures(runs, console)
     return is_good
@@ -108,10 +113,14 @@ def _show_failures(runs: list[dict[str, Any]], console: Console) -> None:
     console.print("open the run in Airflow's UI, or read the task logs in .local/logs/tasks")
 
 
-def _first_rows(stack: Stack) -> Iterator[Table]:
-    """Yield the first rows of the marts that say so in their ``meta``, else of any mart."""
+def marts_of_manifest() -> list[dict[str, Any]]:
+    """Return the models of the marts, as dbt's manifest describes them."""
     nodes = json.loads((ROOT / "dbt" / "target" / "manifest.json").read_text())["nodes"].values()
-    marts = [node for node in nodes if node["resource_type"] == "model" and "marts" in node["fqn"]]
+    return [node for node in nodes if node["resource_type"] == "model" and "marts" in node["fqn"]]
+
+
+def _first_rows(stack: Stack, marts: list[dict[str, Any]]) -> Iterator[Table]:
+    """Yield the first rows of the marts that say so in their ``meta``, else of any mart."""
     chosen = [node for node in marts if "first_rows" in node["config"]["meta"]] or marts[:1]
     with connect(stack.dsn("reader")) as connection:
         for node in chosen:

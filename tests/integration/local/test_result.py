@@ -38,6 +38,7 @@ class StackOfTests(Stack):
 @pytest.fixture
 def stack(tmp_path: Path, ministack: MiniStack, warehouse: Warehouse) -> StackOfTests:
     made = StackOfTests(tmp_path / "state")
+    made.folder.mkdir()
     made.state.ports.s3 = ministack.port
     made.warehouse = warehouse
     ministack.bootstrap(BUCKET)

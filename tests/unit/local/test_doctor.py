@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from local import doctor
+from tests.documents import ROOT, run_readme
 
 _MEMINFO = "MemTotal: 9 kB\nMemAvailable: {} kB\n"
 
@@ -27,6 +28,14 @@ def test_this_machine_can_run_the_stack(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (0, "")
     assert not _problems(tmp_path).keys() - {"git"}
+
+
+def test_the_report_has_a_line_for_each_fact(tmp_path: Path) -> None:
+    done = run_readme("make doctor", ROOT)
+    assert done.returncode == 0, done.stdout
+    lines = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert len(lines) == len(list(doctor.findings(tmp_path)))
+    assert {line.split()[0] for line in lines} <= {"ok", "note"}
 
 
 def test_a_full_disk_ends_it(
