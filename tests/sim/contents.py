@@ -29,12 +29,15 @@ def _contents() -> dict[str, tuple[bytes, str | None]]:
     third = [_post(1, "third"), {"id": "x"}, _post(2, "third"), _post(3, "third")]
     fourth = [_post(1, "fourth"), _post(2, "fourth"), _post(1, "another"), _post(3, "fourth")]
     fourth += [_post(3, "fourth"), _post(4, "fourth")]
+    fifth = [_post(n, "fifth") for n in (1, 2, 3)]  # each half is in the order of the keys
+    fifth += [_post(1, "another"), _post(2, "fifth"), _post(4, "fifth")]
     odd = [_post(6, "nul\0"), _post(7, "deep") | {_ODD: "["}, _post(8, "wild") | {_ODD: 0}]
     bodies = {
         "first": first,
         "second": second,
         "rejected": _body(third),
         "twice": _body(fourth),
+        "twice in two blocks": _body(fifth),
         "truncated": first[:-30],
         "empty": b"[]",
         "odd": _made_odd(_body([_post(1, "odd"), *odd, *(_post(n, "odd") for n in (4, 5, 9))])),

@@ -135,6 +135,7 @@ class World:
             # the server chooses.
             ("loader", 0.8, partial(self._load_often, [pick(DAYS) for _ in range(3)], again)),
             ("transform", 1, partial(self._transform, runs)),
+            ("zombie", 0.3, partial(self._clean_up_often, 3)),
             ("manual build", 0.5, _tried(self._build_alone)),
             ("reader", 0.3, self._read),
             ("watch", 0.2, _tried(self._watch)),
@@ -182,6 +183,12 @@ class World:
         for task in tasks:
             with dbt_lock(self.warehouse.transformer, is_alone=False), self._dbt() as connection:
                 task(connection)
+
+    def _clean_up_often(self, times: int) -> None:
+        """Clean up beside the next runs, as the load task of a run that Airflow gave up would."""
+        loader, transformer = self.warehouse.loader, self.warehouse.transformer
+        for _ in range(times):
+            _tried(superseded.clean_up_all)(loader, transformer, _SETTINGS)
 
     def _load_and_clean_up(self) -> bool:
         """Return whether a run has anything to do."""
