@@ -5,6 +5,7 @@ Invariant: all processes share one environment. Credentials are connections in J
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -126,9 +127,16 @@ def _pipeline(folder: Path, state: StackState) -> dict[str, str]:
         "PIPELINE_RETRY_DELAY_SECONDS": "2",
         "PIPELINE_ALLOW_PRIVATE_API": "true",  # the stand-in has a private address
     }
+    if not tasks_inherit_dbt():
+        ours["PIPELINE_DBT_SINGLE_TASK"] = "true"
     return {name: os.environ.get(name, value) for name, value in ours.items()} | {
         "LANDING_BUCKET": BUCKET
     }
+
+
+def tasks_inherit_dbt() -> bool:
+    """Return whether a task gets dbt from the process that starts it, instead of loading it."""
+    return platform.system() != "Darwin"  # Airflow forks there, and then starts Python anew
 
 
 def apis(state: StackState) -> dict[str, Endpoint]:

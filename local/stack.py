@@ -25,6 +25,7 @@ from local.airflow import (
     declared,
     environment,
     migrate_metadata,
+    tasks_inherit_dbt,
 )
 from local.broker import broker, configure_broker
 from local.bucket import QUEUE
@@ -242,6 +243,8 @@ class Stack:
         processes = components(self.folder, self.state)
         if any(process.state() != "running" for process in processes.values()):
             self.report("starting Airflow: " + ", ".join(processes))
+            if not tasks_inherit_dbt():
+                self.report("dbt is one task here: each task would load dbt again, for seconds")
         for process in processes.values():
             process.start()
         server = processes["api-server"]

@@ -43,3 +43,14 @@ def test_an_experiment_that_is_no_object_is_named(
     monkeypatch.setenv(_NAME, "[1]")
     with pytest.raises(ConfigurationError, match=_NAME):
         environment(tmp_path, StackState())
+
+
+@pytest.mark.parametrize(("system", "single"), [("Linux", None), ("Darwin", "true")])
+def test_dbt_is_one_task_where_tasks_would_load_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, single: str | None
+) -> None:
+    monkeypatch.delenv("PIPELINE_DBT_SINGLE_TASK", raising=False)
+    monkeypatch.setattr("platform.system", lambda: system)
+    assert environment(tmp_path, StackState()).get("PIPELINE_DBT_SINGLE_TASK") == single
+    monkeypatch.setenv("PIPELINE_DBT_SINGLE_TASK", "false")
+    assert environment(tmp_path, StackState())["PIPELINE_DBT_SINGLE_TASK"] == "false"
