@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from unittest import mock
 
 import psycopg
@@ -24,6 +24,7 @@ from scripts.errors import (
     InvalidDataError,
     PipelineError,
 )
+from scripts.landing import json_array
 from scripts.landing.keys import FIRST_DAY, raw_key
 from scripts.landing.store import Store
 from scripts.load import load as loads
@@ -72,6 +73,17 @@ _ERASED = """
 _DECLARING = (freshness, loads, pending, raw_tables, rebuild, superseded, unknown_objects)
 
 
+class _Run(NamedTuple):
+    """A run of the transform: from its first task, or on from a later one after a failure.
+
+    A manual run builds also if nothing was loaded.
+    """
+
+    first: int
+    is_manual: bool
+    fails: bool
+
+
 class World:
     """The state of one schedule.
 
@@ -104,6 +116,8 @@ class World:
                 stack.enter_context(mock.patch.object(module, "SOURCES", self.sources))
             stack.enter_context(mock.patch.multiple(rebuild, **self._environment()))
             stack.enter_context(mock.patch.object(ledger, "lock_day", self._lock_day))
+            # Each block is a batch, as the blocks of a large object are.
+            stack.enter_context(mock.patch.object(json_array, "_GATHER_BYTES", 1))
             self._empty()
             for name, likelihood, work in self._actors():
                 is_there = self.scheduler.chance.random() < likelihood
@@ -128,7 +142,10 @@ class World:
     def _actors(self) -> list[tuple[str, float, Callable[[], object]]]:
         chance = self.scheduler.chance
         again, pick = chance.random() < 0.2, chance.choice
-        runs = [(pick((0, 0, 1, 2, 3)), chance.random() < 0.15) for _ in range(3)]
+        runs = [
+            _Run(pick((0, 0, 1, 2, 3)), chance.random() < 0.5, chance.random() < 0.15)
+            for _ in range(3)
+        ]
         return [
             ("producer", 1, self._producer(chance.randint(2, 6))),
             # One beside the transform. Where two wait for the lock of a day, as beside an eraser,
@@ -172,15 +189,14 @@ class World:
         source, dsn = self.sources["posts"], self.warehouse.loader
         loads.load(source, day, self.store, dsn, _SETTINGS, again=again)
 
-    def _transform(self, runs: list[tuple[int, bool]]) -> None:
-        """Run the tasks of DAG runs. A run can go on where an earlier one has ended."""
-        for first, fails in runs:
-            _tried(self._run)(self._tasks(fails=fails)[first:], loads_first=first == 0)
+    def _transform(self, runs: list[_Run]) -> None:
+        for run in runs:
+            _tried(self._run)(run)
 
-    def _run(self, tasks: tuple[project.Task, ...], *, loads_first: bool) -> None:
-        if loads_first and not self._load_and_clean_up():
+    def _run(self, run: _Run) -> None:
+        if run.first == 0 and not self._load_and_clean_up() and not run.is_manual:
             return
-        for task in tasks:
+        for task in self._tasks(fails=run.fails)[run.first :]:
             with dbt_lock(self.warehouse.transformer, is_alone=False), self._dbt() as connection:
                 task(connection)
 
