@@ -152,7 +152,7 @@ class World:
             # the server chooses.
             ("loader", 0.8, partial(self._load_often, [pick(DAYS) for _ in range(3)], again)),
             ("transform", 1, partial(self._transform, runs)),
-            ("zombie", 0.3, partial(self._clean_up_often, 3)),
+            ("zombie", 0.4, partial(self._clean_up_often, 10)),
             ("manual build", 0.5, _tried(self._build_alone)),
             ("reader", 0.3, self._read),
             ("watch", 0.2, _tried(self._watch)),
