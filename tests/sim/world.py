@@ -141,7 +141,7 @@ class World:
 
     def _actors(self) -> list[tuple[str, float, Callable[[], object]]]:
         chance = self.scheduler.chance
-        again, pick = chance.random() < 0.2, chance.choice
+        again, pick = chance.random() < 0.4, chance.choice
         runs = [
             _Run(pick((0, 0, 1, 2, 3)), chance.random() < 0.5, chance.random() < 0.15)
             for _ in range(3)
@@ -150,7 +150,7 @@ class World:
             ("producer", 1, self._producer(chance.randint(2, 6))),
             # One beside the transform. Where two wait for the lock of a day, as beside an eraser,
             # the server chooses.
-            ("loader", 0.8, partial(self._load_often, [pick(DAYS) for _ in range(3)], again)),
+            ("loader", 0.8, partial(self._load_often, [pick(DAYS) for _ in range(6)], again)),
             ("transform", 1, partial(self._transform, runs)),
             ("zombie", 0.4, partial(self._clean_up_often, 10)),
             ("manual build", 0.5, _tried(self._build_alone)),
