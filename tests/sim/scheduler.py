@@ -126,6 +126,15 @@ class Scheduler:
         if getcurrent() is not self._hub:
             self._hub.switch(place)
 
+    def rest(self) -> None:
+        """Let others move for some turns, if an actor calls this."""
+        if getcurrent() is not self._hub:
+            self._let_sleep(self._name())
+            self.pause("rests")
+
+    def _name(self) -> str:
+        return next(name for name, actor in self._actors.items() if actor is getcurrent())
+
     def _move(self, name: str) -> None:
         actor = self._actors[name]
         place = actor.switch()
@@ -157,7 +166,7 @@ class Scheduler:
 
     def wait(self, connection: psycopg.Connection[Any], steps: Generator[Any, Any, Any]) -> Any:
         """Do what psycopg does while a statement runs, and let others move if it is blocked."""
-        name = next(n for n, actor in self._actors.items() if actor is getcurrent())
+        name = self._name()
         self._connections[name].add(connection)
         self.pause(_place())
         pid = connection.info.backend_pid

@@ -59,6 +59,12 @@ _LEFTOVER = """
     where load_id not in (select load_id from ops.loads where is_current)
         and load_id not in (select load_id from build.pinned_loads)
 """
+_LOST = """
+    select count(*) from build.pinned_loads as pins inner join ops.loads as loads using (load_id)
+    where pins.source = 'posts' and loads.loaded <> (
+        select count(*) from raw.posts_rows as found where found.load_id = pins.load_id
+    )
+"""
 _CURRENT = """
     select day, position, id, payload ->> 'title' from raw.posts order by day, position
 """
@@ -197,6 +203,7 @@ class World:
         if run.first == 0 and not self._load_and_clean_up() and not run.is_manual:
             return
         for task in self._tasks(fails=run.fails)[run.first :]:
+            self.scheduler.rest()  # dbt takes longer than a load
             with dbt_lock(self.warehouse.transformer, is_alone=False), self._dbt() as connection:
                 task(connection)
 
@@ -222,6 +229,7 @@ class World:
                 drop_build_tables(self.warehouse.transformer)
             with self._dbt() as connection:
                 for task in self._tasks():
+                    self.scheduler.rest()
                     task(connection)
 
     @contextmanager
@@ -233,13 +241,21 @@ class World:
         return project.pin, project.build, partial(self._test, fails=fails), self._publish
 
     def _test(self, connection: psycopg.Connection[Any], *, fails: bool) -> None:
+        self._check_pinned()
         rows = project.test(connection, fails=fails)
         if rows is None:
             # Between pin and test, an erasure takes rows away. The next run pins again.
             is_expected = fails or "eraser" in self.scheduler.names
-            demand(is_expected, "a build does not read the rows that the ledger counts")
+            demand(is_expected, "a build does not read the rows that the ledger counted")
             raise BuildFailedError("a test failed, as the seed wanted")
         self.oracle.tested.append([list(row) for row in rows])
+
+    def _check_pinned(self) -> None:
+        try:
+            [found] = self.monitor.execute(_LOST).fetchall()
+        except psycopg.errors.LockNotAvailable:  # nobody can look now
+            return
+        demand(found == (0,), "a build does not read the rows that the ledger counts")
 
     def _publish(self, connection: psycopg.Connection[Any]) -> None:
         if not project.publish(connection):
