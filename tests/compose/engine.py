@@ -128,10 +128,12 @@ class Deployed:
             connect_timeout=5,
         )
 
-    def query(self, statement: str, *values: Any, role: str = "loader") -> list[Any]:
-        """Query the warehouse. Nothing while it is away."""
+    def query(
+        self, statement: str, *values: Any, role: str = "loader", dsn: str | None = None
+    ) -> list[Any]:
+        """Query the warehouse, or the one at `dsn`. Nothing while it is away."""
         try:
-            with psycopg.connect(self.dsn(role)) as connection:
+            with psycopg.connect(dsn or self.dsn(role)) as connection:
                 return connection.execute(statement.encode(), values).fetchall()
         except psycopg.OperationalError:
             return []

@@ -22,10 +22,11 @@ _SECONDS = 240
 _HEALED = 600  # seconds: a dead task is found by its missing heartbeat
 
 
-def main_job(deployment: Deployed) -> None:
+def main_job(deployment: Deployed, dsn: str | None = None) -> None:
     """Wait until the runs that the deployment starts automatically have published every day.
 
     Between two of them no run is active: the next one begins with an event or with the watch.
+    `dsn` is a warehouse that does not belong to the deployment.
     """
     days = sum(source.day.lookback_days + 1 for source in SOURCES.values())
 
@@ -39,7 +40,9 @@ def main_job(deployment: Deployed) -> None:
         is_active = bool({"queued", "running"} & {state for _, state in found})
         return not is_active and ("transform_posts", "success") in found
 
-    wait_for(lambda: deployment.query(_PUBLISHED), lambda found: found == [(days,)], _HEALED)
+    wait_for(
+        lambda: deployment.query(_PUBLISHED, dsn=dsn), lambda found: found == [(days,)], _HEALED
+    )
     wait_for(states, is_over, _SECONDS)
 
 

@@ -41,7 +41,7 @@ def added(own: OwnServers) -> Added:
 
 
 def test_the_main_job_succeeds_on_them(deployment: Deployed, own: OwnServers) -> None:
-    main_job(deployment)
+    main_job(deployment, own.dsn("loader"))
     listed = own.bucket().list_objects_v2(Bucket=BUCKET)["Contents"]
     assert {found["Key"].rsplit("/", 1)[0] for found in listed} == {
         f"raw/{source}" for source in SOURCES
