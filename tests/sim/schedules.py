@@ -16,6 +16,7 @@ from scripts.migrate import migrate
 from tests.conftest import _PASSWORDS, Warehouse
 from tests.sim import project
 from tests.sim.connections import connections_reused
+from tests.sim.ending import finish
 from tests.sim.scheduler import Scheduler
 from tests.sim.world import World, owner_dsn
 
@@ -103,7 +104,7 @@ def simulate(simulated: Simulated, seed: int, without: frozenset[str] = frozense
     try:
         with world.begun():
             scheduler.run(world.check)
-            world.finish()
+            finish(world)
     except _WRONG as broken:
         violation = f"{type(broken).__name__}: {broken}"
     return Schedule(seed, scheduler.trace, violation, world.names, without)

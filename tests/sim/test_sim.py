@@ -43,7 +43,7 @@ def test_a_clean_up_that_forgets_what_a_build_reads_is_noticed(
     simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(superseded, "pinned_loads", lambda _: [])
-    assert _first_violation(simulated, range(1, 401))  # the first that notices it
+    assert _first_violation(simulated, range(1, 201))
 
 
 def test_the_shortest_schedule_that_breaks_a_promise_is_looked_for(

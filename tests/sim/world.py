@@ -5,7 +5,7 @@ pipeline. The models of dbt are short, but its pins, outcomes and publish are th
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -21,18 +21,17 @@ from scripts.erase.wanted import Wanted
 from scripts.errors import (
     BrokenInvariantError,
     BuildFailedError,
-    InvalidDataError,
     PipelineError,
 )
 from scripts.landing import json_array
-from scripts.landing.keys import FIRST_DAY, raw_key
+from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from scripts.load import load as loads
 from scripts.load import raw_tables, superseded
-from scripts.load.raw_tables import create_record_keys, ensure_raw, is_incomplete
+from scripts.load.raw_tables import create_record_keys, ensure_raw
 from scripts.load.record_key import read_missing_keys
 from scripts.reconcile import freshness, pending, unknown_objects
-from scripts.reconcile.pending import plan_work, survey_landing
+from scripts.reconcile.pending import plan_work
 from scripts.reconcile.watch import watch
 from scripts.settings import RunSettings
 from scripts.warehouse import ledger
@@ -42,31 +41,22 @@ from sources import Source
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.sim import project
-from tests.sim.bucket import UNREADABLE, Bucket
-from tests.sim.contents import CONTENTS, ERASED_ID, GOOD, MOST_REJECTED, holds_erased, rows_of
+from tests.sim.bucket import Bucket
+from tests.sim.contents import CONTENTS, ERASED_ID, GOOD, MOST_REJECTED, holds_erased
 from tests.sim.oracle import Oracle, ViolationError, demand
 from tests.sim.scheduler import Scheduler
 
 DAYS = (date(2026, 1, 30), date(2026, 1, 31))
 KEYS = [raw_key("posts", day) for day in DAYS]
-_NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
-_SETTINGS = RunSettings(max_reject_share=MOST_REJECTED, lookback_days=36_500, late_days=1)
-_COMMANDS = {"eraser", "migration", "rebuild", "withdrawal"}  # whose build may have failed
+NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
+SETTINGS = RunSettings(max_reject_share=MOST_REJECTED, lookback_days=36_500, late_days=1)
 _MARTS = "select jsonb_agg(f order by day, position) from marts.{} as f"
 _BOTH = f"select ({_MARTS.format('fct_whole')}), ({_MARTS.format('fct_by_day')})"
-_LEFTOVER = """
-    select distinct load_id from raw.posts_rows
-    where load_id not in (select load_id from ops.loads where is_current)
-        and load_id not in (select load_id from build.pinned_loads)
-"""
 _LOST = """
     select count(*) from build.pinned_loads as pins inner join ops.loads as loads using (load_id)
     where pins.source = 'posts' and loads.loaded <> (
         select count(*) from raw.posts_rows as found where found.load_id = pins.load_id
     )
-"""
-_CURRENT = """
-    select day, position, id, payload ->> 'title' from raw.posts order by day, position
 """
 # Rows and rejects of the erased record, by the version of the object that brought them.
 _ERASED = """
@@ -132,7 +122,7 @@ class World:
             yield
 
     def _empty(self) -> None:
-        self._declare(POSTS)
+        self.declare(POSTS)
         self.monitor.execute(
             "truncate ops.loads, ops.rejects, ops.day_locks, raw.posts_rows, ops.unknown_objects"
         )
@@ -159,11 +149,11 @@ class World:
             ("loader", 0.8, partial(self._load_often, [pick(DAYS) for _ in range(6)], again)),
             ("transform", 1, partial(self._transform, runs)),
             ("zombie", 0.4, partial(self._clean_up_often, 10)),
-            ("manual build", 0.5, _tried(self._build_alone)),
+            ("manual build", 0.5, _tried(self.build_alone)),
             ("reader", 0.3, self._read),
             ("watch", 0.2, _tried(self._watch)),
-            ("eraser", 0.3, _tried(self._erase)),
-            ("rebuild", 0.2, _tried(partial(self._rebuild, pick(("", "posts"))))),
+            ("eraser", 0.3, _tried(self.erase)),
+            ("rebuild", 0.2, _tried(partial(self.rebuild, pick(("", "posts"))))),
             ("withdrawal", 0.15, _tried(partial(self._withdraw, pick(DAYS)))),
             ("migration", 0.2, _tried(self._migrate)),
         ]
@@ -193,14 +183,14 @@ class World:
 
     def _load(self, day: date, *, again: bool) -> None:
         source, dsn = self.sources["posts"], self.warehouse.loader
-        loads.load(source, day, self.store, dsn, _SETTINGS, again=again)
+        loads.load(source, day, self.store, dsn, SETTINGS, again=again)
 
     def _transform(self, runs: list[_Run]) -> None:
         for run in runs:
             _tried(self._run)(run)
 
     def _run(self, run: _Run) -> None:
-        if run.first == 0 and not self._load_and_clean_up() and not run.is_manual:
+        if run.first == 0 and not self.load_and_clean_up() and not run.is_manual:
             return
         for task in self._tasks(fails=run.fails)[run.first :]:
             self.scheduler.rest()  # dbt takes longer than a load
@@ -211,18 +201,18 @@ class World:
         """Clean up beside the next runs, as the load task of a run that Airflow gave up would."""
         loader, transformer = self.warehouse.loader, self.warehouse.transformer
         for _ in range(times):
-            _tried(superseded.clean_up_all)(loader, transformer, _SETTINGS)
+            _tried(superseded.clean_up_all)(loader, transformer, SETTINGS)
 
-    def _load_and_clean_up(self) -> bool:
+    def load_and_clean_up(self) -> bool:
         """Return whether a run has anything to do."""
         loader = self.warehouse.loader
-        work = plan_work(self.store, loader, _SETTINGS)
-        for _ in loads.load_work(work, self.store, loader, _SETTINGS):
+        work = plan_work(self.store, loader, SETTINGS)
+        for _ in loads.load_work(work, self.store, loader, SETTINGS):
             pass
-        superseded.clean_up_all(loader, self.warehouse.transformer, _SETTINGS)
+        superseded.clean_up_all(loader, self.warehouse.transformer, SETTINGS)
         return bool(work)
 
-    def _build_alone(self, *options: str) -> None:
+    def build_alone(self, *options: str) -> None:
         """Build, test and publish manually, as `scripts.dbt` does."""
         with dbt_lock(self.warehouse.transformer, is_alone=True):
             if "--full-refresh" in options:
@@ -272,20 +262,20 @@ class World:
                 connection.rollback()
 
     def _watch(self) -> None:
-        watch(self.store, self.warehouse.loader, _SETTINGS, _NOW)
+        watch(self.store, self.warehouse.loader, SETTINGS, NOW)
 
-    def _erase(self) -> None:
+    def erase(self) -> None:
         began = self.bucket.now
         wanted = Wanted.of_key(self.sources["posts"], *self._erased_key())
-        erase_records(wanted, self.store, self.warehouse.loader, _SETTINGS, lambda _: None)
-        self._check_erased(began)
-        self._build_alone("--full-refresh")
+        erase_records(wanted, self.store, self.warehouse.loader, SETTINGS, lambda _: None)
+        self.check_erased(began)
+        self.build_alone("--full-refresh")
 
     def _erased_key(self) -> tuple[str, ...]:
         texts = {"id": str(ERASED_ID), "userId": "1"}
         return tuple(texts[field.parts[0]] for field in self.sources["posts"].key_fields)
 
-    def _check_erased(self, began: int) -> None:
+    def check_erased(self, began: int) -> None:
         """What had landed before an erasure began does not have the record any more."""
         kept = [
             v for v in self.bucket.bodies() if v.number <= began and holds_erased(v.body or b"")
@@ -302,18 +292,18 @@ class World:
         settings = mock.Mock()
         settings.warehouse_dsn_from_env.return_value = self.warehouse.loader
         settings.transformer_dsn_from_env.return_value = self.warehouse.transformer
-        settings.run_settings_from_env.return_value = _SETTINGS
+        settings.run_settings_from_env.return_value = SETTINGS
         settings.has_admin_dsn.return_value = False
         settings.admin_dsn_from_env.return_value = owner_dsn(self.warehouse)
         return {
             "settings": settings,
             "Store": mock.Mock(of_environment=lambda _: self.store),
-            "build_and_publish": lambda _, *options: self._build_alone(*options),
+            "build_and_publish": lambda _, *options: self.build_alone(*options),
             "source_named": self.sources.__getitem__,
             "typer": mock.Mock(),
         }
 
-    def _rebuild(self, source: str) -> None:
+    def rebuild(self, source: str) -> None:
         self.oracle.may_go.update(KEYS)
         rebuild.main(source=source)
 
@@ -322,13 +312,13 @@ class World:
         self.bucket.delete(raw_key("posts", day))
         with connect(self.warehouse.loader, autocommit=True) as connection, plain_errors():
             ledger.withdraw(connection, "posts", day)
-        self._build_alone()
+        self.build_alone()
 
     def _migrate(self) -> None:
         """Change the contract: another key."""
-        self._declare(replace(POSTS, key=("id", "userId")))
+        self.declare(replace(POSTS, key=("id", "userId")))
 
-    def _declare(self, source: Source) -> None:
+    def declare(self, source: Source) -> None:
         before = self.sources["posts"]
         try:
             with (
@@ -348,71 +338,6 @@ class World:
         """Raise ViolationError if the present state breaks a promise."""
         self.oracle.check()
         demand("reader" not in self.scheduler.waiting, "a reader waits")
-
-    def finish(self) -> None:
-        """Do what is left to do, without others, and check that nothing is left over."""
-        try:
-            self._finish()
-        except PipelineError as error:
-            raise ViolationError(f"the work cannot be finished: {error}") from error
-        self._check_quiet()
-
-    def _finish(self) -> None:
-        for key in KEYS:  # what nobody can read is written again
-            latest = self.bucket.latest(key)
-            if latest and latest.body == UNREADABLE:
-                self.bucket.write(key, *CONTENTS["first"])
-        self._declare(self.sources["posts"])  # a rebuild that had begun before used the old key
-        with connect_as_owner(owner_dsn(self.warehouse)) as owner:
-            is_left = is_incomplete(owner, self.sources["posts"])
-        if is_left:
-            with suppress(InvalidDataError):  # an object is parked
-                self._rebuild("posts")
-        self._finish_transform()
-        if "eraser" in self.scheduler.names:
-            self._erase()
-            self._finish_transform()
-            self._check_erased(self.bucket.now)
-
-    def _finish_transform(self) -> None:
-        survey = survey_landing(self.store, self.warehouse.loader, FIRST_DAY)
-        with connect(self.warehouse.loader, autocommit=True) as connection:
-            for source, day in survey.deleted:
-                self.oracle.may_go.add(raw_key(source, day))
-                ledger.withdraw(connection, source, day)
-        has_work, is_first = self._load_and_clean_up(), len(self.oracle.tested) == 1
-        if has_work or is_first or self.scheduler.names & _COMMANDS:
-            self._build_alone()
-        self._load_and_clean_up()  # deletes what the build before this one had read
-        self.oracle.check()
-
-    def _check_quiet(self) -> None:
-        """Nothing is pending or left over, and the marts show what is current."""
-        state = watch(self.store, self.warehouse.loader, _SETTINGS, _NOW)
-        demand((state.waiting, state.unpublished, state.deleted) == ([], 0, []), "work is left")
-        refused, expected = set(), []
-        for key, day in zip(KEYS, DAYS, strict=True):
-            latest = self.bucket.latest(key)
-            if latest and rows_of(latest.body or b"", latest.promise) is None:
-                refused.add(f"posts/{day}")
-            elif latest:
-                rows = rows_of(latest.body or b"", latest.promise) or []
-                expected += [(day, at, post["id"], post["title"]) for at, post in rows]
-            demand(self._is_current(key), "the latest version of an object is not current")
-        demand(set(state.parked) == refused, "parked is not what the last look refused")
-        found = self.monitor.execute(project.SHOWN.format("marts.fct_whole")).fetchall()
-        demand(
-            found == self.monitor.execute(_CURRENT).fetchall(), "marts do not show what is loaded"
-        )
-        demand(set(expected) <= set(found), "a day is not in the marts")
-        demand(self.monitor.execute(_LEFTOVER).fetchall() == [], "rows are left over")
-
-    def _is_current(self, key: str) -> bool:
-        latest = self.bucket.latest(key)
-        if latest is None or rows_of(latest.body or b"", latest.promise) is None:
-            return True
-        query = "select version_id from ops.loads where key = %s and is_current"
-        return self.monitor.execute(query, [key]).fetchall() == [(str(latest.number),)]
 
 
 _LOCK_DAY = ledger.lock_day
