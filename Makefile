@@ -70,6 +70,7 @@ docs: setup ## Write dbt's documentation and lineage (dbt/target/static_index.ht
 
 pictures: setup ## Draw the pictures of README.md and docs/ with a real browser (needs Chromium)
 	@python -m tests.pictures
+	@python -m tests.pictures.recording
 
 run: setup ## Run the main job on the local stack (API=https://... | POSTS=137 SEED=7 | DAY=2026-01-31)
 	@python -m local run $(if $(DAY),--day $(DAY)) $(if $(API),--api $(API)) \
