@@ -39,11 +39,19 @@ class KilledError(BaseException):
 
 @dataclass
 class Scheduler:
-    """One schedule. No actor uses the connection `monitor`. `kills` is how many may happen."""
+    """One schedule.
+
+    Attributes:
+        seed: decides who moves.
+        monitor: a connection that no actor uses.
+        kills: how many may happen.
+        slow: the names of actors on a slow machine, which sleep everywhere.
+    """
 
     seed: int
     monitor: psycopg.Connection[Any]
     kills: int = 0
+    slow: frozenset[str] = frozenset()
     trace: list[str] = field(default_factory=list)
     _actors: dict[str, greenlet] = field(default_factory=dict)
     _dying: set[int] = field(default_factory=set)  # processes of the server
@@ -99,6 +107,9 @@ class Scheduler:
         """Return whether actors sleep at a place of the code: in each schedule at some others."""
         return crc32(f"{self.seed} {place}".encode()) % _PLACES == 0
 
+    def _is_on_a_slow_machine(self, name: str) -> bool:
+        return name in self.slow and self.chance.random() < 0.2
+
     def _let_sleep(self, name: str) -> None:
         """Let others do a whole load or build between two steps of an actor."""
         self._asleep[name] = self._turn + self.chance.choice((0, 20, 60, 150))
@@ -142,7 +153,7 @@ class Scheduler:
         if name not in self._blocked or self._place.get(name) != step:
             self.trace.append(step)
         self._place[name] = step
-        if not actor.dead and self._is_slow(place):
+        if not actor.dead and (self._is_slow(place) or self._is_on_a_slow_machine(name)):
             self._let_sleep(name)
         if actor.dead:
             del self._actors[name]

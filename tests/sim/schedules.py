@@ -18,7 +18,7 @@ from tests.sim import project
 from tests.sim.connections import connections_reused
 from tests.sim.ending import finish
 from tests.sim.scheduler import Scheduler
-from tests.sim.world import World, owner_dsn
+from tests.sim.world import SLOW, World, owner_dsn
 
 # One round of hashing a password is enough here: actors connect thousands of times.
 _OPTIONS = (
@@ -98,7 +98,7 @@ def watched(warehouse: Warehouse) -> Iterator[Simulated]:
 def simulate(simulated: Simulated, seed: int, without: frozenset[str] = frozenset()) -> Schedule:
     """Run one schedule, `without` some actors."""
     warehouse, monitor = simulated
-    scheduler = Scheduler(seed, monitor, kills=seed % 3)
+    scheduler = Scheduler(seed, monitor, kills=seed % 3, slow=SLOW)
     world = World(warehouse, scheduler, monitor, without)
     violation = ""
     try:

@@ -50,6 +50,7 @@ DAYS = (date(2026, 1, 30), date(2026, 1, 31))
 KEYS = [raw_key("posts", day) for day in DAYS]
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
 SETTINGS = RunSettings(max_reject_share=MOST_REJECTED, lookback_days=36_500, late_days=1)
+SLOW = frozenset({"loader", "zombie"})
 _MARTS = "select jsonb_agg(f order by day, position) from marts.{} as f"
 _BOTH = f"select ({_MARTS.format('fct_whole')}), ({_MARTS.format('fct_by_day')})"
 _LOST = """
