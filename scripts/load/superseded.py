@@ -1,8 +1,8 @@
 """Delete rows that no reader needs. Invariant: rows of a current or pinned load stay.
 
 A load is pinned while ``build.pinned_loads`` contains it: dbt records there, when a build starts,
-which loads the build reads. No build may start during the clean-up. So `clean_up_all` shares the
-lock of dbt, which keeps manual builds out, and runs in the only DAG run that builds.
+which loads the build reads. No build may pin loads during the clean-up. So `clean_up_all` holds the
+lock of dbt alone: a task that Airflow gave up may still clean up when the next run builds.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def clean_up_all(dsn: str, dbt_dsn: str, settings: RunSettings) -> int:
     `dsn` is of role loader, `dbt_dsn` of transformer, whose tables only that role reads. Closed
     incidents go after `settings.retention_days`, too: their facts can name keys of records.
     """
-    with dbt_lock(dsn, is_alone=False):
+    with dbt_lock(dbt_dsn, is_alone=True):
         with connect(dsn) as connection, plain_errors():
             connection.execute(_OLD_INCIDENTS, [settings.retention_days])
         pinned = pinned_loads(dbt_dsn)

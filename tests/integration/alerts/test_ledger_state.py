@@ -122,12 +122,12 @@ def test_a_manual_build_may_hold_the_lock_of_dbt(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger_state, "_LONG_WAIT", timedelta(0))
-    impatient = make_conninfo(inbox.warehouse.loader, options="-c statement_timeout=2s")
+    impatient = make_conninfo(inbox.warehouse.transformer, options="-c statement_timeout=2s")
     with (
         dbt_lock(inbox.warehouse.transformer, is_alone=True),
         ThreadPoolExecutor(1) as pool,
     ):
-        done = pool.submit(clean_up_all, impatient, inbox.warehouse.transformer, RunSettings())
+        done = pool.submit(clean_up_all, inbox.warehouse.loader, impatient, RunSettings())
         time.sleep(0.5)
         watch(inbox)
         assert isinstance(done.exception(20), UnavailableError)

@@ -102,13 +102,14 @@ def test_a_killed_holder_leaves_no_lock(warehouse: Warehouse) -> None:
         pass
 
 
-def test_nothing_is_cleaned_up_while_a_hand_builds(warehouse: Warehouse) -> None:
+@pytest.mark.parametrize("is_alone", [True, False], ids=["hand", "task"])
+def test_nothing_is_cleaned_up_while_dbt_runs(warehouse: Warehouse, *, is_alone: bool) -> None:
     """A build pins its rows only some time after it has read the ledger."""
     with (
-        dbt_lock(warehouse.transformer, is_alone=True),
+        dbt_lock(warehouse.transformer, is_alone=is_alone),
         pytest.raises(UnavailableError, match="statement timeout"),
     ):
-        clean_up_all(_impatient(warehouse.loader), warehouse.transformer, RunSettings())
+        clean_up_all(warehouse.loader, _impatient(warehouse.transformer), RunSettings())
 
 
 @pytest.fixture(scope="module")
