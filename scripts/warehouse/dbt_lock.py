@@ -1,4 +1,4 @@
-"""The lock for running dbt. Invariant: a manual run or a clean-up is alone, and tasks of dbt share it.
+"""The lock for running dbt. Invariant: a manual run or a clean-up is alone, tasks of dbt share it.
 
 A lock on an empty table, held by an open transaction: PostgreSQL releases it with the connection,
 however its process ended, so it never becomes stale. Only who has a right on the table can take it.
