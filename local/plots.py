@@ -62,7 +62,7 @@ def declared_plots(marts: Sequence[dict[str, Any]]) -> list[Plot]:
 
 
 def write_report(plots: Sequence[Plot], dsn: str, page: Path) -> None:
-    """Draw plots into an HTML page that needs nothing else. A query that fails is told there.
+    """Draw plots into an HTML page that needs nothing else. The page says why a query failed.
 
     Args:
         plots: what to draw.

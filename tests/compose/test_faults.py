@@ -159,7 +159,7 @@ def test_every_record_of_every_day_is_there_once(deployment: Deployed) -> None:
 
 
 def test_no_log_has_an_error_that_no_fault_explains(deployment: Deployed) -> None:
-    """While a server is away, whoever needs it says so."""
+    """While a server is away, its users say so."""
     unexpected = {kind: line for kind, line in deployment.errors().items() if kind not in _EXPECTED}
     assert unexpected == {}
     denied = ("permission denied", "read-only file system")

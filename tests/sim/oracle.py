@@ -1,4 +1,4 @@
-"""What must be true after every step, whoever moved and whoever was killed."""
+"""What must be true after every step, in any order and after any kill."""
 
 from datetime import date, datetime
 from typing import Any

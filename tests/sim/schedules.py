@@ -1,4 +1,4 @@
-"""One schedule, on a database of its own, and the shortest one that breaks a promise."""
+"""One schedule, on a separate database, and the shortest one that breaks a promise."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
