@@ -62,6 +62,7 @@ def _names() -> set[str]:
     """Return every word of the code and every module's name."""
     folders = ("benchmarks", "callbacks", "dags", "dbt/m*", "deploy", "local", "scripts", "sources")
     patterns = [*(f"{folder}/**/*.*" for folder in folders), "terraform/**/*.tf", "tests/**/*.py"]
+    patterns.append("tests/mutants/*.patch")
     files = [path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()]
     words = {path.stem for path in files}
     for path in [*files, *ROOT.glob("*.yaml"), ROOT / "pyproject.toml"]:
