@@ -106,3 +106,4 @@ def _one_of_each(rows: Rows) -> Rows:
 
 
 GOOD = [name for name, content in sorted(CONTENTS.items()) if rows_of(*content) is not None]
+BAD = sorted(CONTENTS.keys() - set(GOOD))

@@ -42,7 +42,7 @@ from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.sim import project
 from tests.sim.bucket import Bucket
-from tests.sim.contents import CONTENTS, ERASED_ID, GOOD, MOST_REJECTED, holds_erased
+from tests.sim.contents import BAD, CONTENTS, ERASED_ID, GOOD, MOST_REJECTED, holds_erased
 from tests.sim.oracle import Oracle, ViolationError, demand
 from tests.sim.scheduler import Scheduler
 
@@ -161,7 +161,7 @@ class World:
 
     def _producer(self, count: int) -> Callable[[], None]:
         chance = self.scheduler.chance
-        few = [*chance.sample(GOOD, 2), chance.choice(sorted(CONTENTS))]  # so that some come back
+        few = [*chance.sample(GOOD, 2), chance.choice(BAD)]  # so that some come back
         puts = [(chance.choice(KEYS), chance.choice(few)) for _ in range(count)]
         deleted = chance.choice(KEYS) if chance.random() < 0.1 else None
 
