@@ -151,7 +151,7 @@ class World:
             ("transform", 1, partial(self._transform, runs)),
             ("zombie", 0.4, partial(self._clean_up_often, 10)),
             ("manual build", 0.5, _tried(self.build_alone)),
-            ("reader", 0.3, self._read),
+            ("reader", 0.6, self._read),
             ("watch", 0.2, _tried(self._watch)),
             ("eraser", 0.3, _tried(self.erase)),
             ("rebuild", 0.2, _tried(partial(self.rebuild, pick(("", "posts"))))),
@@ -256,7 +256,7 @@ class World:
         """Read the marts in one statement, and twice in one snapshot."""
         with connect(self.warehouse.reader) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            for _ in range(2):
+            for _ in range(5):
                 first, second = (connection.execute(_BOTH).fetchone() for _ in range(2))
                 demand(first == second, "a snapshot has changed")
                 demand(first is not None and first[0] == first[1], "a reader sees a mixed state")
