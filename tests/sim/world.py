@@ -140,7 +140,7 @@ class World:
         chance = self.scheduler.chance
         again, pick = chance.random() < 0.4, chance.choice
         runs = [
-            _Run(pick((0, 0, 1, 2, 3)), chance.random() < 0.5, chance.random() < 0.15)
+            _Run(pick((0, 0, 1, 2, 3)), chance.random() < 0.5, chance.random() < 0.3)
             for _ in range(3)
         ]
         return [
