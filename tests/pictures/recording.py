@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import subprocess
 import time
 from base64 import b64encode
@@ -18,15 +19,18 @@ from scripts.errors import ConfigurationError
 from tests.chromium import MISSING, browser_at, chromium
 from tests.pictures.shot import FOLDER, MOST_BYTES
 
-_COLUMNS, _LINE, _MARGIN, _WIDTH = 116, 17, 20, 900
+_COLUMNS, _ROWS, _LINE, _MARGIN, _WIDTH = 116, 30, 17, 20, 900
 _LENGTH, _PAGE_FROM = 15.0, 11.0  # seconds of the recording, and when it shows the page
 _LINES_UNTIL = 9.0
 _STYLE = """
 text { font: 12px ui-monospace, Menlo, Consolas, monospace; fill: #e6edf3; white-space: pre }
-.shown { animation: %(length)ss steps(1) infinite }
-@media (prefers-reduced-motion: reduce) { .shown { animation: none } .page { visibility: hidden } }
+.lines, .page { animation: %(length)ss step-end infinite scroll }
+.page { animation-name: page }
+@media (prefers-reduced-motion: reduce) { .lines, .page { animation-play-state: paused } }
+@keyframes page { 0%% { opacity: 0 } %(page).2f%% { opacity: 1 } }
+@keyframes scroll { %(scroll)s}
 """
-_FRAMES = "@keyframes {name} {{ 0% {{ opacity: 0 }} {percent:.2f}% {{ opacity: 1 }} }}\n"
+_PASSWORD = re.compile(r"password \S+")
 
 Lines = Sequence[tuple[float, str]]
 
@@ -47,24 +51,23 @@ def drawn(title: str, lines: Lines, page: bytes) -> str:
     """Return the recording. `page` is a JPEG that it ends with."""
     scale = _LINES_UNTIL / max(seconds for seconds, _ in lines)
     shown = [(0.0, f"$ {title}"), *((seconds * scale, line) for seconds, line in lines)]
-    height = 2 * _MARGIN + _LINE * len(shown)
-    moments = sorted({round(seconds, 2) for seconds, _ in shown} | {_PAGE_FROM})
-    names = {moment: f"at{number}" for number, moment in enumerate(moments)}
-    frames = "".join(
-        _FRAMES.format(name=name, percent=100 * moment / _LENGTH) for moment, name in names.items()
+    height = 2 * _MARGIN + _LINE * _ROWS
+    scroll = "".join(
+        f"{100 * seconds / _LENGTH:.2f}% {{ transform: translateY({(_ROWS - number) * _LINE}px) }} "
+        for number, (seconds, _) in enumerate(shown, start=1)
     )
+    style = _STYLE % {"length": _LENGTH, "page": 100 * _PAGE_FROM / _LENGTH, "scroll": scroll}
     texts = "".join(
-        f'<text class="shown" x="{_MARGIN}" y="{_MARGIN + _LINE * number}" '
-        f'style="animation-name: {names[round(seconds, 2)]}">{escape(line)}</text>\n'
-        for number, (seconds, line) in enumerate(shown, start=1)
+        f'<text x="{_MARGIN}" y="{_MARGIN + _LINE * number}">{escape(line)}</text>\n'
+        for number, (_, line) in enumerate(shown, start=1)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">\n'
-        f"<title>{escape(title)}, and the health page</title>\n"
-        f"<style>{_STYLE % {'length': _LENGTH}}{frames}</style>\n"
-        f'<rect width="{_WIDTH}" height="{height}" rx="8" fill="#0d1117"/>\n{texts}'
-        f'<image class="shown page" width="{_WIDTH}" height="{height}" '
-        f'preserveAspectRatio="xMidYMin slice" style="animation-name: {names[_PAGE_FROM]}" '
+        f"<title>{escape(title)}, and the health page</title>\n<style>{style}</style>\n"
+        f'<rect width="{_WIDTH}" height="{height}" rx="8" fill="#0d1117"/>\n'
+        f'<g class="lines">\n{texts}</g>\n'
+        f'<image class="page" width="{_WIDTH}" height="{height}" '
+        'preserveAspectRatio="xMidYMin slice" '
         f'href="data:image/jpeg;base64,{b64encode(page).decode()}"/>\n</svg>\n'
     )
 
@@ -88,8 +91,9 @@ def main() -> None:
         env = {**os.environ, "PIPELINE_LOCAL_DIR": folder, "COLUMNS": str(_COLUMNS)}
         try:
             lines = [
-                (seconds, line.replace(folder, ".local"))
+                (seconds, _PASSWORD.sub("password …", line.replace(folder, ".local")))
                 for seconds, line in lines_of(["make", "--silent", "run"], env)
+                if not line.endswith(": running")
             ]
         finally:
             subprocess.run(["make", "--silent", "down", "PURGE=1"], cwd=ROOT, env=env, check=True)
