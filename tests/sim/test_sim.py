@@ -49,12 +49,13 @@ def test_a_clean_up_that_forgets_what_a_build_reads_is_noticed(
 def test_the_shortest_schedule_that_breaks_a_promise_is_looked_for(
     simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Attempt, "_check_promise", lambda _: None)
-    schedules = (simulate(simulated, seed) for seed in range(1, 101))
-    found = next(schedule for schedule in schedules if schedule.violation)
+    monkeypatch.setattr(Attempt, "_is_same", lambda *_: True)
+    monkeypatch.setattr("tests.sim.schedules._TRIES", 5)
+    schedules = [simulate(simulated, seed) for seed in range(1, 21)]
+    found = max((s for s in schedules if s.violation), key=lambda schedule: len(schedule.steps))
     short = shortest(simulated, found, lambda _: None)
     assert short.violation
-    assert len(short.steps) <= len(found.steps)
+    assert len(short.steps) < len(found.steps)
     assert short.without
     again = simulate(simulated, short.seed, short.without)
     assert again.violation == short.violation
