@@ -23,7 +23,7 @@ _ROOT = Path(__file__).parents[1]
 _VERSIONS = ((3, 11), (3, 12), (3, 13))
 _INTERPRETERS = ("python3", *(f"python{major}.{minor}" for major, minor in _VERSIONS))
 _GIGABYTE = 1e9
-_DISK, _TEMPORARY, _MEMORY = 2.5, 0.5, 3.0  # GB that a run needs. The tests need 2 GB more disk
+_DISK, _TEMPORARY, _MEMORY = 2.5, 0.5, 2.0  # GB that a run needs. The tests need 2 GB more disk
 _MACHINE, _CONTAINER, _LIMIT = Path("/proc/meminfo"), Path("/sys/fs/cgroup"), ("max", "current")
 
 

@@ -22,7 +22,7 @@ def dbt_lock(dsn: str, *, is_alone: bool) -> Iterator[None]:
     has neither a snapshot nor an id, so vacuum does not wait for it.
 
     Args:
-        dsn: the warehouse, as loader or transformer. Only transformer can be alone.
+        dsn: the warehouse, as role transformer.
         is_alone: whether no other process may run dbt in the meantime.
 
     Raises:

@@ -27,7 +27,8 @@ def test_this_machine_can_run_the_stack(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "")
-    assert not _problems(tmp_path).keys() - {"git"}
+    # A usual disk of macOS ignores case, which ends no run.
+    assert not _problems(tmp_path).keys() - {"git", "folder"}
 
 
 def test_the_report_has_a_line_for_each_fact(tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_too_little_memory_is_said(
     (tmp_path / "memory.current").write_text("500000000")
     monkeypatch.setattr(doctor, "_MACHINE", machine)
     monkeypatch.setattr(doctor, "_CONTAINER", tmp_path)
-    assert _problems(tmp_path)["memory"] == "make run needs 3.0 GB"
+    assert _problems(tmp_path)["memory"] == "make run needs 2.0 GB"
 
 
 def test_a_python_without_its_package_venv_is_told_what_to_install(
