@@ -45,9 +45,9 @@ _LOAD = """
             %(rows)s, 0, 1, true)
     )
     insert into raw.posts_rows
-    select %(load_id)s, n, n, jsonb_build_object('id', n, 'userId', n %% 1000, 'title', 'title',
-        'body', repeat('some words of a body ', 10) ||
-            case when n %% 100 = %(edited)s then (%(load_id)s)::text else '' end)
+    select %(load_id)s, n, n %% 1000, n, 'title',
+        repeat('some words of a body ', 10) ||
+            case when n %% 100 = %(edited)s then (%(load_id)s)::text else '' end
     from generate_series(1, %(rows)s) as n
 """
 

@@ -20,25 +20,22 @@ _LEDGER = """
 _ROWS = {
     "posts": """
         insert into raw.posts_rows
-        select (select currval('ops.load_id')), n, n, jsonb_build_object('id', n,
-            'userId', n %% %(users)s + 1, 'title', 'title',
-            'body', repeat('some words of a body ', 10) ||
-                greatest(%(day)s - (%(day)s + %(every)s - n %% %(every)s) %% %(every)s, 0))
+        select (select currval('ops.load_id')), n, n %% %(users)s + 1, n, 'title',
+            repeat('some words of a body ', 10) ||
+                greatest(%(day)s - (%(day)s + %(every)s - n %% %(every)s) %% %(every)s, 0)
         from generate_series(1, %(rows)s) as n
     """,
     "comments": """
         insert into raw.comments_rows
-        select (select currval('ops.load_id')), n, n, jsonb_build_object('id', n,
-            'postId', n %% %(posts)s + 1, 'name', 'name', 'email', 'name@example.com',
-            'body', repeat('some words of a body ', 10))
+        select (select currval('ops.load_id')), n, n %% %(posts)s + 1, n, 'name',
+            'name@example.com', repeat('some words of a body ', 10)
         from generate_series(1, %(rows)s) as n
     """,
     "users": """
         insert into raw.users_rows
-        select (select currval('ops.load_id')), n, n, jsonb_build_object('id', n, 'name', 'name',
-            'username', 'username', 'email', 'name@example.com', 'website', 'example.com',
-            'address', jsonb_build_object('city', 'city'),
-            'company', jsonb_build_object('name', 'company'))
+        select (select currval('ops.load_id')), n, n, 'name', 'username', 'name@example.com',
+            jsonb_build_object('city', 'city'), 'phone', 'example.com',
+            jsonb_build_object('name', 'company')
         from generate_series(1, %(rows)s) as n
     """,
 }

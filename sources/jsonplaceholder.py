@@ -9,7 +9,7 @@ from sources.declaration import Api, BigInt, Source, header_link
 
 
 class Post(msgspec.Struct):
-    """One post. Unknown fields stay in the payload, outside the contract."""
+    """One post. Unknown fields stay in the column extra, outside the contract."""
 
     userId: BigInt
     id: int

@@ -28,6 +28,12 @@ from tests.conftest import Warehouse
 DAY = date(2026, 1, 31)
 KEY = raw_key("posts", DAY)
 SETTINGS = RunSettings(max_reject_share=0.5)
+# Where in a record each column's value stands.
+_PLACES = """
+    select attname, col_description(attrelid, attnum)::jsonb from pg_attribute
+    where attrelid = %s::regclass and col_description(attrelid, attnum) is not null
+        and not attisdropped
+"""
 
 
 def post(number: int, **changes: Any) -> dict[str, Any]:
@@ -68,9 +74,23 @@ def query(
 
 
 def payloads(warehouse: Warehouse, table: str = "posts") -> list[Any]:
-    """Return every payload that a reader of the view sees, by position."""
-    statement = sql.SQL("select payload from {} order by day, position")
-    return [row[0] for row in query(warehouse, statement.format(sql.Identifier("raw", table)))]
+    """Return every record that a reader of the view sees, by position, as its columns hold it."""
+    statement = sql.SQL("select {} from {} order by day, position").format(
+        whole_record(warehouse, table), sql.Identifier("raw", table)
+    )
+    return [row[0] for row in query(warehouse, statement)]
+
+
+def whole_record(warehouse: Warehouse, table: str = "posts") -> sql.Composed:
+    """Return an expression for a row's record as jsonb, without fields that are null."""
+    fields = [
+        sql.SQL("case when {0} is null then '{{}}' else jsonb_build_object({1}, {0}) end").format(
+            sql.Identifier(name), parts[0]
+        )
+        for name, parts in query(warehouse, _PLACES, f"raw.{table}_rows")
+        if len(parts) == 1
+    ]
+    return sql.SQL(" || ").join([sql.SQL("coalesce(extra, '{{}}')").format(), *fields])
 
 
 def rejects(warehouse: Warehouse) -> list[tuple[Any, ...]]:

@@ -11,17 +11,20 @@ import psycopg
 from benchmarks import probe
 
 _BLOCK_BYTES = 256 * 1024
+_COPY = """
+    copy raw.limit_rows (load_id, position, user_id, id, extra, title, body)
+    from stdin (format binary)
+"""
 
 
 def job(arguments: dict[str, Any]) -> int:
     """Copy the file in one transaction and return the number of rows."""
-    statement = "copy raw.limit_rows (load_id, position, id, payload) from stdin (format binary)"
     with (
         Path(arguments["binary"]).open("rb", buffering=0) as file,
         psycopg.connect(arguments["dsn"]) as connection,
         connection.cursor() as cursor,
     ):
-        with cursor.copy(statement) as copy:
+        with cursor.copy(_COPY) as copy:
             while block := file.read(_BLOCK_BYTES):
                 copy.write(block)
         return cursor.rowcount

@@ -12,6 +12,8 @@ import sys
 import boto3
 import psycopg
 
+_FIELDS = ("userId", "id", "title", "body")
+_COPY = "copy raw.posts_rows (load_id, position, user_id, id, title, body) from stdin"
 _LEDGER = """
     insert into ops.loads (
         load_id, source, day, key, etag, last_modified, bytes, sha256, state, received, loaded,
@@ -30,9 +32,9 @@ def load(bucket: str, key: str, dsn: str) -> None:
     with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
         made = cursor.execute(_LEDGER, (day, key, len(body), count, count)).fetchone()
         (load_id,) = made or (0,)
-        with cursor.copy("copy raw.posts_rows (load_id, position, id, payload) from stdin") as copy:
+        with cursor.copy(_COPY) as copy:
             for position, record in enumerate(records):
-                copy.write_row((load_id, position, record["id"], json.dumps(record)))
+                copy.write_row((load_id, position, *map(record.get, _FIELDS)))
 
 
 def publish(dsn: str) -> None:

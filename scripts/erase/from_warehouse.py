@@ -12,7 +12,7 @@ from psycopg import sql
 
 from scripts.erase.wanted import Wanted
 from scripts.errors import demand
-from scripts.load.raw_tables import rows_table
+from scripts.load.raw_tables import rows_table, value_at
 from scripts.load.record_key import key_of_texts
 from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.ledger import lock_day
@@ -133,7 +133,7 @@ def _comparison(wanted: Wanted) -> tuple[sql.Composed, list[Any]]:
             )
         )
     for place, referred in wanted.references.items():
-        conditions.append(sql.SQL("payload #>> {} = any(%s)").format(list(place)))
+        conditions.append(sql.SQL("{} = any(%s)").format(value_at(wanted.source, place)))
         values.append(list(referred))
     return sql.SQL(" or ").join(conditions), values
 

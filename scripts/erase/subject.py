@@ -15,7 +15,7 @@ from scripts.erase.wanted import Wanted, key_in
 from scripts.errors import ConfigurationError, InvalidDataError
 from scripts.landing.keys import raw_prefix
 from scripts.landing.store import Store, UnreadableError
-from scripts.load.raw_tables import rows_table
+from scripts.load.raw_tables import rows_table, value_at
 from scripts.warehouse.connection import connect, plain_errors
 from sources import SOURCES, Source
 from sources.declaration.paths import parts_of
@@ -90,16 +90,16 @@ def _readable_key(source: Source, record: bytes) -> set[tuple[str, ...]]:
 
 
 def _loaded(wanted: Wanted, dsn: str) -> set[tuple[str, ...]]:
-    """Return the keys of the rows of every load, as their records spell them."""
-    columns = [
-        sql.SQL("payload #>> {}").format(list(key.parts)) for key in wanted.source.key_fields
-    ]
+    """Return the keys of the rows of every load, as JSON spells their values."""
+    source = wanted.source
+    columns = [value_at(source, key.parts) for key in source.key_fields]
     if not (columns and wanted.references):
         return set()
-    conditions = [sql.SQL("payload #>> {} = any(%s)").format(list(p)) for p in wanted.references]
+    values = [value_at(source, place) for place in wanted.references]
+    conditions = [sql.SQL("{} = any(%s)").format(value) for value in values]
     query = sql.SQL("select distinct {} from {} where {}").format(
         sql.SQL(", ").join(columns),
-        rows_table(wanted.source),
+        rows_table(source),
         sql.SQL(" or ").join(conditions),
     )
     with connect(dsn) as connection, plain_errors():

@@ -26,7 +26,7 @@ from scripts.errors import InvalidDataError
 from scripts.landing.json_scanner import Scan, utf8
 
 HEAD_BYTES = 64 * 1024  # what is kept of a malformed or rejected record
-_GATHER_BYTES = 256 * 1024
+_GATHER_BYTES = 64 * 1024
 _GATHER_AT_MOST = 4 * 1024**2
 _CAREFUL_BYTES = 8 * 1024  # size of a guess after a big guess failed for an unknown reason
 _BOM = b"\xef\xbb\xbf"

@@ -4,29 +4,22 @@ The copy takes no lock and writes rows under a load_id that is not current in th
 transaction makes them visible later.
 """
 
-import struct
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
-from itertools import compress, islice, repeat
-from operator import add, lt
+from collections.abc import Sequence
+from itertools import compress, islice
+from operator import lt
 from typing import Any
-from uuid import UUID
 
-import msgspec
 import psycopg
 from psycopg import sql
 
 from scripts.landing.json_array import Batch
 from scripts.load.contract import CheckedBatch
 from scripts.load.raw_tables import rows_table
+from scripts.load.row_format import RowFormat
 from sources import Source
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
-_JSONB_VERSION = 1
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # of PostgreSQL's dates and timestamps
-_ONE_INTEGER = struct.Struct(">18sqiqiB").pack
-_HEAD, _INTEGER, _TAIL = (struct.Struct(f).pack for f in (">hiqiq", ">iq", ">iB"))
 
 
 class RowCopy:
@@ -39,84 +32,30 @@ class RowCopy:
     """
 
     def __init__(self, source: Source, load_id: int) -> None:
-        columns = source.key_columns
+        self._format = RowFormat(source, load_id)
         self.statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
-            rows_table(source),
-            sql.SQL(", ").join(map(sql.Identifier, ["load_id", "position", *columns, "payload"])),
+            rows_table(source), sql.SQL(", ").join(map(sql.Identifier, self._format.names))
         )
         self.copied = 0
         # Moments with and without a zone cannot be compared here: PostgreSQL does it.
-        self.is_ordered = "timestamp with time zone" not in columns.values()
+        self.is_ordered = "timestamp with time zone" not in source.key_columns.values()
         self._last: list[Any] = []
-        self._load_id = load_id
-        self._start = repeat(struct.pack(">hiqi", 4, 8, load_id, 8))
-        self._width = len(columns) + 3
-        self._has_key = bool(columns)
-        self._pack = self._pack_one if list(columns.values()) == ["bigint"] else self._pack_any
+        self._key = source.key_in if source.key else None
 
     def pack(self, batch: Batch, checked: CheckedBatch) -> bytes:
         """Return the rows of the valid records in the format of COPY BINARY."""
         positions: Sequence[int] = range(batch.first, batch.first + len(batch.records))
-        records = batch.records
         if checked.breaches:
-            passes = [True] * len(records)
+            passes = [True] * len(batch.records)
             for index in checked.breaches:
                 passes[index] = False
             positions = list(compress(positions, passes))
-            records = list(compress(records, passes))
-        keys = checked.keys
-        if self.is_ordered and keys and self._has_key:
-            chain = self._last + keys
+        if self.is_ordered and self._key and checked.rows:
+            chain = self._last + list(map(self._key, checked.rows))
             self.is_ordered = all(map(lt, chain, islice(chain, 1, None)))
-            self._last = keys[-1:]
-        self.copied += len(keys)
-        return b"".join(self._pack(positions, keys, records))
-
-    def _pack_one(
-        self, positions: Iterable[int], keys: Iterable[Any], records: Sequence[msgspec.Raw]
-    ) -> Iterable[bytes | msgspec.Raw]:
-        """Pack rows with one integer key, the usual case, without a Python step per row."""
-        sizes = map(add, map(len, records), repeat(1))
-        version = repeat(_JSONB_VERSION)
-        parts: list[bytes | msgspec.Raw] = [b""] * (2 * len(records))
-        parts[::2] = map(_ONE_INTEGER, self._start, positions, repeat(8), keys, sizes, version)
-        parts[1::2] = records
-        return parts
-
-    def _pack_any(
-        self, positions: Iterable[int], keys: Iterable[Any], records: Iterable[msgspec.Raw]
-    ) -> Iterator[bytes | msgspec.Raw]:
-        for position, key, record in zip(positions, keys, records, strict=True):
-            yield _HEAD(self._width, 8, self._load_id, 8, position)
-            for value in _values(key):
-                yield _packed(value)
-            yield _TAIL(len(record) + 1, _JSONB_VERSION)
-            yield record
-
-
-def _values(key: Any) -> tuple[Any, ...]:
-    if isinstance(key, tuple):
-        return key
-    return () if key is None else (key,)
-
-
-def _packed(value: Any) -> bytes:
-    """Return a value of a key with its length, as COPY BINARY wants its type."""
-    match value:
-        case int():
-            return _INTEGER(8, value)
-        case str():
-            data = value.encode()
-        case UUID():
-            data = value.bytes
-        case datetime():
-            moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-            data = struct.pack(">q", (moment - _EPOCH) // timedelta(microseconds=1))
-        case date():
-            data = struct.pack(">i", (value - _EPOCH.date()).days)
-        case _:
-            raise TypeError(f"a key cannot be a {type(value).__name__}")
-    return len(data).to_bytes(4, "big") + data
+            self._last = chain[-1:]
+        self.copied += len(checked.rows)
+        return self._format.pack(positions, checked.rows, checked.extras)
 
 
 def count_duplicates(connection: psycopg.Connection, source: Source, load_id: int) -> int:
@@ -160,8 +99,9 @@ def delete_duplicates(
 
 
 def _surplus(source: Source) -> sql.Composed:
-    """Find keys first, without payloads: usually few occur twice, and only these are compared."""
+    """Find keys first: usually few occur twice, and only their whole rows are compared."""
     keys = sql.SQL(", ").join(map(sql.Identifier, source.key_columns))
+    columns = [*(column.name for column in source.columns), "extra"]
     keeps_last = source.on_duplicate == "last"
     return sql.SQL(
         """
@@ -170,7 +110,7 @@ def _surplus(source: Source) -> sql.Composed:
             group by {keys} having count(*) > 1
         ),
         groups as (
-            select {keys}, {kept}(position) as kept, count(distinct payload) = 1 as is_equal
+            select {keys}, {kept}(position) as kept, count(distinct ({all})) = 1 as is_equal
             from {rows} inner join repeated using ({keys})
             where load_id = %(load_id)s
             group by {keys}
@@ -183,6 +123,7 @@ def _surplus(source: Source) -> sql.Composed:
         """
     ).format(
         keys=keys,
+        all=sql.SQL(", ").join(map(sql.Identifier, columns)),
         rows=rows_table(source),
         kept=sql.SQL("max" if keeps_last else "min"),
         keeps_last=sql.Literal(keeps_last),

@@ -43,7 +43,7 @@ def key_reader(source: Source) -> Callable[[bytes], str]:
                 value = msgspec.Raw(record)
                 for part in field.parts:
                     value = _FIELDS.decode(value)[part]
-                found[field.column] = _plain(decoder.decode(value))
+                found[field.name] = _plain(decoder.decode(value))
             return msgspec.json.encode(found).decode()
         return "{}"
 
@@ -56,7 +56,7 @@ def key_of_texts(source: Source, texts: Sequence[str]) -> str:
     with suppress(msgspec.MsgspecError, ValueError):
         for field, text in zip(source.key_fields, texts, strict=True):
             value = msgspec.convert(text, _TYPES[field.type], strict=False)
-            found[field.column] = _plain(value)
+            found[field.name] = _plain(value)
         return msgspec.json.encode(found).decode()
     return "{}"
 

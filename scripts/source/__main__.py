@@ -35,7 +35,6 @@ from scripts.source.remove import planned_removal
 from sources import SOURCES
 from sources.declaration import Parent
 from sources.declaration.api import check_name
-from sources.declaration.discover import discover
 from sources.declaration.parent import Values
 from sources.declaration.paths import shown_path
 
@@ -105,9 +104,6 @@ def add(
         typer.confirm("Write the files?", abort=True)
     for path in write_files(draft):
         typer.echo(f"wrote          {path.relative_to(ROOT)}")
-    problems = discover("sources", ROOT / "sources").problems
-    if problem := problems.get(f"sources/{name}.py"):
-        raise InvalidDataError(f"{problem}. Edit the file: the rest of it may be right")
     if has_admin_dsn():  # in a process that has not imported the sources of before
         subprocess.run([sys.executable, "-m", "scripts.migrate"], cwd=ROOT, check=True)
     typer.echo("next: read the files, then `make run`")

@@ -1,7 +1,6 @@
 """Write the files of a source. Invariant: a file that exists is never overwritten."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +8,16 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from scripts.errors import InvalidInputError
+from scripts.errors import InvalidDataError, InvalidInputError
 from scripts.source.draft import Draft, class_name
 from scripts.source.guess import written
 from scripts.source.infer import contract_of
+from sources import Source
+from sources.declaration.discover import discover
 from sources.declaration.paths import Path as Place
-from sources.declaration.paths import parts_of
 
 ROOT = Path(__file__).parents[2]
 _STAGING = "dbt/models/staging"
-_CASTS = {bool: "boolean", int: "bigint", float: "numeric", str: "text"}
-_OWN = {"day", "load_id", "is_latest", "is_published", "position", "payload"}
 # Words that SQL does not take as the name of a column.
 _RESERVED = {
     *("all", "and", "any", "array", "as", "asc", "case", "cast", "check", "column", "date", "desc"),
@@ -32,11 +30,16 @@ _RESERVED = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the staging model: its name, the field it comes from, and its SQL."""
+    """A column of the staging model: its name, the field it comes from, and the raw column."""
 
     name: str
     field: str
-    expression: str
+    raw: str
+
+    @property
+    def expression(self) -> str:
+        """The column of the raw table, in quotes if SQL needs them."""
+        return f'"{self.raw}"' if self.raw in _RESERVED else self.raw
 
 
 def write_files(draft: Draft, root: Path = ROOT) -> list[Path]:
@@ -44,16 +47,15 @@ def write_files(draft: Draft, root: Path = ROOT) -> list[Path]:
 
     Raises:
         InvalidInputError: one of the files exists.
+        InvalidDataError: the declaration, which is written, cannot be used.
     """
     name = draft.source.name
-    context = _context(draft)
-    staging = root / _STAGING
-    made = {
-        root / "sources" / f"{draft.source.api.name}.py": "declaration.py.j2",
-        staging / f"stg_{name}.sql": "staging.sql.j2",
-        staging / f"stg_{name}.yml": "staging.yml.j2",
+    declaration = root / "sources" / f"{draft.source.api.name}.py"
+    staging = {
+        root / _STAGING / f"stg_{name}.sql": "staging.sql.j2",
+        root / _STAGING / f"stg_{name}.yml": "staging.yml.j2",
     }
-    for path in made:
+    for path in (declaration, *staging):
         if path.exists():
             raise InvalidInputError(f"{path.relative_to(root)} exists: choose another name")
     templates = Environment(
@@ -62,22 +64,25 @@ def write_files(draft: Draft, root: Path = ROOT) -> list[Path]:
         keep_trailing_newline=True,
         autoescape=select_autoescape([]),  # Python, SQL and YAML: there is nothing to escape
     )
-    for path, template in made.items():
+    text = templates.get_template("declaration.py.j2").render(_declaration(draft))
+    declaration.write_text(text)
+    context = _staging(draft, _declared(declaration, name))
+    for path, template in staging.items():
         path.write_text(templates.get_template(template).render(context))
-    return list(made)
+    return [declaration, *staging]
 
 
-def _context(draft: Draft) -> Mapping[str, Any]:
-    source, record = draft.source, draft.records[0]
+def _declared(path: Path, name: str) -> Source:
+    """Return the source of a new file."""
+    found = discover("sources", path.parent)
+    if problem := found.problems.get(f"sources/{path.name}"):
+        raise InvalidDataError(f"{problem}. Edit the file: the rest of it may be right")
+    return found.sources[name]
+
+
+def _declaration(draft: Draft) -> Mapping[str, Any]:
+    source = draft.source
     contract = contract_of(class_name(source.name), draft.records)
-    columns = _columns(draft)
-    fields = {column.field: record[column.field] for column in columns}
-    payload = json.dumps({name: value for name, value in record.items() if name in fields})
-    raw_keys = [_column(name) for name in draft.key or ()]
-    keys = dict(zip(raw_keys, [record[parts_of(name)[0]] for name in draft.key or ()], strict=True))
-    row = {"position": 0, **keys, "payload": payload}
-    expected = {c.name: fields[c.field] for c in columns}
-    own = {"day": "2026-01-01", "load_id": 2, "is_latest": True, "is_published": False}
     auth = source.api.auth
     return {
         "name": source.name,
@@ -92,9 +97,19 @@ def _context(draft: Draft) -> Mapping[str, Any]:
         "arguments": list(_arguments(draft)),
         "words": _words(draft, contract.classes),
         "key": _tuple(draft.key),
+    }
+
+
+def _staging(draft: Draft, source: Source) -> Mapping[str, Any]:
+    record, columns = draft.records[0], _columns(source)
+    row = {"position": 0, **{column.raw: record.get(column.field) for column in columns}}
+    expected = {column.name: record.get(column.field) for column in columns}
+    own = {"day": "2026-01-01", "load_id": 2, "is_latest": True, "is_published": False}
+    return {
+        "name": source.name,
         "columns": columns,
-        "key_names": [c.name for c in columns if (c.field,) in map(parts_of, draft.key or ())],
-        "raw_keys": raw_keys,
+        "raw_columns": source.columns,
+        "key_names": [column.name for column in columns if column.raw in source.key_columns],
         "old_row": json.dumps({"load_id": 1, **row}),
         "new_row": json.dumps({"load_id": 2, **row}),
         "expected": json.dumps({**expected, **own}),
@@ -120,35 +135,16 @@ def _words(draft: Draft, contract: str) -> list[str]:
     return ["Api", *big, "Source", *sorted(kind.__name__ for kind in kinds)]
 
 
-def _columns(draft: Draft) -> list[Column]:
-    """Return the columns: the fields that are one value of one type, or null, in every record."""
-    columns: list[Column] = []
-    for field, first in draft.records[0].items():
-        types = {type(record.get(field)) for record in draft.records} - {type(None)}
-        if types == {int, float}:
-            types = {float}
-        [kind] = types if len(types) == 1 else [dict]
-        if kind not in _CASTS or not re.fullmatch(r"[\w@ $-]+", field) or first is None:
-            continue
-        name = _named(field, draft.source.name)
-        if name in {column.name for column in columns}:
-            continue
-        text = f'{{{{ json_text("payload", "{field}") }}}}'
-        columns.append(Column(name, field, f"cast({text} as {_CASTS[kind]})"))
-    return columns
-
-
-def _named(field: str, source: str) -> str:
-    """Return the name of a column: snake case, and no word of SQL or of ours."""
-    name = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", field)).strip("_").lower()
-    singular = class_name(source).lower()
-    if name == "id" or name in _RESERVED | _OWN or not name or name[0].isdigit():
-        return f"{singular}_{name}".rstrip("_")
-    return name
-
-
-def _column(name: Place) -> str:
-    return re.sub(r"\W+", "_", "_".join(parts_of(name))).strip("_")
+def _columns(source: Source) -> list[Column]:
+    """Return the columns of the staging model: those of the raw table that have one value."""
+    singular = class_name(source.name).lower()
+    return [
+        Column(
+            f"{singular}_id" if column.name == "id" else column.name, column.parts[0], column.name
+        )
+        for column in source.columns
+        if column.type != "jsonb" and len(column.parts) == 1
+    ]
 
 
 def _tuple(key: tuple[Place, ...] | None) -> str:

@@ -76,7 +76,7 @@ def look(
                         continue
                     whole = item if parent is None else spliced_batch(item, head_of(parent))
                     checked = contract.check(whole)
-                    keys.update(checked.keys)
+                    keys.update(map(source.key_in, checked.rows))
                     found.violations.update(b.reason for b in checked.breaches.values())
                     found.records += len(item.records)
         if source.key_fields:

@@ -1,18 +1,19 @@
 """The type of a source. Invariant: a declaration that cannot work fails when it is declared."""
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
 
 from sources.declaration.api import Api, check_name, check_paginator
+from sources.declaration.columns import Column, columns_of, key_columns
 from sources.declaration.day import Bounds, Changes, Day, Snapshot, Window, check_placeholders
 from sources.declaration.declaration_error import DeclarationError
-from sources.declaration.key import KeyField, key_fields
 from sources.declaration.paginators import Paginator, cursor, offset, page_number
 from sources.declaration.parent import Parent, named_fields
 from sources.declaration.part_sizes import Parts, hours, parents
@@ -51,7 +52,8 @@ class Source:
             texts). A file compressed with gzip is recognised.
         empty_statuses: statuses besides 204 that mean an empty list, such as 404.
         allows_empty: whether an empty list is a valid answer.
-        on_new_field: ``evolve`` keeps unknown fields in the payload, ``freeze`` refuses the object.
+        on_new_field: ``evolve`` keeps unknown fields in the column extra, ``freeze`` refuses the
+            object.
         on_duplicate: of different records with one key, ``reject`` all or keep the ``last``. None:
             the last of changes, else reject.
         references: by the place of a field, the source whose key it holds, such as
@@ -110,14 +112,25 @@ class Source:
         return self.paginator or self.api.paginator
 
     @cached_property
-    def key_fields(self) -> tuple[KeyField, ...]:
-        """The fields of the key, none without a key."""
-        return key_fields(self.contract, self.key or ())
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the raw table: of each field of the contract, and of a key inside one."""
+        return columns_of(self.contract, self.key or ())
+
+    @cached_property
+    def key_fields(self) -> tuple[Column, ...]:
+        """The columns of the key, none without a key."""
+        return key_columns(self.columns, self.contract, self.key or ())
 
     @property
     def key_columns(self) -> dict[str, str]:
         """The columns of the key in the raw table, with their PostgreSQL types."""
-        return {field.column: field.type for field in self.key_fields}
+        return {column.name: column.type for column in self.key_fields}
+
+    @cached_property
+    def key_in(self) -> Callable[[tuple[Any, ...]], Any]:
+        """A function from the values of a row's columns to its key: a value, or a tuple of them."""
+        places = [self.columns.index(column) for column in self.key_fields]
+        return itemgetter(*places) if places else lambda _: None
 
     @cached_property
     def bounds(self) -> frozenset[str]:

@@ -130,7 +130,9 @@ def test_transform_by_hand_reloads_a_named_day(stack: LocalStack) -> None:
 @contextmanager
 def _a_row_missing(stack: LocalStack, day: str) -> Iterator[None]:
     [kept, *_] = stack.query(
-        "select load_id, position, id, payload::text from raw.posts where id = 5 and day = %s", day
+        "select load_id, position, user_id, id, title, body from raw.posts"
+        " where id = 5 and day = %s",
+        day,
     )
     with psycopg.connect(stack.known["warehouse_loader_dsn"], autocommit=True) as connection:
         connection.execute(
@@ -139,7 +141,8 @@ def _a_row_missing(stack: LocalStack, day: str) -> Iterator[None]:
         try:
             yield
         finally:
-            connection.execute("insert into raw.posts_rows values (%s, %s, %s, %s)", kept)
+            values = "insert into raw.posts_rows values (%s, %s, %s, %s, %s, %s)"
+            connection.execute(values, kept)
 
 
 def test_a_failing_dbt_test_publishes_nothing_is_reported_and_heals(stack: LocalStack) -> None:

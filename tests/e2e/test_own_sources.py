@@ -162,7 +162,7 @@ def test_the_main_job_runs_with_own_sources_alone(own: LocalStack) -> None:
 def test_children_follow_when_their_parents_have_landed(own: LocalStack, shop_api: Orders) -> None:
     shop_api.requests.clear()
     assert own.run_by_hand("ingest_orders", {"day": "2026-01-30"})[1] == "success"
-    events = "select id, payload #>> '{_parent,order_id}' from raw.events where day = '2026-01-30'"
+    events = "select id, parent ->> 'order_id' from raw.events where day = '2026-01-30'"
     wanted = sorted((one["id"], str(one["_parent"]["order_id"])) for one in expected())
     wait_for(lambda: sorted(own.query(events)), wanted.__eq__, 240)
     lists = [request.path for request in shop_api.requests if request.path == "/orders"]

@@ -50,8 +50,8 @@ def _days(stack: LocalStack) -> list[tuple[Any, ...]]:
 def _rows(stack: LocalStack) -> list[tuple[Any, ...]]:
     """Return every valid row with its time in milliseconds."""
     return stack.query(
-        "select day, id, (payload #>> '{properties,time}')::bigint,"
-        " (payload #>> '{properties,mag}')::float8"
+        "select day, id, (properties ->> 'time')::bigint,"
+        " (properties ->> 'mag')::float8"
         " from raw.earthquakes where day between %s and %s order by 1, 3, 2",
         _FIRST,
         _END,

@@ -24,7 +24,7 @@ OTHER = DAY.replace(day=1)
 ROWS, RELOADS = 300, 50
 # The day's count, its distinct positions and its versions must agree in one query.
 _COUNT = """
-    select day, count(*), count(distinct position), array_agg(distinct payload ->> 'title')
+    select day, count(*), count(distinct position), array_agg(distinct title)
     from raw.posts group by day order by day
 """
 

@@ -55,7 +55,7 @@ def test_a_role_may_not_do_what_is_not_its_duty(
 @pytest.mark.parametrize(
     ("role", "statement"),
     [
-        ("loader", "insert into raw.posts_rows values (1, 0, 1, '{}')"),
+        ("loader", "insert into raw.posts_rows values (1, 0, 1, 1)"),
         ("transformer", "select from raw.posts"),
         ("transformer", "update ops.loads set published_at = now()"),
         ("transformer", "create table build.t (); create table marts.t ()"),

@@ -79,7 +79,8 @@ def test_a_replay_loads_what_meets_the_contract_now(store: Store, warehouse: War
     result = load(changed, DAY, store, warehouse.loader, settings, again=True)
 
     assert (result.outcome, result.loaded, result.rejected) == ("loaded", 2, 1)
-    assert payloads(warehouse) == [post(1), post(2, title=None)]
+    second = {name: value for name, value in post(2).items() if name != "title"}
+    assert payloads(warehouse) == [post(1), second]
     assert ledger(warehouse) == [("loaded", False, 1), ("loaded", True, 2)]
     found = find_rejects(warehouse.loader, "posts", DAY)
     assert [(row["load_id"], row["position"], row["load"]) for row in found] == [

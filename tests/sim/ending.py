@@ -22,7 +22,7 @@ _LEFTOVER = """
         and load_id not in (select load_id from build.pinned_loads)
 """
 _CURRENT = """
-    select day, position, id, payload ->> 'title' from raw.posts order by day, position
+    select day, position, id, title from raw.posts order by day, position
 """
 
 
@@ -60,7 +60,7 @@ def _finish_transform(world: World) -> None:
             world.oracle.may_go.add(raw_key(source, day))
             ledger.withdraw(connection, source, day)
     has_work, is_first = world.load_and_clean_up(), len(world.oracle.tested) == 1
-    if has_work or is_first or world.scheduler.names & _COMMANDS:
+    if survey.deleted or has_work or is_first or world.scheduler.names & _COMMANDS:
         world.build_alone()
     world.load_and_clean_up()  # deletes what the build before this one had read
     world.oracle.check()

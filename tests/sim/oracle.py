@@ -18,7 +18,12 @@ _STATE = """
                 'rejects', (select count(*) from ops.rejects where rejects.load_id = loads.load_id),
                 'rows', (
                     select jsonb_agg(jsonb_build_array(position, payload) order by position)
-                    from raw.posts_rows as found where found.load_id = loads.load_id
+                    from (
+                        select load_id, position, coalesce(extra, '{}') || jsonb_build_object(
+                            'userId', user_id, 'id', id, 'title', title, 'body', body
+                        ) as payload
+                        from raw.posts_rows
+                    ) as found where found.load_id = loads.load_id
                 )
             ))
             from ops.loads as loads where source = 'posts' and is_current

@@ -20,7 +20,7 @@ _DAYS = """
 """
 _ROWS = """
     select pins.day, found.position,
-        (found.payload ->> 'id')::bigint as post_id, found.payload ->> 'title' as title
+        found.id as post_id, found.title
     from {{ ref("pinned_loads") }} as pins
     inner join {{ source("raw", "posts_rows") }} as found on found.load_id = pins.load_id
     where pins.source = 'posts'

@@ -4,11 +4,11 @@ with comments as (
 
 final as (
     select
-        cast(id as bigint) as comment_id,
-        cast({{ json_text("payload", "postId") }} as bigint) as post_id,
-        cast({{ json_text("payload", "name") }} as text) as name,
-        cast({{ json_text("payload", "email") }} as text) as email,
-        cast({{ json_text("payload", "body") }} as text) as body,
+        id as comment_id,
+        post_id,
+        name,
+        email,
+        body,
         day,
         load_id,
         is_latest,

@@ -5,9 +5,9 @@ with earthquakes as (
 final as (
     select
         id as earthquake_id,
-        {{ moment_of_milliseconds(json_text("payload", "properties.time")) }} as happened_at,
-        cast({{ json_text("payload", "properties.mag") }} as numeric(6, 2)) as magnitude,
-        cast({{ json_text("payload", "properties.place") }} as text) as place,
+        {{ moment_of_milliseconds(json_text("properties", "time")) }} as happened_at,
+        cast({{ json_text("properties", "mag") }} as numeric(6, 2)) as magnitude,
+        cast({{ json_text("properties", "place") }} as text) as place,
         day,
         load_id,
         is_latest,

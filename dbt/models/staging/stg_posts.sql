@@ -4,10 +4,10 @@ with posts as (
 
 final as (
     select
-        cast(id as bigint) as post_id,
-        cast({{ json_text("payload", "userId") }} as bigint) as author_id,
-        cast({{ json_text("payload", "title") }} as text) as title,
-        cast({{ json_text("payload", "body") }} as text) as body,
+        id as post_id,
+        user_id as author_id,
+        title,
+        body,
         day,
         load_id,
         is_published

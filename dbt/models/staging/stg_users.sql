@@ -4,13 +4,13 @@ with users as (
 
 final as (
     select
-        cast(id as bigint) as user_id,
-        cast({{ json_text("payload", "name") }} as text) as name,
-        cast({{ json_text("payload", "username") }} as text) as username,
-        cast({{ json_text("payload", "email") }} as text) as email,
-        cast({{ json_text("payload", "website") }} as text) as website,
-        cast({{ json_text("payload", "address.city") }} as text) as city,
-        cast({{ json_text("payload", "company.name") }} as text) as company,
+        id as user_id,
+        name,
+        username,
+        email,
+        website,
+        cast({{ json_text("address", "city") }} as text) as city,
+        cast({{ json_text("company", "name") }} as text) as company,
         day,
         load_id,
         is_latest,

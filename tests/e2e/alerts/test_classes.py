@@ -183,7 +183,7 @@ def _a_row_missing(harness: Harness, day: str) -> Iterator[None]:
             harness.drop(day, posts(40))
             _is_loaded(harness, day)
             [kept] = loader.execute(
-                "select load_id, position, id, payload::text from raw.posts"
+                "select load_id, position, user_id, id, title, body from raw.posts"
                 " where id = 5 and day = %s",
                 [day],
             ).fetchall()
@@ -191,7 +191,7 @@ def _a_row_missing(harness: Harness, day: str) -> Iterator[None]:
                 "delete from raw.posts_rows where (load_id, position) = (%s, %s)", kept[:2]
             )
         yield
-        loader.execute("insert into raw.posts_rows values (%s, %s, %s, %s)", kept)
+        loader.execute("insert into raw.posts_rows values (%s, %s, %s, %s, %s, %s)", kept)
 
 
 def test_a_dbt_test_that_fails_in_one_triggered_run_after_the_other(harness: Harness) -> None:

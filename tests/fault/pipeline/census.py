@@ -22,11 +22,11 @@ Record = tuple[Any, ...]
 RECORDS_A_DAY = 20
 FIRST_DAY = date(2024, 1, 1)
 _RAW = """
-    select day, id::bigint, (payload ->> 'userId')::bigint, payload ->> 'title', payload ->> 'body'
+    select day, id, user_id, title, body
     from raw.posts
 """
 _RAW_EARTHQUAKES = """
-    select day, id, (payload #>> '{properties,mag}')::float8 from raw.earthquakes
+    select day, id, (properties ->> 'mag')::float8 from raw.earthquakes
 """
 _MARTS = {
     "marts.fct_post_changes": """

@@ -67,6 +67,7 @@ class Loader:
 
         `rejects` are the keys of rejected records, None for one that cannot be read.
         """
+        columns = {column.name: column.parts[0] for column in SOURCES[self._source].columns}
         with psycopg.connect(self._dsn) as connection:
             row = connection.execute("select nextval('ops.load_id')").fetchone()
             assert row is not None
@@ -90,12 +91,17 @@ class Loader:
                 ),
             )
             with connection.cursor() as cursor:
-                cursor.executemany(
-                    sql.SQL("insert into raw.{} values (%s, %s, %s, %s)").format(
-                        sql.Identifier(f"{self._source}_rows")
-                    ),
-                    [(load_id, at, p["id"], Jsonb(p)) for at, p in enumerate(posts)],
+                insert = sql.SQL("insert into raw.{} ({}) values ({})").format(
+                    sql.Identifier(f"{self._source}_rows"),
+                    sql.SQL(", ").join(map(sql.Identifier, ["load_id", "position", *columns])),
+                    sql.SQL(", ").join([sql.SQL("%s")] * (2 + len(columns))),
                 )
+                rows = [[post.get(field) for field in columns.values()] for post in posts]
+                values = [
+                    (load_id, at, *(Jsonb(v) if isinstance(v, dict) else v for v in row))
+                    for at, row in enumerate(rows)
+                ]
+                cursor.executemany(insert, values)
                 cursor.executemany(
                     "insert into ops.rejects values (%s, %s, 0, 1, null, 'r', '', 1, '', %s)",
                     [

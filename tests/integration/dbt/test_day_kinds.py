@@ -46,7 +46,7 @@ SOURCES = (ORDERS,)
 '''
 _MODELS = {
     "staging/stg_orders.sql": """
-        select cast(id as bigint) as order_id, {{ json_text("payload", "status") }} as status, day,
+        select id as order_id, status, day,
             load_id, is_latest, is_published
         from ({{ pinned_rows("orders") }}) as orders
     """,

@@ -90,9 +90,9 @@ def _copy_raw(warehouse: Warehouse, file: Path) -> None:
         ("ops", "record_keys"): _RECORD_KEYS,
     }
     for source in SOURCES.values():
-        keys = ", ".join(f"{name} {type_}" for name, type_ in source.key_columns.items())
-        columns = f"load_id bigint, position bigint, {keys}, payload varchar"
-        tables["raw", f"{source.name}_rows"] = columns
+        typed = [f"{c.name} {c.type.replace('jsonb', 'varchar')}" for c in source.columns]
+        own = ["load_id bigint", "position bigint", *typed, "extra varchar"]
+        tables["raw", f"{source.name}_rows"] = ", ".join(own)
     with duckdb.connect(str(file)) as duck, psycopg.connect(warehouse.transformer) as postgres:
         duck.execute("create schema raw; create schema ops")
         for place, columns in tables.items():

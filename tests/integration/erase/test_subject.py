@@ -173,7 +173,7 @@ def test_before_postgresql_18_the_statistics_that_stay_are_named(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with psycopg.connect(warehouse.loader, autocommit=True) as connection:
-        connection.execute("insert into raw.posts_rows values (1, 0, 7, '{}')")
+        connection.execute("insert into raw.posts_rows values (1, 0, 3, 7, 't', 'b')")
         connection.execute("analyze raw.posts_rows")
         connection.execute("delete from raw.posts_rows")
     monkeypatch.setattr(from_warehouse, "_CLEARS_SINCE", 99_00_00)

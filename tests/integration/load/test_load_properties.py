@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from local.postgres import PostgresServer
 from scripts.landing.store import ObjectHead, ObjectInfo, OpenObject
@@ -19,7 +20,7 @@ from scripts.load.load import load
 from scripts.settings import RunSettings
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
-from tests.loading import DAY, database_of, empty, ledger, query, rejects
+from tests.loading import DAY, database_of, empty, ledger, query, rejects, whole_record
 
 pytestmark = pytest.mark.integration
 SETTINGS = RunSettings(max_reject_share=1)
@@ -115,7 +116,8 @@ def model(records: list[Any]) -> list[Any]:
 
 
 def table(warehouse: Warehouse) -> list[Any]:
-    rows = query(warehouse, "select payload::text from raw.posts order by position")
+    statement = sql.SQL("select ({})::text from raw.posts order by position")
+    rows = query(warehouse, statement.format(whole_record(warehouse)))
     return [exact(text) for (text,) in rows]
 
 
@@ -135,7 +137,7 @@ def is_valid(record: Any) -> bool:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(arrays, formats, st.integers(1, 400))
-def test_received_is_loaded_and_rejected_and_payloads_equal_their_records(
+def test_received_is_loaded_and_rejected_and_rows_equal_their_records(
     warehouse: Warehouse, records: list[Any], style: dict[str, Any], size: int
 ) -> None:
     empty(warehouse)

@@ -18,10 +18,10 @@ pytestmark = pytest.mark.integration
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("insert into raw.posts_rows values (1, 0, 'hidden-value', '{}')", InvalidDataError),
+        ("insert into raw.posts_rows values (1, 0, 'hidden-value', 1)", InvalidDataError),
         ("select 'hidden-value'::jsonb", InvalidDataError),
         (
-            "insert into raw.posts_rows values (1, 0, 1, '{}'), (1, 0, 2, '\"hidden-value\"')",
+            "insert into raw.posts_rows values (1, 0, 1, 1, ''), (1, 0, 2, 2, 'hidden-value')",
             InvalidDataError,
         ),
         ("select repeat('x', 2000000000)", InvalidDataError),
@@ -52,7 +52,7 @@ def test_an_error_is_named_by_what_the_caller_can_do(
 def test_bytes_that_do_not_fit_a_table_are_never_transient(warehouse: Warehouse) -> None:
     """An integer of a changed contract, copied into the column of the earlier one."""
     header = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-    row = b"\x00\x04" + 3 * (b"\x00\x00\x00\x04" + bytes(4)) + b"\x00\x00\x00\x03\x01{}"
+    row = b"\x00\x07" + 3 * (b"\x00\x00\x00\x04" + bytes(4)) + 4 * b"\xff\xff\xff\xff"
     with (
         pytest.raises(ConfigurationError, match=r"insufficient data.*scripts\.migrate"),
         plain_errors(),

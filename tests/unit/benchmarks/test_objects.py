@@ -23,7 +23,7 @@ def _counts(path: Path) -> tuple[int, int]:
             failed += 1
         elif isinstance(item, Batch):
             checked = contract.check(item)
-            passed, failed = passed + len(checked.keys), failed + len(checked.breaches)
+            passed, failed = passed + len(checked.rows), failed + len(checked.breaches)
     return passed, failed
 
 
