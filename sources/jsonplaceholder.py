@@ -5,13 +5,13 @@ API documentation: https://jsonplaceholder.typicode.com
 
 import msgspec
 
-from sources.declaration import Api, BigInt, Source, header_link
+from sources.declaration import Api, Source, header_link
 
 
 class Post(msgspec.Struct):
     """One post. Unknown fields stay in the column extra, outside the contract."""
 
-    userId: BigInt
+    userId: int
     id: int
     title: str
     body: str
@@ -20,7 +20,7 @@ class Post(msgspec.Struct):
 class Comment(msgspec.Struct):
     """One comment on a post."""
 
-    postId: BigInt
+    postId: int
     id: int
     name: str
     email: str

@@ -4,7 +4,8 @@ A column with one value is decoded as its type. A column of type jsonb keeps the
 which the contract checks in a second pass.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from enum import Enum
 from functools import reduce
 from operator import add, attrgetter, or_
@@ -43,8 +44,10 @@ class RowDecoder:
         is_checked = any(c.type == "jsonb" and hints[c.attribute] is not Any for c in columns)
         is_checked = is_checked or hasattr(source.contract, "__post_init__")
         self._contract = _array(source.contract) if is_checked else None
-        self._inner = [attrgetter(c.attribute) for c in source.columns if len(c.parts) > 1]
-        self._numerics = [i for i, column in enumerate(columns) if column.type == "numeric"]
+        inner = [column for column in source.columns if len(column.parts) > 1]
+        self._inner = [attrgetter(column.attribute) for column in inner]
+        limited = {c: i for i, c in enumerate(source.columns) if c.type == "numeric" or c in inner}
+        self._limits = [(i, _LIMITS[c.type]) for c, i in limited.items() if c.type in _LIMITS]
 
     def rows(self, text: bytes, shorter: bytes | None = None) -> list[Values]:
         """Return the rows of an array of records that have no field outside the contract.
@@ -65,13 +68,14 @@ class RowDecoder:
 
     def _checked(self, decoded: Sequence[msgspec.Struct], text: bytes) -> list[Values]:
         rows = list(map(astuple, decoded))
-        for index in self._numerics:
-            _check_numbers(rows, index)
-        if self._contract is None:
-            return rows
-        records = self._contract.decode(text)
-        for get in self._inner:
-            rows = list(map(add, rows, zip(map(get, records))))
+        if self._contract:
+            records = self._contract.decode(text)
+            for get in self._inner:
+                rows = list(map(add, rows, zip(map(get, records))))
+        for index, fits in self._limits:
+            for number, row in enumerate(rows):
+                if row[index] is not None and not fits(row[index]):
+                    raise msgspec.ValidationError(f"Number out of range - at `$[{number}]`")
         return rows
 
 
@@ -122,12 +126,15 @@ def _storable_base(hint: Any, metas: Sequence[Any]) -> Any:
     return Annotated[int, Meta(ge=None if has_low else _LOW, le=None if has_high else _HIGH)]
 
 
-def _check_numbers(rows: Sequence[Values], index: int) -> None:
-    """Raise ValidationError for a decimal number that numeric cannot hold."""
-    for number, row in enumerate(rows):
-        value = row[index]
-        if value is None or not value.is_finite():
-            continue
-        exponent = value.as_tuple().exponent
-        if value.adjusted() >= _NUMERIC_DIGITS or -exponent > _NUMERIC_SCALE:
-            raise msgspec.ValidationError(f"Number out of range - at `$[{number}]`")
+def _fits_bigint(value: int) -> bool:
+    return _LOW <= value <= _HIGH
+
+
+def _fits_numeric(value: Decimal) -> bool:
+    if not value.is_finite():
+        return True
+    return value.adjusted() < _NUMERIC_DIGITS and -int(value.as_tuple().exponent) <= _NUMERIC_SCALE
+
+
+# What msgspec does not limit: decimal numbers, and integers of a key inside another field.
+_LIMITS: dict[str, Callable[[Any], bool]] = {"bigint": _fits_bigint, "numeric": _fits_numeric}

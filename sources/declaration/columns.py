@@ -159,9 +159,8 @@ def _key_column(contract: type[msgspec.Struct], place: Path, names: _Names) -> C
         attributes.append(fields[part].name)
         is_required = is_required and fields[part].required
         found = fields[part].type
-    is_null = not is_required or isinstance(found, inspect.UnionType)
-    name = names.of(*parts)
-    return Column(parts, ".".join(attributes), name, _type_of(found), is_required, is_null)
+    name, type_ = names.of(*parts), _TYPES.get(type(found), "jsonb")
+    return Column(parts, ".".join(attributes), name, type_, is_required, not is_required)
 
 
 def _fields_of(found: inspect.Type) -> dict[str, inspect.Field]:

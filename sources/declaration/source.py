@@ -19,7 +19,7 @@ from sources.declaration.parent import Parent, named_fields
 from sources.declaration.part_sizes import Parts, hours, parents
 from sources.declaration.paths import Path, check_path
 
-# The range of PostgreSQL's bigint: a larger integer would pass here and fail in every model later.
+# The range of PostgreSQL's bigint, for an integer inside another field. A field itself has it anywa
 BigInt = typing.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 _NO_DAY = Snapshot()  # the default, which a child replaces with the day of its parent

@@ -149,6 +149,17 @@ def test_a_rejected_record_has_the_same_key_as_its_row(
     assert query(warehouse, "select record_key::text from ops.rejects") == of_rejects
 
 
+@pytest.mark.parametrize("number", [str(2**63), str(-(2**63) - 1), "9" * 5000], ids=len)
+def test_a_key_inside_a_field_that_does_not_fit_is_rejected(
+    store: Store, warehouse: Warehouse, number: str
+) -> None:
+    source = keyed(Inner, "properties", "properties.id")
+    records = [b'{"properties": {"id": %b}}' % text.encode() for text in ("1", number, "2")]
+    result = loaded(store, warehouse, source, records)
+    assert (result.loaded, result.rejected) == (2, 1)
+    assert "out of range" in rejects(warehouse)[0][2]
+
+
 def test_a_moment_without_zone_is_utc(store: Store, warehouse: Warehouse) -> None:
     loaded(store, warehouse, keyed(datetime), [{"key": _MOMENTS[5]}])
     statement = "select key = timestamptz '2026-01-01T00:00:00Z' from raw.keyed"

@@ -55,7 +55,7 @@ def test_a_new_field_does_not_break_the_contract(source: Source) -> None:
     ("source", "field", "value"),
     [
         (POSTS, "id", "1"),
-        (POSTS, "userId", 2**63),
+        (POSTS, "userId", "1"),
         (POSTS, "title", None),
         (COMMENTS, "postId", 1.5),
         (USERS, "address", {"street": "a"}),
