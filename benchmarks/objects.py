@@ -2,11 +2,16 @@
 
 import hashlib
 import random
+import struct
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import count, cycle, starmap
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
+
+import msgspec
 
 from benchmarks.local_store import LocalObjects
 from scripts.landing.json_array import Batch, read_records
@@ -14,6 +19,7 @@ from scripts.landing.keys import raw_key
 from scripts.landing.store import Store
 from scripts.load.binary_copy import HEADER, TRAILER, RowCopy
 from scripts.load.contract import Contract
+from scripts.load.row_decoder import Values
 from sources.jsonplaceholder import POSTS
 
 if TYPE_CHECKING:
@@ -24,6 +30,7 @@ ENVELOPED = "enveloped"  # the path of the clean object inside an envelope
 BAD_EVERY = 1000  # 0.1 %
 _CHUNK = 10_000
 _TEXTS = 997
+_WHOLE = struct.Struct(">hiqiqiqiB").pack
 _PROSE = (
     "sunt aut facere repellat provident occaecati excepturi optio reprehenderit quia et suscipit "
     "recusandae consequuntur expedita cum rerum est autem qui esse tempore vitae sequi sint nihil"
@@ -59,12 +66,31 @@ class Objects:
         """The COPY BINARY stream of the clean object."""
         return self.folder / f"{self.rows}.binary"
 
+    @property
+    def halves(self) -> tuple[Path, Path]:
+        """The same rows in two streams."""
+        return self.folder / f"{self.rows}.0.binary", self.folder / f"{self.rows}.1.binary"
+
+    @property
+    def whole(self) -> Path:
+        """The stream for a table with the columns load_id, position, id and the record as jsonb."""
+        return self.folder / f"{self.rows}.whole.binary"
+
     def make(self, *, with_bad: bool = True) -> None:
         """Write all of them."""
         put(self.clean, self.rows, 0)
         if with_bad:
             put(self.bad, self.rows, BAD_EVERY)
-        write_binary(self.clean / key(), self.binary)
+        with ExitStack() as stack:
+            one, first, second, whole = (
+                stack.enter_context(_stream(path))
+                for path in (self.binary, *self.halves, self.whole)
+            )
+            turns = cycle((first, second))
+            for rows, records in _packed(self.clean / key()):
+                one.write(rows)
+                next(turns).write(rows)
+                whole.write(records)
 
 
 def key(day: date = DAY) -> str:
@@ -109,15 +135,29 @@ def _line(number: int, bad_every: int, titles: list[str], bodies: list[str]) -> 
     return f'{{"userId":{user},"id":{number},"title":"{title}","body":"{body}"}}'
 
 
-def write_binary(source: Path, target: Path) -> None:
-    """Write the rows of an object as one COPY BINARY stream, exactly as a load sends it."""
+@contextmanager
+def _stream(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file as a COPY BINARY stream, with its header and its end."""
+    with path.open("wb") as file:
+        file.write(HEADER)
+        yield file
+        file.write(TRAILER)
+
+
+def _packed(source: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the rows of an object, exactly as a load sends them, and the same as whole records."""
     rows, contract = RowCopy(POSTS, 1), Contract(POSTS)
-    with source.open("rb") as read, target.open("wb") as write:
-        write.write(HEADER)
+    with source.open("rb") as read:
         for batch in read_records(_blocks(read), max_record_bytes=1 << 20):
             if isinstance(batch, Batch):
-                write.write(rows.pack(batch, contract.check(batch)))
-        write.write(TRAILER)
+                checked = contract.check(batch)
+                records = zip(count(batch.first), batch.records, checked.rows, strict=False)
+                yield rows.pack(batch, checked), b"".join(starmap(_whole, records))
+
+
+def _whole(position: int, record: msgspec.Raw, row: Values) -> bytes:
+    key = POSTS.key_in(row)
+    return _WHOLE(4, 8, 1, 8, position, 8, key, len(record) + 1, 1) + bytes(record)
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:

@@ -74,6 +74,13 @@ def _url(dsn: str) -> str:
     return "postgresql://{user}:{password}@{host}:{port}/{dbname}".format(**place)
 
 
+def _copy(warehouse: Warehouse, table: str, columns: list[str], *files: Path) -> dict[str, Any]:
+    given = {"binaries": list(map(str, files)), "table": table, "columns": columns}
+    return {**given, "dsn": warehouse.loader}
+
+
+_COLUMNS = ["load_id", "position", "user_id", "id", "extra", "title", "body"]
+_WHOLE_COLUMNS = ["load_id", "position", "id", "payload"]
 _VIEW = ("warehouse", "raw.posts")
 _DLT = ("peers", "posts.dlt_rows")
 OURS: Sequence[Sequence[Contender]] = (
@@ -82,8 +89,26 @@ OURS: Sequence[Sequence[Contender]] = (
             "limit",
             "COPY of a ready-made BINARY file: the limit",
             "benchmarks.jobs.copy",
-            lambda w, o: {"binary": str(o.binary), "dsn": w.loader},
+            lambda w, o: _copy(w, "limit_rows", _COLUMNS, o.binary),
             ("warehouse", "raw.limit_rows"),
+        ),
+    ),
+    (
+        Contender(
+            "two",
+            "the same in two files, on two connections",
+            "benchmarks.jobs.copy",
+            lambda w, o: _copy(w, "limit_rows", _COLUMNS, *o.halves),
+            ("warehouse", "raw.limit_rows"),
+        ),
+    ),
+    (
+        Contender(
+            "whole",
+            "COPY of whole records as jsonb, as earlier releases loaded them",
+            "benchmarks.jobs.copy",
+            lambda w, o: _copy(w, "whole_rows", _WHOLE_COLUMNS, o.whole),
+            ("warehouse", "raw.whole_rows"),
         ),
     ),
     (

@@ -22,6 +22,7 @@ from scripts.migrate import migrate
 
 OPTIONS = ("shared_buffers=512MB", "max_wal_size=16GB")
 TWINS = ("limit_rows", "hook_rows")  # the same kind of table as raw.posts_rows
+_WHOLE = "whole_rows"  # the table of earlier releases
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Warehouse:
             connection.execute(_TYPED)
         with psycopg.connect(self.server.dsn("warehouse"), autocommit=True) as connection:
             connection.execute("truncate ops.loads, ops.rejects, raw.posts_rows")
-            for twin in TWINS:
+            for twin in (*TWINS, _WHOLE):
                 connection.execute(
                     sql.SQL("truncate {}").format(sql.Identifier("raw", twin)),
                 )
@@ -101,6 +102,12 @@ _TYPED = """
         primary key (id)
     )
 """
+_WHOLE_ROWS = """
+    create table raw.whole_rows (
+        load_id bigint not null, position bigint not null, id bigint not null,
+        payload jsonb not null, primary key (load_id, position)
+    )
+"""
 
 
 @contextmanager
@@ -127,11 +134,11 @@ def _create(warehouse: Warehouse) -> None:
         connection.execute("create database peers")
     migrate(warehouse.server.dsn("warehouse"), {"loader": warehouse.loader_password})
     with psycopg.connect(warehouse.server.dsn("warehouse"), autocommit=True) as connection:
+        connection.execute(_WHOLE_ROWS)
         for twin in TWINS:
             table = sql.Identifier("raw", twin)
-            connection.execute(
-                sql.SQL(
-                    "create table {} (like raw.posts_rows including all);"
-                    "grant select, insert, delete, truncate on {} to loader"
-                ).format(table, table)
-            )
+            create = sql.SQL("create table {} (like raw.posts_rows including all)")
+            connection.execute(create.format(table))
+        for twin in (*TWINS, _WHOLE):
+            grant = sql.SQL("grant select, insert, delete, truncate on {} to loader")
+            connection.execute(grant.format(sql.Identifier("raw", twin)))
