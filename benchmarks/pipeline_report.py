@@ -1,6 +1,6 @@
 """The pipeline's figures and tables. Invariant: a ratio compares measurements of one round."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
@@ -116,7 +116,18 @@ def arrival_figures(ingest: Sequence[float], phases: Mapping[str, Phase]) -> lis
     return [
         Figure("end of ingest → first transform task", median(ingest), "s", at_most=1.5),
         Figure("object from outside → first transform task", median(outside), "s", at_most=5),
+        *(
+            Figure(f"end of a task → start of the next, {label}", median(gaps), "s", at_most=0.5)
+            for label, gaps in _gaps(phases)
+        ),
     ]
+
+
+def _gaps(phases: Mapping[str, Phase]) -> Iterator[tuple[str, Sequence[float]]]:
+    """Yield the label and the gaps of each way of running today's models."""
+    for name in ("single", "models"):
+        if name in phases and phases[name].gaps:
+            yield LABELS[name].removeprefix("ours, "), phases[name].gaps
 
 
 def backfill_figure(backfills: Sequence[Backfill], day: Phase) -> Figure:

@@ -6,7 +6,7 @@ Rounds are interleaved, every second one begins with the floor, and each begins 
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -32,11 +32,13 @@ class Phase:
         ours: from landed to published, in round order.
         floor: the plain script, in the same order.
         arrivals: seconds from an object's landing to the start of the first transform task.
+        gaps: seconds from the end of a transform task to the start of the next one.
     """
 
     ours: list[Sample] = field(default_factory=list)
     floor: list[Sample] = field(default_factory=list)
     arrivals: list[float] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,10 @@ def phase(
     found = Phase()
 
     def ours(day: date) -> None:
-        sample, arrival = _land(live, day)
+        sample, arrival, between = _land(live, day)
         found.ours.append(sample)
         found.arrivals.append(arrival)
+        found.gaps.extend(between)
         tell(f"{name:<12} {sample.seconds:8.2f} s, first task after {arrival:.2f} s")
 
     def floor(day: date) -> None:
@@ -83,8 +86,8 @@ def _warm_up(live: Live, days: Iterator[date], *, is_single: bool) -> None:
     raise RuntimeError("the DAG still has the previous mode")
 
 
-def _land(live: Live, day: date) -> tuple[Sample, float]:
-    """Put an object as another producer and return (sample, seconds until the first task)."""
+def _land(live: Live, day: date) -> tuple[Sample, float, list[float]]:
+    """Put an object as another producer. Return (sample, seconds until the first task, gaps)."""
     landed = datetime.now(UTC)
     runs: list[str] = []
 
@@ -94,7 +97,22 @@ def _land(live: Live, day: date) -> tuple[Sample, float]:
 
     sample = live.sample(work)
     live.until_quiet()
-    return sample, (_first_task(live, runs[0]) - landed).total_seconds()
+    times = [
+        tuple(datetime.fromisoformat(task[moment]) for moment in ("start_date", "end_date"))
+        for task in live.tasks(TRANSFORM, runs[0]).values()
+    ]
+    arrival = _first_task(live, runs[0]) - landed
+    return sample, arrival.total_seconds(), gaps_between(times)
+
+
+def gaps_between(times: Sequence[tuple[datetime, ...]]) -> list[float]:
+    """Return, for each task but the first ones, the seconds since the last end of another task.
+
+    Args:
+        times: start and end of each task.
+    """
+    ended = [(start, [end for _, end in times if end <= start]) for start, _ in sorted(times)]
+    return [(start - max(ends)).total_seconds() for start, ends in ended if ends]
 
 
 def _first_task(live: Live, run_id: str) -> datetime:

@@ -1,6 +1,7 @@
 """The arithmetic of the pipeline's figures, and the content of its report."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,7 +15,7 @@ from benchmarks.pipeline_report import (
     peer_figures,
     phase_figures,
 )
-from benchmarks.rounds import Backfill, Phase
+from benchmarks.rounds import Backfill, Phase, gaps_between
 
 pytestmark = pytest.mark.unit
 
@@ -26,7 +27,7 @@ def _samples(*seconds: float, cpu: float = 1) -> list[Sample]:
 def _phases() -> dict[str, Phase]:
     return {
         "first_single": Phase(_samples(4, 40, 4), _samples(8, 80, 8), [1.0, 9.0]),
-        "models": Phase(_samples(6, 9, 6, cpu=3), _samples(6, 6, 6, cpu=2), [2.0]),
+        "models": Phase(_samples(6, 9, 6, cpu=3), _samples(6, 6, 6, cpu=2), [2.0], [0.1, 0.6]),
         "single": Phase(_samples(4), _samples(8)),
     }
 
@@ -39,9 +40,18 @@ def test_the_first_models_are_held_against_the_floor_of_the_same_round() -> None
 
 
 def test_arrivals_from_outside_are_those_of_both_phases() -> None:
-    ingest, outside = arrival_figures([1.0, 1.6, 1.7], _phases())
+    ingest, outside, gap = arrival_figures([1.0, 1.6, 1.7], _phases())
     assert (ingest.value, ingest.is_met) == (1.6, False)
     assert (outside.value, outside.is_met) == (2.0, True)
+    assert (gap.name, gap.value) == ("end of a task → start of the next, a task a model", 0.35)
+
+
+def test_a_gap_begins_with_the_last_end_before_a_start() -> None:
+    def times(start: float, end: float) -> tuple[datetime, datetime]:
+        return datetime.fromtimestamp(start, tz=UTC), datetime.fromtimestamp(end, tz=UTC)
+
+    run = [times(0, 2), times(2.5, 3), times(2.5, 9), times(3.25, 4), times(9.5, 10)]
+    assert gaps_between(run) == [0.5, 0.5, 0.25, 0.5]
 
 
 def test_a_backfill_is_held_against_one_day() -> None:
@@ -85,4 +95,4 @@ def test_the_report_shows_and_keeps_everything() -> None:
         assert shown in text
     kept = json.loads(json.dumps(report.as_json()))
     assert kept["phases"]["first_single"]["arrivals"] == [1.0, 9.0]
-    assert len(kept["figures"]) == len(report.figures) == 13
+    assert len(kept["figures"]) == len(report.figures) == 14
