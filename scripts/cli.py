@@ -30,6 +30,7 @@ def run_cli(main: Callable[..., Any]) -> None:
 def run_app(app: typer.Typer) -> None:
     """Run a Typer app. A PipelineError becomes one line on stderr and exit status 2."""
     logging.basicConfig(level=os.environ.get("PIPELINE_LOG_LEVEL", "WARNING"))
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of follows as an error
     try:
         app()
     except PipelineError as error:
