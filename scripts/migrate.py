@@ -4,9 +4,10 @@ The revisions in ``scripts/warehouse/migrations`` are plain SQL. The raw table a
 declared source are derived from its declaration, so a new source needs no revision.
 """
 
+import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import psycopg
 import typer
@@ -28,6 +29,7 @@ from scripts.warehouse.connection import (
     connect_as_owner,
     plain_errors,
 )
+from scripts.warehouse.managed import Logins, described, logins, secrets_manager
 from scripts.warehouse.ownership import create_frame
 from sources import SOURCES
 
@@ -99,13 +101,40 @@ def _upgrade(dsn: str) -> None:
             raise error.orig or error from None
 
 
-def main() -> None:
+def migrate_managed(logins: Logins) -> list[str]:
+    """Migrate a managed warehouse. Return the secrets that were written.
+
+    Passwords are set before they are saved. Killed in between, the same command sets them again.
+    """
+    migrate(logins.owner, logins.passwords)
+    return logins.save()
+
+
+def main(
+    *,
+    is_managed: Annotated[
+        bool,
+        typer.Option("--managed", help="the warehouse is Terraform's output on standard input"),
+    ] = False,
+    ca_file: Annotated[
+        str, typer.Option(help="its certificates, as a path on the pipeline's machines")
+    ] = "system",
+    rotate: Annotated[bool, typer.Option("--rotate", help="give its roles new passwords")] = False,
+) -> None:
     """Create or update schemas, tables, roles and grants of the warehouse (idempotent).
 
     Reads PIPELINE_WAREHOUSE_ADMIN_DSN, and for each of the roles loader, transformer and reader
-    the variable PIPELINE_<ROLE>_PASSWORD, if it is set.
+    the variable PIPELINE_<ROLE>_PASSWORD, if it is set. With --managed it reads the secrets that
+    Terraform has made instead, and writes the connection of each role into its own:
+    `terraform -chdir=terraform output -json warehouse | python -m scripts.migrate --managed`.
     """
-    migrate(admin_dsn_from_env(), role_passwords_from_env())
+    if is_managed:
+        tls = {"sslmode": "verify-full", "sslrootcert": ca_file}
+        found = logins(described(sys.stdin.buffer.read()), secrets_manager(), tls, rotates=rotate)
+        for name in migrate_managed(found):
+            typer.echo(f"wrote the secret {name}")
+    else:
+        migrate(admin_dsn_from_env(), role_passwords_from_env())
     typer.echo("the warehouse is up to date")
 
 

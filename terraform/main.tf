@@ -1,4 +1,5 @@
-# Cloud resources of the pipeline: where data lands, and which identity may do what with it.
+# Cloud resources of the pipeline: where data lands, which identity may do what with it, and, if it is
+# wanted, the warehouse.
 
 module "landing" {
   source = "./modules/landing"
@@ -22,4 +23,22 @@ module "identity" {
   trusted_arns = var.trusted_arns
 
   erase_requires_mfa = var.erase_requires_mfa
+}
+
+module "warehouse" {
+  source = "./modules/warehouse"
+  count  = var.warehouse == null ? 0 : 1
+
+  name                      = "${var.name}-${var.environment}"
+  kms_key_arn               = var.kms_key_arn
+  vpc_id                    = var.warehouse.vpc_id
+  subnet_ids                = var.warehouse.subnet_ids
+  client_security_group_ids = var.warehouse.client_security_group_ids
+  engine_version            = var.warehouse.engine_version
+  port                      = var.warehouse.port
+  capacity                  = var.warehouse.capacity
+  instances                 = var.warehouse.instances
+  backup_days               = var.warehouse.backup_days
+  log_exports               = var.warehouse.log_exports
+  is_protected              = var.warehouse.is_protected
 }

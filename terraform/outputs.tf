@@ -22,11 +22,43 @@ output "env" {
     "PIPELINE_INGEST_AWS_CONN_ID='aws_ingest'",
     "AIRFLOW_CONN_AWS_DEFAULT='${local.connections.load}'",
     "AIRFLOW_CONN_AWS_INGEST='${local.connections.ingest}'",
-    "",
+    "${local.secrets_backend}",
   ])
 }
 
+# No password: the secrets are named, and read by whoever may.
+output "warehouse" {
+  description = "Where the managed warehouse is: terraform output -json warehouse | python -m scripts.migrate --managed"
+  value = one([
+    for made in module.warehouse : {
+      host               = made.host
+      port               = made.port
+      database           = made.database
+      owner_secret_arn   = made.owner_secret_arn
+      connection_secrets = made.connection_secrets
+    }
+  ])
+}
+
+output "warehouse_policy_arns" {
+  description = "Policies of the managed warehouse: `read` for Airflow's machines, `migrate` for who deploys."
+  value       = one(module.warehouse[*].policy_arns)
+}
+
 locals {
+  # Airflow then reads the connections of the warehouse from their secrets.
+  secrets_backend = join("", [
+    for made in module.warehouse : join("\n", [
+      "AIRFLOW__SECRETS__BACKEND='airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend'",
+      "AIRFLOW__SECRETS__BACKEND_KWARGS='${jsonencode({
+        connections_prefix = made.connections_prefix
+        variables_prefix   = null
+        config_prefix      = null
+        region_name        = var.region
+      })}'",
+      "",
+    ])
+  ])
   connections = {
     for duty, arn in module.identity.role_arns : duty => jsonencode({
       conn_type = "aws"

@@ -108,3 +108,20 @@ variable "trail_bucket" {
   type        = string
   default     = null
 }
+
+variable "warehouse" {
+  description = "A managed PostgreSQL (Aurora) as the warehouse, in private subnets of a VPC. null: yours is somewhere else. modules/warehouse/variables.tf describes the fields."
+  type = object({
+    vpc_id                    = string
+    subnet_ids                = list(string)
+    client_security_group_ids = list(string)
+    engine_version            = optional(string, "17.5")
+    port                      = optional(number, 5432)
+    capacity                  = optional(object({ min = number, max = number }), { min = 0.5, max = 8 })
+    instances                 = optional(number, 1)
+    backup_days               = optional(number, 14)
+    log_exports               = optional(list(string), ["postgresql"])
+    is_protected              = optional(bool, true)
+  })
+  default = null
+}

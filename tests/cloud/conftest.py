@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from local.processes import ManagedProcess, free_port, is_listening
+from scripts.landing.store import Store
 from tests.terraform import Terraform
 
 _PYTHON = Path(__file__).parents[2] / ".tools" / "cloud" / "bin" / "python"
@@ -23,7 +24,8 @@ _ASK = {
     "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}],
 }
 _TFVARS = "production.tfvars"
-PRINCIPALS = ("host", "officer", "stranger")
+TRUSTED = {"ingest": "host", "load": "host", "erase": "officer"}
+PRINCIPALS = ("host", "officer", "stranger", "deployer")
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Cloud:
     terraform: Terraform
     keys: dict[str, tuple[str, str]]
     outputs: dict[str, Any]
+    warehouse_port: int
 
     def client(self, service: str, session: Any) -> Any:
         return session.client(service, endpoint_url=self.endpoint, verify=self.ca)
@@ -70,17 +73,26 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         "TF_CLI_ARGS_plan": f"-var-file={_TFVARS}",
         "TF_CLI_ARGS_destroy": f"-var-file={_TFVARS}",
     }
-    cloud = Cloud(env["AWS_ENDPOINT_URL"], ca, Terraform.copy(folder, env), {}, {})
+    cloud = Cloud(env["AWS_ENDPOINT_URL"], ca, Terraform.copy(folder, env), {}, {}, free_port())
     server.start()
     try:
         server.wait_until(partial(is_listening, port), 30)
         cloud.keys = _users(cloud)
-        _deploy(cloud.terraform)
+        _deploy(cloud)
         outputs = json.loads(cloud.terraform.run("output", "-json").stdout)
         cloud.outputs = {name: output["value"] for name, output in outputs.items()}
+        _attach(cloud, host="read", deployer="migrate")
         yield cloud
     finally:
         server.stop()
+
+
+def store_of(cloud: Cloud, duty: str) -> Store:
+    """Return the landing zone, with the role of a duty."""
+    session = cloud.assume(TRUSTED[duty], duty)
+    return Store.of_session(
+        session, cloud.outputs["bucket"], endpoint_url=cloud.endpoint, verify=cloud.ca
+    )
 
 
 def _certificates(folder: Path) -> str:
@@ -102,7 +114,7 @@ def _ministack(folder: Path, port: int) -> ManagedProcess:
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        "SERVICES": "s3,sqs,iam,sts,secretsmanager",
+        "SERVICES": "s3,sqs,iam,sts,secretsmanager,rds,ec2",
         "TMPDIR": str(folder),
         "MINISTACK_REGION": _REGION,
         "USE_SSL": "1",
@@ -113,8 +125,28 @@ def _ministack(folder: Path, port: int) -> ManagedProcess:
     return ManagedProcess("cloud", argv, env, folder)
 
 
+def root() -> boto3.Session:
+    return boto3.Session("test", "test", region_name=_REGION)
+
+
+def _attach(cloud: Cloud, **policies: str) -> None:
+    """Give users a policy of the warehouse, as its outputs name it."""
+    iam = cloud.client("iam", root())
+    for user, policy in policies.items():
+        arn = cloud.outputs["warehouse_policy_arns"][policy]
+        iam.attach_user_policy(UserName=user, PolicyArn=arn)
+
+
+def detach(cloud: Cloud, **policies: str) -> None:
+    """Take the policies away again: one that a user has cannot be destroyed."""
+    iam = cloud.client("iam", root())
+    for user, policy in policies.items():
+        arn = cloud.outputs["warehouse_policy_arns"][policy]
+        iam.detach_user_policy(UserName=user, PolicyArn=arn)
+
+
 def _users(cloud: Cloud) -> dict[str, tuple[str, str]]:
-    iam = cloud.client("iam", boto3.Session("test", "test", region_name=_REGION))
+    iam = cloud.client("iam", root())
     keys = {}
     for name in PRINCIPALS:
         iam.create_user(UserName=name)
@@ -125,20 +157,47 @@ def _users(cloud: Cloud) -> dict[str, tuple[str, str]]:
     return keys
 
 
-def _deploy(terraform: Terraform) -> None:
-    """Follow the README, make the edits that it asks for, and allow destroying the bucket."""
+def _deploy(cloud: Cloud) -> None:
+    """Follow the README, make the edits that it asks for, and allow destroying everything."""
+    terraform = cloud.terraform
     copied = terraform.run_readme("cp terraform/example.tfvars terraform/production.tfvars")
     assert copied.returncode == 0, copied.stderr
-    _edit(terraform.folder / _TFVARS)
+    _edit(terraform.folder / _TFVARS, _network(cloud))
     for done in (
         terraform.run_readme("terraform -chdir=terraform apply -var-file=production.tfvars"),
         terraform.run_readme("make env"),
         terraform.run_readme("terraform -chdir=terraform output -raw env >> .env"),
     ):
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    # The stand-in gives the cluster another host name once it has an instance.
+    done = terraform.run("apply", "-refresh-only", f"-var-file={_TFVARS}")
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
-def _edit(tfvars: Path) -> None:
+def _network(cloud: Cloud) -> str:
+    """Create what a company has: a VPC, two subnets, the security group of the pipeline."""
+    ec2 = cloud.client("ec2", root())
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(
+            VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{_REGION}{zone}"
+        )["Subnet"]["SubnetId"]
+        for number, zone in enumerate("ab")
+    ]
+    group = ec2.create_security_group(GroupName="pipeline", Description="pipeline", VpcId=vpc)
+    return f"""
+warehouse = {{
+  vpc_id                    = "{vpc}"
+  subnet_ids                = {json.dumps(subnets)}
+  client_security_group_ids = ["{group["GroupId"]}"]
+  port                      = {cloud.warehouse_port}
+  is_protected              = false
+  log_exports               = [] # the stand-in forgets them, so a second plan would not be empty
+}}
+"""
+
+
+def _edit(tfvars: Path, warehouse: str) -> None:
     text = tfvars.read_text()
     user = f"arn:aws:iam::{_ACCOUNT}:user"
     for example, ours in (
@@ -150,4 +209,5 @@ def _edit(tfvars: Path) -> None:
         text = text.replace(example, ours)
     assert f'region      = "{_REGION}"' in text
     # The stand-in knows no second factor.
-    tfvars.write_text(f"{text}force_destroy = true\nerase_requires_mfa = false\n")
+    settings = "force_destroy = true\nerase_requires_mfa = false\n"
+    tfvars.write_text(f"{text}{settings}{warehouse}")

@@ -1,7 +1,4 @@
-"""Real apply, empty second plan, every identity with its permitted and other actions, destroy.
-
-The tests must run in this order: the last one destroys what the others use.
-"""
+"""Real apply, empty second plan, every identity with its permitted and other actions."""
 
 import io
 import json
@@ -13,8 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scripts.errors import UnavailableError
-from scripts.landing.store import Store
-from tests.cloud.conftest import Cloud
+from tests.cloud.conftest import TRUSTED, Cloud, store_of
 from tests.documents import dotenv_settings
 
 pytestmark = [pytest.mark.cloud, pytest.mark.timeout(600)]
@@ -22,7 +18,6 @@ pytestmark = [pytest.mark.cloud, pytest.mark.timeout(600)]
 _KEY = "raw/posts/2026-01-02.json"
 _PART = "parts/posts/2026-01-02/0000.json"
 _BODY = b'[{"id": 1}]'
-_TRUSTED = {"ingest": "host", "load": "host", "erase": "officer"}
 
 Act = Callable[[Any, Any, str, str], Any]
 _ACTS: dict[str, Act] = {
@@ -86,10 +81,10 @@ def test_the_lines_for_env_hold_no_secret_and_lead_to_the_bucket(cloud: Cloud) -
     assert [secret for _, secret in cloud.keys.values() if secret in state] == []
 
 
-@pytest.mark.parametrize("duty", list(_TRUSTED))
+@pytest.mark.parametrize("duty", list(TRUSTED))
 @pytest.mark.parametrize("user", ["host", "officer", "stranger"])
 def test_only_who_is_trusted_may_take_on_a_duty(cloud: Cloud, user: str, duty: str) -> None:
-    if _TRUSTED[duty] == user:
+    if TRUSTED[duty] == user:
         assert cloud.assume(user, duty)
         return
     with pytest.raises(ClientError, match="AccessDenied"):
@@ -98,7 +93,7 @@ def test_only_who_is_trusted_may_take_on_a_duty(cloud: Cloud, user: str, duty: s
 
 def test_our_own_store_works_as_each_duty(cloud: Cloud) -> None:
     """Ingest finds no object and puts one. Load reads it, and the queue gets a notification."""
-    ingest, load = _store(cloud, "ingest"), _store(cloud, "load")
+    ingest, load = store_of(cloud, "ingest"), store_of(cloud, "load")
     assert ingest.head(_KEY) is None
     version = ingest.put(_KEY, io.BytesIO(_BODY), "sha")
     assert ingest.head(_KEY)
@@ -118,7 +113,7 @@ def test_our_own_store_works_as_each_duty(cloud: Cloud) -> None:
 @pytest.mark.parametrize("act", list(_ACTS))
 @pytest.mark.parametrize("duty", list(_MAY))
 def test_a_duty_may_do_what_it_needs_and_nothing_else(cloud: Cloud, duty: str, act: str) -> None:
-    session = cloud.assume(_TRUSTED[duty], duty)
+    session = cloud.assume(TRUSTED[duty], duty)
     clients = cloud.client("s3", session), cloud.client("sqs", session)
     places = cloud.outputs["bucket"], cloud.outputs["queue_url"]
     if act in _MAY[duty]:
@@ -130,19 +125,21 @@ def test_a_duty_may_do_what_it_needs_and_nothing_else(cloud: Cloud, duty: str, a
 
 
 def test_erase_deletes_every_version_for_good(cloud: Cloud) -> None:
-    store = _store(cloud, "erase")
+    store = store_of(cloud, "erase")
     versions = list(store.versions("raw/"))
     assert len(versions) > 1  # objects of the earlier tests, which ingest may not list or delete
     with pytest.raises(UnavailableError):
-        _store(cloud, "ingest").delete_versions(versions)
+        store_of(cloud, "ingest").delete_versions(versions)
     store.delete_versions(versions)
     assert list(store.versions("raw/")) == []
 
 
 def test_erase_aborts_unfinished_uploads(cloud: Cloud) -> None:
-    _store(cloud, "ingest").client.create_multipart_upload(Bucket=cloud.outputs["bucket"], Key=_KEY)
-    assert _store(cloud, "erase").abort_uploads("raw/posts/") == 1
-    assert _store(cloud, "erase").abort_uploads("raw/posts/") == 0
+    store_of(cloud, "ingest").client.create_multipart_upload(
+        Bucket=cloud.outputs["bucket"], Key=_KEY
+    )
+    assert store_of(cloud, "erase").abort_uploads("raw/posts/") == 1
+    assert store_of(cloud, "erase").abort_uploads("raw/posts/") == 0
 
 
 def test_what_comes_without_tls_is_refused(cloud: Cloud) -> None:
@@ -157,13 +154,6 @@ def test_what_comes_without_tls_is_refused(cloud: Cloud) -> None:
         s3.list_objects_v2(Bucket=cloud.outputs["bucket"], Prefix="raw/")
 
 
-def test_a_used_bucket_is_destroyed_when_that_is_asked_for(cloud: Cloud) -> None:
-    _store(cloud, "ingest").put(_KEY, io.BytesIO(_BODY), "sha")
-    done = cloud.terraform.run("destroy", "-auto-approve", "-input=false", seconds=300)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    assert cloud.terraform.run("state", "list").stdout == ""
-
-
 def _arrival(sqs: Any, url: str) -> Any:
     """Wait for the notification of the object. S3 sends a test event first."""
     deadline = time.monotonic() + 30
@@ -172,10 +162,3 @@ def _arrival(sqs: Any, url: str) -> Any:
             if "2026-01-02.json" in message["Body"]:
                 return message
     raise AssertionError("the queue got no notification of the object")
-
-
-def _store(cloud: Cloud, duty: str) -> Store:
-    session = cloud.assume(_TRUSTED[duty], duty)
-    return Store.of_session(
-        session, cloud.outputs["bucket"], endpoint_url=cloud.endpoint, verify=cloud.ca
-    )

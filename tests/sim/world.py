@@ -124,12 +124,15 @@ class World:
 
     def _empty(self) -> None:
         self.declare(POSTS)
-        self.monitor.execute(
-            "truncate ops.loads, ops.rejects, ops.day_locks, raw.posts_rows, ops.unknown_objects"
-        )
-        self.monitor.execute("comment on table raw.posts_rows is null")
         drop_build_tables(self.warehouse.transformer)
-        self.monitor.execute("truncate marts.fct_whole, marts.fct_by_day")
+        with self.monitor.transaction():
+            # The server may still end a connection of the schedule before, or vacuum.
+            self.monitor.execute("set local lock_timeout = '30s'")
+            self.monitor.execute(
+                "truncate ops.loads, ops.rejects, ops.day_locks, ops.unknown_objects,"
+                " raw.posts_rows, marts.fct_whole, marts.fct_by_day"
+            )
+            self.monitor.execute("comment on table raw.posts_rows is null")
 
     @property
     def names(self) -> frozenset[str]:
