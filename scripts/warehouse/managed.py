@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
 import msgspec
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.conninfo import make_conninfo
 
 from scripts.errors import ConfigurationError, InvalidInputError, UnavailableError
@@ -114,8 +117,6 @@ def logins(
 
 def secrets_manager() -> Any:
     """Return a client with the settings of the environment."""
-    import boto3  # only here: most warehouses are not managed
-
     with _plain_errors("of AWS"):
         return boto3.client("secretsmanager")
 
@@ -163,9 +164,6 @@ def _decoded(text: str | None, kind: type[Any], name: str) -> Any:
 
 @contextmanager
 def _plain_errors(name: str) -> Iterator[None]:
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         yield
     except ClientError as error:
