@@ -227,9 +227,17 @@ def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[s
     return {
         **environ,
         **{f"DBT_{name.upper()}": parts[name] for name in names},
-        **{f"PG{name.upper()}": value for name, value in parts.items() if name[:3] == "ssl"},
+        **tls_environment(dsn),
         "PGCLIENTENCODING": "UTF8",
     }
+
+
+def tls_environment(dsn: str) -> dict[str, str]:
+    """Return the ``ssl*`` options of a DSN as variables of libpq, which dbt's profile lacks."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    options = {name: str(v) for name, v in conninfo_to_dict(dsn).items() if name[:3] == "ssl"}
+    return {f"PG{name.upper()}": value for name, value in options.items()}
 
 
 def enter_dbt_environment(dsn: str) -> None:

@@ -1,7 +1,9 @@
 """The steps of transform_posts that contain logic beyond scripts/, without a scheduler."""
 
 import json
+import os
 from datetime import date, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -159,3 +161,17 @@ def test_a_dbt_task_holds_its_lock_until_its_process_ends(warehouse: Warehouse) 
         dbt_tasks._until_exit.close()
         other.execute("set local statement_timeout = '10s'")
         other.execute(alone)
+
+
+def test_a_dbt_task_trusts_the_certificates_of_its_connection(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Cosmos writes a profile without them."""
+    extra = {"sslmode": "prefer", "sslrootcert": str(tmp_path / "rds.pem")}
+    connection = {**_postgres(warehouse.transformer), "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_DBT_POSTGRES_CONN", json.dumps(connection))
+    monkeypatch.setenv("PGSSLROOTCERT", "restored after the test")
+    monkeypatch.setenv("PGSSLMODE", "restored after the test")
+    dbt_tasks.prepare_dbt({})
+    dbt_tasks._until_exit.close()
+    assert (os.environ["PGSSLMODE"], os.environ["PGSSLROOTCERT"]) == tuple(extra.values())
