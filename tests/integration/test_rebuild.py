@@ -82,6 +82,31 @@ def test_a_dropped_warehouse_comes_back_with_identical_marts(
     assert marts(warehouse) == before
 
 
+def test_a_warehouse_moves_to_another_database_by_a_migration_and_a_rebuild(
+    warehouse: Warehouse, store: Store, tmp_path: Path
+) -> None:
+    """As from a local database to a managed one: the landing zone is all that it needs."""
+    _land(store, DAY, array([post(1), post(2)]))
+    _land(store, _DAYS[2], array([post(1, title="edited"), post(3, more=[1])]))
+    for day in _DAYS[1:]:
+        load(POSTS, day, store, warehouse.loader, SETTINGS)
+    assert run(store, warehouse, "dbt", **dbt_place(warehouse, tmp_path / "old")).returncode == 0
+    with psycopg.connect(warehouse.server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute("create database moved owner owner")
+    moved = Warehouse(warehouse.server, "moved")
+    place = {
+        **dbt_place(moved, tmp_path / "new"),
+        "PIPELINE_WAREHOUSE_ADMIN_DSN": _owner(moved),
+    }
+
+    assert run(store, moved, "migrate", **place).returncode == 0
+    rebuilt = run(store, moved, "rebuild", **place)
+
+    assert (rebuilt.returncode, rebuilt.stderr) == (0, "")
+    assert marts(moved) == marts(warehouse)
+    assert count(moved, "select count(*) from marts.fct_post_changes") == 5
+
+
 def test_tables_that_were_dropped_out_of_their_schemas_are_made_again(
     warehouse: Warehouse, store: Store
 ) -> None:
