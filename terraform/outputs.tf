@@ -50,12 +50,7 @@ locals {
   secrets_backend = join("", [
     for made in module.warehouse : join("\n", [
       "AIRFLOW__SECRETS__BACKEND='airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend'",
-      "AIRFLOW__SECRETS__BACKEND_KWARGS='${jsonencode({
-        connections_prefix = made.connections_prefix
-        variables_prefix   = null
-        config_prefix      = null
-        region_name        = var.region
-      })}'",
+      "AIRFLOW__SECRETS__BACKEND_KWARGS='${jsonencode(merge(made.backend_kwargs, { region_name = var.region }))}'",
       "",
     ])
   ])

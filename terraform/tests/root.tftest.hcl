@@ -7,6 +7,22 @@ mock_provider "aws" {
   mock_data "aws_caller_identity" {
     defaults = { account_id = "123456789012" }
   }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_resource "aws_rds_cluster" {
+    defaults = {
+      master_user_secret = [{
+        secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:owner", kms_key_id = "", secret_status = "active"
+      }]
+    }
+  }
+  mock_resource "aws_secretsmanager_secret" {
+    defaults = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:connection" }
+  }
+  mock_resource "aws_iam_policy" {
+    defaults = { arn = "arn:aws:iam::123456789012:policy/warehouse" }
+  }
   mock_resource "aws_sqs_queue" {
     defaults = {
       arn = "arn:aws:sqs:eu-central-1:123456789012:arrivals"
@@ -58,6 +74,34 @@ run "env_is_what_the_pipeline_reads" {
   assert {
     condition     = keys(output.role_arns) == ["erase", "ingest", "load"]
     error_message = "there must be one role a duty"
+  }
+
+  assert {
+    condition     = output.warehouse == null && output.warehouse_policy_arns == null
+    error_message = "no warehouse is made that nobody asked for"
+  }
+}
+
+run "with_a_warehouse_airflow_reads_its_connections" {
+  command = apply
+
+  variables {
+    warehouse = {
+      vpc_id                    = "vpc-1"
+      subnet_ids                = ["subnet-1", "subnet-2"]
+      client_security_group_ids = ["sg-1"]
+    }
+  }
+
+  assert {
+    condition = jsondecode(trim(trimprefix(split("\n", output.env)[6], "AIRFLOW__SECRETS__BACKEND_KWARGS="), "'")) == {
+      connections_prefix         = "elt-pipeline-test/connections"
+      connections_lookup_pattern = "^(dbt_postgres_conn|warehouse|warehouse_reader)$"
+      variables_prefix           = null
+      config_prefix              = null
+      region_name                = "eu-central-1"
+    }
+    error_message = "Airflow must ask for these three connections, and for no other"
   }
 }
 

@@ -23,9 +23,14 @@ output "connection_secrets" {
   value       = { for role, secret in aws_secretsmanager_secret.connection : role => secret.name }
 }
 
-output "connections_prefix" {
-  description = "Prefix of these secrets, for Airflow's secrets backend."
-  value       = "${var.name}/connections"
+output "backend_kwargs" {
+  description = "How Airflow's SecretsManagerBackend finds these connections, and asks for no other."
+  value = {
+    connections_prefix         = "${var.name}/connections"
+    connections_lookup_pattern = "^(${join("|", sort(values(local.connections)))})$"
+    variables_prefix           = null
+    config_prefix              = null
+  }
 }
 
 output "policy_arns" {
