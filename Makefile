@@ -175,8 +175,8 @@ lint-style: setup .tools/checkov/.installed ## Run every linter except the type 
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive terraform; \
 		else echo "terraform is not on PATH: its form is not checked"; fi
 	@bandit --quiet --recursive --severity-level medium sources scripts callbacks dags local deploy benchmarks
-	@# pipeline-...: names of Kubernetes secrets, not their values.
-	@git ls-files -- ':!requirements/*.txt' ':!tests' | xargs detect-secrets-hook --exclude-secrets '^pipeline-[a-z]+$$'
+	@# Names of secrets and of their backend, not their values.
+	@git ls-files -- ':!requirements/*.txt' ':!tests' | xargs detect-secrets-hook --exclude-secrets '^(pipeline-[a-z]+$$|arn:aws:|airflow\.providers)'
 	@zizmor --offline --quiet .github
 	@python -m tests.language
 

@@ -22,7 +22,7 @@ output "env" {
     "PIPELINE_INGEST_AWS_CONN_ID='aws_ingest'",
     "AIRFLOW_CONN_AWS_DEFAULT='${local.connections.load}'",
     "AIRFLOW_CONN_AWS_INGEST='${local.connections.ingest}'",
-    "${local.secrets_backend}",
+    local.managed_lines,
   ])
 }
 
@@ -47,7 +47,7 @@ output "warehouse_policy_arns" {
 
 locals {
   # Airflow then reads the connections of the warehouse from their secrets.
-  secrets_backend = join("", [
+  managed_lines = join("", [
     for made in module.warehouse : join("\n", [
       "AIRFLOW__SECRETS__BACKEND='airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend'",
       "AIRFLOW__SECRETS__BACKEND_KWARGS='${jsonencode(merge(made.backend_kwargs, { region_name = var.region }))}'",
