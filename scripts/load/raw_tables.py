@@ -196,12 +196,13 @@ def _adapt(connection: Connection, source: Source, present: Mapping[str, str]) -
         " where loads.load_id = rejects.load_id and loads.source = %s",
         [source.name],
     )
-    leaving = [name for name, type_ in present.items() if _type(wanted.get(name)) != _type(type_)]
     if "extra" not in present:  # of a release that kept whole records beside their keys
         _alter(connection, source, "rename payload to extra")
         _alter(connection, source, "alter extra drop not null")
-        leaving = [name for name in present if name != "payload"]
+        leaving = present.keys() - {"payload"}
+        present = dict.fromkeys(leaving, "")
     else:
+        leaving = {n for n, type_ in present.items() if _type(wanted.get(n)) != _type(type_)}
         _move_to_extra(connection, source, leaving)
     for name in leaving:
         _alter(connection, source, "drop column {}", name)

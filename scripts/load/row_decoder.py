@@ -115,7 +115,8 @@ def _storable(hint: Any) -> Any:
 
 
 def _storable_base(hint: Any, metas: Sequence[Any]) -> Any:
-    if alias := getattr(hint, "__supertype__", None):  # of typing.NewType
+    # Of typing.NewType, and of the statement `type`.
+    if alias := getattr(hint, "__supertype__", None) or getattr(hint, "__value__", None):
         return _storable(alias)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return Literal[tuple(member.value for member in hint)]

@@ -60,6 +60,11 @@ def columns_of(contract: type[msgspec.Struct], key: tuple[Path, ...]) -> tuple[C
     Raises:
         DeclarationError: a field of the key cannot be a column, or there are too many fields.
     """
+    config = contract.__struct_config__
+    if config.array_like:
+        raise DeclarationError("contract", "array_like: a record is a JSON object")
+    if config.tag is not None:
+        raise DeclarationError("contract", 'tag: declare a field, such as kind: Literal["a"]')
     fields = _fields_of(inspect.type_info(contract))
     if len(fields) > _MOST:
         raise DeclarationError(

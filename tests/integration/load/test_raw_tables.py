@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import psycopg
 import pytest
+from psycopg import sql
 
 from scripts.errors import ConfigurationError
 from scripts.landing.store import Store
@@ -184,11 +186,8 @@ def test_a_changed_contract_moves_values_between_columns_and_extra_and_back(
     assert payloads(warehouse) == [first, {k: v for k, v in second.items() if k != "tags"}, third]
 
 
-def test_a_table_of_whole_records_is_split_into_columns(warehouse: Warehouse, store: Store) -> None:
-    """As releases before typed columns made it."""
-    put(store, array([post(1, more=[1.50]), post(2)]))
-    load_day(store, warehouse)
-    before = query(warehouse, "select * from raw.posts order by id")
+def _as_before_typed_columns(warehouse: Warehouse) -> None:
+    """Give the table of posts the columns that earlier releases made."""
     with psycopg.connect(_owner(warehouse)) as connection:
         connection.execute(
             """
@@ -201,9 +200,17 @@ def test_a_table_of_whole_records_is_split_into_columns(warehouse: Warehouse, st
         )
         connection.execute("drop table raw.posts_rows cascade")
         connection.execute("alter table raw.old rename to posts_rows")
-        for change in ("alter payload set not null", "alter id set not null"):
-            connection.execute(f"alter table raw.posts_rows {change}")
+        for column in ("payload", "id"):
+            change = sql.SQL("alter table raw.posts_rows alter {} set not null")
+            connection.execute(change.format(sql.Identifier(column)))
         connection.execute("alter table raw.posts_rows add primary key (load_id, position)")
+
+
+def test_a_table_of_whole_records_is_split_into_columns(warehouse: Warehouse, store: Store) -> None:
+    put(store, array([post(1, more=[1.50]), post(2)]))
+    load_day(store, warehouse)
+    before = query(warehouse, "select * from raw.posts order by id")
+    _as_before_typed_columns(warehouse)
 
     with pytest.raises(ConfigurationError, match=r"payload jsonb.*python -m scripts.migrate"):
         load_day(store, warehouse, again=True)
@@ -214,6 +221,18 @@ def test_a_table_of_whole_records_is_split_into_columns(warehouse: Warehouse, st
     with psycopg.connect(warehouse.transformer) as connection:
         keys = connection.execute("select record_key from ops.record_keys order by 1").fetchall()
     assert keys == [('{"id": 1}',), ('{"id": 1}',), ('{"id": 2}',), ('{"id": 2}',)]
+
+
+def test_a_field_may_have_the_name_that_the_column_of_whole_records_had(
+    warehouse: Warehouse, store: Store
+) -> None:
+    put(store, array([post(1, payload="p"), post(2, payload=None)]))
+    load_day(store, warehouse)
+    _as_before_typed_columns(warehouse)
+    fields: list[Any] = [("id", int), ("payload", str | None, None)]
+    _ensure(warehouse, replace(POSTS, contract=msgspec.defstruct("P", fields), references={}))
+    found = query(warehouse, "select id, payload, extra ->> 'title' from raw.posts order by id")
+    assert found == [(1, "p", "t1"), (2, None, "t2")]
 
 
 def test_a_column_that_leaves_the_contract_keeps_its_moments(

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from secrets import token_urlsafe
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NewType
 
 import msgspec
 import psycopg
@@ -38,6 +38,9 @@ class Colour(Enum):
 
 class Inner(msgspec.Struct):
     size: int
+
+
+Number = NewType("Number", int)
 
 
 def thing(type_: Any, default: Any = msgspec.NODEFAULT) -> Source:
@@ -82,6 +85,7 @@ def load_things(store: Store, warehouse: Warehouse, source: Source, texts: list[
     ("type_", "column", "texts"),
     [
         (int, "bigint", ["0", "-1", str(2**63 - 1), str(-(2**63))]),
+        (Number, "bigint", ["7"]),
         (float, "float8", ["0", "1.5", "1e308", "5e-324", "0.1", "12345678901234567"]),
         (Decimal, "numeric", _DECIMALS),
         (Decimal | None, "numeric", ['"-1.10"', '"NaN"', '"Infinity"', '"-Infinity"', "null"]),
@@ -122,6 +126,7 @@ def test_a_value_is_what_postgresql_reads_from_its_text(
     [
         (int, str(2**63), "Expected `int` <= 9223372036854775807 - at `$.the value`"),
         (int | None, "9" * 5000, "out of range"),
+        (Number, str(2**63), "Expected `int` <= 9223372036854775807"),
         (Annotated[int, msgspec.Meta(ge=1)], "0", "Expected `int` >= 1"),
         (Annotated[int, msgspec.Meta(ge=1)] | None, str(2**63), "Expected `int` <= 92233"),
         (float, "1e400", "number out of range"),

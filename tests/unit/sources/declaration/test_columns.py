@@ -111,6 +111,14 @@ def test_a_long_name_is_one_that_postgresql_does_not_cut() -> None:
     assert names == ["é" * 28, "é" * 28 + "_2"]
 
 
+@pytest.mark.parametrize("config", ["array_like", "tag"])
+def test_a_struct_of_another_kind_is_refused(config: str) -> None:
+    kinds: dict[str, Any] = {config: True}
+    contract = msgspec.defstruct("Odd", [("id", int)], **kinds)
+    with pytest.raises(DeclarationError, match=rf"^contract: {config}: "):
+        columns_of(contract, ())
+
+
 def test_more_fields_than_a_page_holds_are_refused() -> None:
     with pytest.raises(DeclarationError, match=r"^contract: it has 301 fields, more than 300"):
         of_fields(*((f"f{i}", str) for i in range(301)))
