@@ -46,6 +46,14 @@ _CONNECTIONS = {
     "reader": "warehouse_reader",
 }
 _DAY = date(2026, 1, 3)
+# Whom the connections log in, as a task asks for them.
+_LOOK = """
+import json
+from psycopg.conninfo import conninfo_to_dict
+from callbacks.lookup import find_connection, transformer_dsn, warehouse_dsn
+users = [conninfo_to_dict(dsn)["user"] for dsn in (warehouse_dsn(), transformer_dsn())]
+print(json.dumps([*users, find_connection("slack_alerts").login, find_connection("smtp_default")]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -93,18 +101,38 @@ def _connection(cloud: Cloud, user: str, conn_id: str) -> EnvConnection:
 
 def _asked(cloud: Cloud, user: str, conn_id: str) -> Any:
     """Ask for a connection as Airflow on a machine of this user does, with the lines of .env."""
-    written = dotenv_settings((cloud.terraform.folder.parent / ".env").read_text())
-    settings = json.loads(written["AIRFLOW__SECRETS__BACKEND_KWARGS"])
-    assert written["AIRFLOW__SECRETS__BACKEND"].endswith(".SecretsManagerBackend")
+    settings = json.loads(_lines(cloud)["AIRFLOW__SECRETS__BACKEND_KWARGS"])
+    with mock.patch.dict(os.environ, _machine(cloud, user)):
+        return SecretsManagerBackend(**settings).get_connection(conn_id)
+
+
+def _lines(cloud: Cloud) -> dict[str, str]:
+    return dotenv_settings((cloud.terraform.folder.parent / ".env").read_text())
+
+
+def _machine(cloud: Cloud, user: str) -> dict[str, str]:
+    """Return the variables of a machine that acts as this user."""
     key, secret = cloud.keys[user]
-    place = {
+    return {
         "AWS_ENDPOINT_URL": cloud.endpoint,
         "AWS_CA_BUNDLE": cloud.ca,
+        "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": secret,
     }
-    with mock.patch.dict(os.environ, place):
-        return SecretsManagerBackend(**settings).get_connection(conn_id)
+
+
+def _python(cloud: Cloud, user: str, *arguments: str, given: str = "", **more: str) -> Any:
+    """Run Python in the tree of the project, on a machine that acts as this user."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        input=given,
+        env={**os.environ, **_machine(cloud, user), **more},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_the_database_is_private_encrypted_and_its_password_is_managed(cloud: Cloud) -> None:
@@ -158,6 +186,25 @@ def test_airflow_finds_the_connections_and_a_day_loads(cloud: Cloud, warehouse: 
         assert connection.execute("select count(*) from raw.posts").fetchone() == (2,)
 
 
+def test_tasks_find_them_before_those_of_the_environment(
+    cloud: Cloud, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    _migrate(warehouse, _secrets(cloud, "deployer"))
+    backend = {name: text for name, text in _lines(cloud).items() if "SECRETS__BACKEND" in name}
+    other = json.dumps({"conn_type": "postgres", "host": "other", "login": "other"})
+    done = _python(
+        cloud,
+        "host",
+        *("-c", _LOOK),
+        **backend,
+        AIRFLOW_HOME=str(tmp_path),
+        AIRFLOW_CONN_WAREHOUSE=other,
+        AIRFLOW_CONN_SLACK_ALERTS=other,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == ["loader", "transformer", "other", None]
+
+
 def test_again_changes_nothing_and_a_rotation_changes_every_password(
     cloud: Cloud, warehouse: Warehouse
 ) -> None:
@@ -193,23 +240,8 @@ def test_killed_between_the_roles_and_their_secrets_it_is_run_again(
 
 @pytest.mark.usefixtures("warehouse")
 def test_the_command_reads_terraforms_output_and_asks_for_encryption(cloud: Cloud) -> None:
-    key, secret = cloud.keys["deployer"]
-    done = subprocess.run(
-        [sys.executable, "-m", "scripts.migrate", "--managed"],
-        input=json.dumps(cloud.outputs["warehouse"]),
-        env={
-            **os.environ,
-            "AWS_ENDPOINT_URL": cloud.endpoint,
-            "AWS_CA_BUNDLE": cloud.ca,
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_ACCESS_KEY_ID": key,
-            "AWS_SECRET_ACCESS_KEY": secret,
-        },
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    output = json.dumps(cloud.outputs["warehouse"])
+    done = _python(cloud, "deployer", "-m", "scripts.migrate", "--managed", given=output)
     assert done.returncode == 2
     # The server of the test cannot encrypt.
     assert done.stderr.startswith("error: warehouse localhost:")
