@@ -110,7 +110,8 @@ def _storable(hint: Any) -> Any:
     if get_origin(hint) is Annotated:
         return Annotated[(_storable_base(arguments[0], arguments[1:]), *arguments[1:])]
     if get_origin(hint) in (Union, UnionType):
-        return reduce(or_, map(_storable, arguments))
+        kinds = [kind for kind in arguments if kind is not int or float not in arguments]
+        return reduce(or_, map(_storable, kinds))
     return _storable_base(hint, ())
 
 

@@ -128,6 +128,8 @@ def _column(field: inspect.Field, names: _Names) -> Column:
 def _type_of(found: inspect.Type) -> str:
     """Return the type of the column for the type of a field."""
     kinds = {_scalar(one) for one in _alternatives(found)}
+    if kinds == {"bigint", "double precision"}:
+        return "double precision"
     return kinds.pop() if len(kinds) == 1 else "jsonb"
 
 

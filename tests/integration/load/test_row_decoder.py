@@ -87,6 +87,7 @@ def load_things(store: Store, warehouse: Warehouse, source: Source, texts: list[
         (int, "bigint", ["0", "-1", str(2**63 - 1), str(-(2**63))]),
         (Number, "bigint", ["7"]),
         (float, "float8", ["0", "1.5", "1e308", "5e-324", "0.1", "12345678901234567"]),
+        (int | float | None, "float8", ["1", "1.5", str(2**70), "null"]),
         (Decimal, "numeric", _DECIMALS),
         (Decimal | None, "numeric", ['"-1.10"', '"NaN"', '"Infinity"', '"-Infinity"', "null"]),
         (bool, "boolean", ["true", "false"]),
