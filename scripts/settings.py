@@ -227,13 +227,17 @@ def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[s
     return {
         **environ,
         **{f"DBT_{name.upper()}": parts[name] for name in names},
-        **tls_environment(dsn),
+        **_tls_environment(dsn),
         "PGCLIENTENCODING": "UTF8",
     }
 
 
-def tls_environment(dsn: str) -> dict[str, str]:
-    """Return the ``ssl*`` options of a DSN as variables of libpq, which dbt's profile lacks."""
+def enter_tls_environment(dsn: str) -> None:
+    """Put the ``ssl*`` options of a DSN into this process's environment: dbt's profile lacks them."""
+    os.environ.update(_tls_environment(dsn))
+
+
+def _tls_environment(dsn: str) -> dict[str, str]:
     from psycopg.conninfo import conninfo_to_dict
 
     options = {name: str(v) for name, v in conninfo_to_dict(dsn).items() if name[:3] == "ssl"}

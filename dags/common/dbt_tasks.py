@@ -5,7 +5,6 @@ Invariant: drawing the graph reads one file, writes none, and needs no database 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
@@ -62,12 +61,12 @@ def prepare_dbt(_context: Any) -> None:
     Cosmos' profile takes sslmode from the connection, but not the file of certificates.
     """
     from dags.common.connections import run_settings, transformer_dsn
-    from scripts.settings import enter_dbt_settings, tls_environment
+    from scripts.settings import enter_dbt_settings, enter_tls_environment
     from scripts.warehouse.dbt_lock import dbt_lock
 
     enter_dbt_settings(run_settings())
     dsn = transformer_dsn()
-    os.environ.update(tls_environment(dsn))
+    enter_tls_environment(dsn)
     (_CACHE / "target").mkdir(parents=True, exist_ok=True)
     _until_exit.enter_context(dbt_lock(dsn, is_alone=False))
 
