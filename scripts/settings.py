@@ -233,7 +233,7 @@ def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[s
 
 
 def enter_tls_environment(dsn: str) -> None:
-    """Put the ``ssl*`` options of a DSN into this process's environment: dbt's profile lacks them."""
+    """Put the ``ssl*`` options of a DSN, which dbt's profile lacks, into this process's environment."""
     os.environ.update(_tls_environment(dsn))
 
 
