@@ -233,7 +233,7 @@ def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[s
 
 
 def enter_tls_environment(dsn: str) -> None:
-    """Put the ``ssl*`` options of a DSN, which dbt's profile lacks, into this process's environment."""
+    """Put the ``ssl*`` options of a DSN into this process's environment, for libpq."""
     os.environ.update(_tls_environment(dsn))
 
 
