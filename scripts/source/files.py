@@ -137,10 +137,12 @@ def _words(draft: Draft, contract: str) -> list[str]:
 
 def _columns(source: Source) -> list[Column]:
     """Return the columns of the staging model: those of the raw table that have one value."""
-    singular = class_name(source.name).lower()
+    prefix = class_name(source.name).lower()
     return [
         Column(
-            f"{singular}_id" if column.name == "id" else column.name, column.parts[0], column.name
+            f"{prefix}_{column.name}" if column.name in {"id", *_RESERVED} else column.name,
+            column.parts[0],
+            column.name,
         )
         for column in source.columns
         if column.type != "jsonb" and len(column.parts) == 1

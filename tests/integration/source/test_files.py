@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 from psycopg import sql
@@ -15,6 +16,9 @@ from psycopg import sql
 from local.postgres import PostgresServer
 from local.switchable import running
 from scripts.landing.store import Store
+from scripts.source.files import _columns
+from sources.declaration import Source
+from sources.jsonplaceholder import API
 from tests.conftest import _PASSWORDS, Warehouse
 from tests.shapes import TOKEN, Shapes, shapes
 from tests.warehouses import dbt_place
@@ -132,3 +136,14 @@ def test_what_exists_is_not_overwritten(run: Run, tree: Path, api: Shapes) -> No
     with pytest.raises(AssertionError, match=r"dbt/models/staging/stg_items\.sql exists"):
         run("scripts.source", "add", f"{api.url}/odata/items", "items")
     assert not (tree / "sources" / "items.py").exists()
+
+
+def test_a_word_of_sql_gets_another_name_and_is_read_in_quotes() -> None:
+    fields = [("id", int), ("order", str), ("userId", int), ("tags", list[str])]
+    contract = msgspec.defstruct("Item", fields)
+    source = Source(api=API, name="items", path="/items", contract=contract)
+    assert [(column.name, column.expression) for column in _columns(source)] == [
+        ("item_id", "id"),
+        ("item_order", '"order"'),
+        ("user_id", "user_id"),
+    ]
