@@ -1,6 +1,7 @@
 """The array as it will land, one record a line. Invariant: each record keeps its own bytes.
 
-Only whitespace between tokens is removed, so the same answer always makes the same object.
+Only whitespace between tokens is removed, and only from a record with line breaks (`on_one_line`). So
+the same answer always makes the same object.
 """
 
 from __future__ import annotations
@@ -132,15 +133,15 @@ class RecordArray:
 def _lines(batch: Batch) -> bytes:
     """Return the records, one per line. Raises InvalidDataError if one is not an object."""
     lines = on_one_line_each(batch)
-    joined = b",\n".join(lines)
     # A record on one line contains no newline, so each newline is followed by a record.
-    if joined.startswith(b"{") and not _NOT_AN_OBJECT.search(joined):
-        return joined
-    index = next(i for i, line in enumerate(lines) if bytes(line)[:1] != b"{")
+    if lines.startswith(b"{") and not _NOT_AN_OBJECT.search(lines):
+        return lines
+    begins = [bytes(record)[:1] for record in batch.records]
+    index = next(i for i, begin in enumerate(begins) if begin != b"{")
     [(start, _)] = batch.ranges([index])
-    raise _not_an_object(batch.first + index, start, bytes(lines[index]))
+    raise _not_an_object(batch.first + index, start, begins[index])
 
 
-def _not_an_object(position: int, start: int, line: bytes) -> InvalidDataError:
-    kind = {b"[": "an array", b'"': "a string"}.get(line[:1], "a number, true, false or null")
+def _not_an_object(position: int, start: int, record: bytes) -> InvalidDataError:
+    kind = {b"[": "an array", b'"': "a string"}.get(record[:1], "a number, true, false or null")
     return InvalidDataError(f"record {position} at byte {start}: expected an object, got {kind}")

@@ -37,12 +37,12 @@ def spliced(lines: bytes, head: bytes, position: int) -> bytes:
                 )
     # A record on one line has no newline, and no JSON has a comma before a closing bracket.
     fields = (b"\n" + lines).replace(b"\n{", b"\n%b," % head)
-    return fields.replace(b"%b,}" % head, b"%b}" % head)[1:]
+    return re.sub(re.escape(head) + rb",[ \t]*+}", lambda _: head + b"}", fields)[1:]
 
 
 def spliced_batch(batch: Batch, head: bytes) -> Batch:
     """Return a batch of records as they would land below a parent."""
-    text = b"[%b]" % spliced(b",\n".join(on_one_line_each(batch)), head, batch.first)
+    text = b"[%b]" % spliced(on_one_line_each(batch), head, batch.first)
     return Batch(batch.first, batch.start, text, msgspec.json.decode(text, type=list[msgspec.Raw]))
 
 

@@ -154,7 +154,7 @@ def test_a_page_that_broke_off_is_whole_in_the_end(api: Api, store: Store) -> No
 def test_numbers_escapes_and_text_stay_as_they_were_sent(api: Api, store: Store) -> None:
     record = rb'{"id":1,"n":[1.10,1e5,-0,' + b"8" * 5000 + rb'],"s":"\u00e9\/\ud800","id":2}'
     text = "数据 🚀 שלום"
-    api.switches = ApiSwitches(body=f'[\n  {record.decode()},\n  {{"t":\t"{text}"}} ]')
+    api.switches = ApiSwitches(body=f'[\n  {record.decode()},\n  {{"t":\n"{text}"}} ]')
     land(api, store)
     assert body(store) == b"[\n" + record + b',\n{"t":"' + text.encode() + b'"}\n]\n'
 

@@ -62,11 +62,28 @@ def test_pages_become_one_array_with_one_record_a_line(
     assert (lines[0], lines[-2:]) == (b"[", [b"]", b""])
 
 
-@given(st.integers(1, len(ANSWER)), st.sampled_from([None, 1, 4, "\t"]))
+@given(st.integers(1, len(ANSWER)), st.sampled_from([1, 4, "\t"]))
 @settings(max_examples=30)
-def test_neither_blocks_nor_formatting_change_what_lands(size: int, indent: int | str) -> None:
+def test_neither_blocks_nor_line_breaks_change_what_lands(size: int, indent: int | str) -> None:
     other = json.dumps(json.loads(ANSWER), indent=indent).encode()
     assert collected(ANSWER) == collected(ANSWER, size=size) == collected(other, size=size)
+
+
+@given(
+    st.lists(st.tuples(_fields, st.sampled_from([None, 1]), st.sampled_from(["", "\n", "\r\n"]))),
+    st.integers(1, 200),
+)
+def test_a_record_lands_as_it_would_alone(
+    written: list[tuple[dict[str, object], int | None, str]], size: int
+) -> None:
+    texts = [(json.dumps(record, indent=indent), between) for record, indent, between in written]
+    answer = "[" + ",".join(between + text + between for text, between in texts) + "]"
+    alone = [
+        text if indent is None else json.dumps(record, separators=(",", ":"))
+        for (text, _), (record, indent, _) in zip(texts, written, strict=True)
+    ]
+    lines = "[\n" + ",\n".join(alone) + ("\n]\n" if alone else "]\n")
+    assert collected(answer.encode(), size=size) == lines.encode()
 
 
 def test_an_answer_cut_at_any_byte_is_refused() -> None:
@@ -108,8 +125,8 @@ def test_an_empty_list_is_an_empty_array() -> None:
     ids=["digits", "5000 digits", "escapes", "lone surrogates", "double keys", "deep", "unicode"],
 )
 def test_a_record_keeps_its_own_bytes(record: bytes) -> None:
-    answer = b'[{"x": 1},\n  ' + record + b', {"x": 2}]'
-    assert collected(answer) == b'[\n{"x":1},\n' + record + b',\n{"x":2}\n]\n'
+    answer = b'[{"x": 1},\n  ' + record + b', {"x":\n2}]'
+    assert collected(answer) == b'[\n{"x": 1},\n' + record + b',\n{"x":2}\n]\n'
 
 
 @pytest.mark.parametrize(

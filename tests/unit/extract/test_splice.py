@@ -71,6 +71,6 @@ def test_a_batch_is_shown_as_it_would_land() -> None:
     [batch] = read_records([b'[ {"id": 1},\n\n{ } ]'], max_record_bytes=99)
     assert isinstance(batch, Batch)
     assert [*map(bytes, spliced_batch(batch, HEAD).records)] == [
-        b'{"_parent":{"order_id":7},"id":1}',
+        b'{"_parent":{"order_id":7},"id": 1}',
         b'{"_parent":{"order_id":7}}',
     ]
