@@ -1,7 +1,7 @@
 """The array as it will land, one record a line. Invariant: each record keeps its own bytes.
 
-Only whitespace between tokens is removed, and only from a record with line breaks (`on_one_line`). So
-the same answer always makes the same object.
+Only whitespace between tokens is removed, and only from a record with line breaks (`on_one_line`).
+So the same answer always makes the same object.
 """
 
 from __future__ import annotations
