@@ -115,7 +115,7 @@
         {%- set written = elt.merge_days(model, build, mart, key) -%}
     {%- else -%}
         {%- set written = elt.affected_rows(elt.merge_statement(build, mart, key)) -%}
-        {%- do elt.demand_equal_counts(build, mart) -%}
+        {%- do elt.demand_equal_counts(build, mart, "select count(*) from %s") -%}
     {%- endif -%}
     {%- if elt.primary_key(mart) != key -%}
         {%- do run_query(
@@ -146,14 +146,13 @@
 {%- endmacro %}
 
 {#
-    Raise if a merge did not leave as many rows as the build has, where `condition` is true. A
-    trigger or a rule on the mart can cause that.
+    Raise if a merge did not leave as many rows as the build has, by a query that counts those of a
+    table, %s. A trigger or a rule on the mart can cause that.
 #}
-{% macro demand_equal_counts(build, mart, condition="true") -%}
+{% macro demand_equal_counts(build, mart, count) -%}
     {%- set counts = [] -%}
     {%- for table in (build, mart) -%}
-        {%- set count = "select count(*) from " ~ table ~ " where " ~ condition -%}
-        {%- do counts.append(run_query(count).rows[0][0]) -%}
+        {%- do counts.append(run_query(count | replace("%s", table)).rows[0][0]) -%}
     {%- endfor -%}
     {%- if counts[0] != counts[1] -%}
         {{ exceptions.raise_compiler_error(

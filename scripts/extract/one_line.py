@@ -2,9 +2,9 @@
 
 A record without a line break keeps all its bytes, which is also fast. What becomes of a record does
 not depend on its neighbours. So the same answer makes the same object, however it is cut into
-batches. Digits, escapes, duplicate keys and their order always stay as received. msgspec does it fast
-for what it can parse. Other JSON (the escape of a lone surrogate, very deep nesting) is copied token
-by token.
+batches. Digits, escapes, duplicate keys and their order always stay as received. msgspec does it
+fast for what it can parse. Other JSON (the escape of a lone surrogate, very deep nesting) is copied
+token by token.
 """
 
 import re
