@@ -11,9 +11,7 @@ current_users as (
 ),
 
 last_loaded as (
-    select
-        max(case when source = 'posts' then day end) as day,
-        max(case when source = 'comments' then day end) as comments_day
+    select max(case when source = 'comments' then day end) as comments_day
     from pinned_loads
 ),
 
@@ -41,10 +39,8 @@ final as (
         latest.title,
         latest.body,
         latest.first_seen_day,
-        case
-            when latest.change = 'deleted' then pinned_loads.previous_day
-            else last_loaded.day
-        end as last_seen_day,
+        -- Of posts that are there it would be a new value in every row every day.
+        case when latest.change = 'deleted' then pinned_loads.previous_day end as last_seen_day,
         latest.revisions,
         latest.change = 'deleted' as is_deleted,
         latest.title_length,

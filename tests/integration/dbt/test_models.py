@@ -103,9 +103,9 @@ def test_history_of_days_that_come_one_by_one(dbt: Dbt, loader: Loader) -> None:
         "select post_id, title, first_seen_day, last_seen_day, is_deleted"
         " from build.fct_posts order by 1"
     ) == [
-        (1, "A", DAYS[0], DAYS[2], False),
+        (1, "A", DAYS[0], None, False),
         (2, "b", DAYS[0], DAYS[0], True),
-        (3, "c", DAYS[2], DAYS[2], False),
+        (3, "c", DAYS[2], None, False),
     ]
     volumes = "select loaded from build.fct_daily_loads order by day"
     assert dbt.rows(volumes) == [(2,), (0,), (2,)]
