@@ -27,7 +27,7 @@ LOCK = uv pip compile --exclude-newer $(WEEK_AGO) --universal --python-version 3
 
 .PHONY: help setup source run up down status env doctor test test-e2e test-alerts test-fault soak chaos sim test-cloud test-celery test-compose \
 	lint lint-types lint-style lint-wheels format lock audit manifest docs pictures mutants bench bench-pipeline \
-	bench-health bench-history clean
+	bench-day bench-health bench-history clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -142,6 +142,9 @@ bench: setup ## Measure the claims of docs/benchmarks.md and write them there
 
 bench-pipeline: setup ## Measure landing to marts, and waiting, and write them there (PEERS=1: also other tools)
 	@$(TREE) benchmarks.pipeline --write $(if $(PEERS),--peers)
+
+bench-day: setup ## Measure a day of a million records from landing to marts, and write it there
+	@$(TREE) benchmarks.large_day --write
 
 bench-health: setup ## Measure a request to the health page with two years of ledger, and write it there
 	@$(TREE) benchmarks.health --write

@@ -30,8 +30,9 @@ _PICTURE = ROOT / "docs" / "benchmarks-history.svg"
 _FEW, _ALL = 100, 1  # a post is edited once in that many days
 _MODES = {"1 % of posts edited": _FEW, "all posts edited": _ALL}
 _DAYS = 5  # of each depth: the median counts
+_PAIRS = 9  # of days after a long and after a short history
 _ROUNDS = 3  # of day 1 and day 30
-_LATER = 30
+_SHORT, _LATER = 2, 30
 _LEAST_SECONDS = 0.1  # of a node on the first day, to be compared
 _COMMENTS = 5  # of a post on a first day
 _COLUMNS = [
@@ -129,29 +130,47 @@ def _catch_up(days: RawDays, dbt: WarmDbt, first: int, last: int) -> None:
     days.settle()
 
 
-def growth(mode: str, rows: int, depths: Sequence[int], tell: Tell) -> list[Depth]:
-    """Return the transforms of one mode at each depth of history."""
+def _one_day(days: RawDays, dbt: WarmDbt, day: int) -> Transform:
+    days.warehouse.settle()
+    days.add(day, day)
+    return _transform(dbt)
+
+
+def growth(
+    mode: str, rows: int, depths: Sequence[int], tell: Tell
+) -> tuple[list[Depth], list[Figure]]:
+    """Return the transforms of one mode at each depth of history, and how the last compares."""
     found = []
     with new_warehouse(rows, rows, _MODES[mode]) as (days, dbt):
         for before, depth in pairwise([1 - _DAYS, *depths]):
             _catch_up(days, dbt, before + _DAYS, depth - 1)
-            measured = []
-            for day in range(depth, depth + _DAYS):
-                days.warehouse.settle()
-                days.add(day, day)
-                measured.append(_transform(dbt))
+            measured = [_one_day(days, dbt, day) for day in range(depth, depth + _DAYS)]
             found.append(Depth(mode, depth, measured))
             tell(f"{mode}, {depth} days: {found[-1].seconds:.1f} s")
-    return found
+        figures = _compared(found[-1], rows, days, dbt)
+        tell(", ".join(f"{figure.value:.2f}" for figure in figures))
+    return found, figures
 
 
-def growth_figures(grown: Sequence[Depth]) -> list[Figure]:
-    """Return how the last depth of a mode compares with its first."""
-    first, last = grown[0], grown[-1]
-    label = f"{first.mode}, at {last.days} days / at {first.days} days"
+def _compared(last: Depth, rows: int, days: RawDays, dbt: WarmDbt) -> list[Figure]:
+    """Return the days after a long history relative to those of a new warehouse, by turns."""
+    label = f"{last.mode}, at {last.days} days / at {_SHORT} days"
+    pairs = []
+    with new_warehouse(rows, rows, _MODES[last.mode]) as (few, dbt_of_few):
+        _catch_up(few, dbt_of_few, 1, _SHORT - 1)
+        for number in range(_PAIRS):
+            long = (days, dbt, last.days + _DAYS + number)
+            short = (few, dbt_of_few, _SHORT + number)
+            if number % 2:
+                after_few = _one_day(*short)
+                pairs.append((_one_day(*long), after_few))
+            else:
+                pairs.append((_one_day(*long), _one_day(*short)))
+    whole = median(deep.seconds / shallow.seconds for deep, shallow in pairs)
+    publish = median(deep.publish.seconds / shallow.publish.seconds for deep, shallow in pairs)
     return [
-        Figure(f"a day's transform, {label}", last.seconds / first.seconds, at_most=1.2),
-        Figure(f"its publish, {label}", last.publish / first.publish, at_most=1.2),
+        Figure(f"a day's transform, {label}", whole, at_most=1.2),
+        Figure(f"its publish, {label}", publish, at_most=1.2),
     ]
 
 
@@ -224,8 +243,9 @@ def main(
 
     with running_warehouse() as (warehouse, _):
         facts = machine.facts(warehouse, with_peers=False)
-    grown = [growth(mode, rows, parsed, tell) for mode in _MODES]
-    figures = [figure for of_mode in grown for figure in growth_figures(of_mode)]
+    measured = [growth(mode, rows, parsed, tell) for mode in _MODES]
+    grown = [depths for depths, _ in measured]
+    figures = [figure for _, of_mode in measured for figure in of_mode]
     figures += [*first_and_later(rows, tell), *large_first_day(first_rows, tell)]
     facts["dbt"] = f"{version('dbt-core')}, {THREADS} threads"
     facts["a day"] = f"{rows:,} posts, {rows:,} comments, {USERS:,} users"

@@ -129,11 +129,15 @@ class Live:
 
     def until_published(self, day: date) -> str:
         """Wait until the marts hold a day and return the run that loaded it."""
+        return self.until_object_published(key(day))
+
+    def until_object_published(self, landed: str) -> str:
+        """Wait until the marts hold the object with this key. Return the run that loaded it."""
         published = (
             "select run_id from ops.loads where key = %s and is_current "
             "and published_at is not null"
         )
-        rows = wait_for(lambda: self.query(published, key(day)), bool, _POLL_SECONDS)
+        rows = wait_for(lambda: self.query(published, landed), bool, _POLL_SECONDS)
         return str(rows[0][0])
 
     def until_quiet(self) -> None:
@@ -173,12 +177,12 @@ class Live:
         """Return the version of the stack's Postgres."""
         return self._ledger.info.parameter_status("server_version") or "?"
 
-    def sample(self, work: Callable[[], None]) -> Sample:
+    def sample(self, work: Callable[[], None], rows: int = ROWS) -> Sample:
         """Time work that the stack does. CPU is that of Airflow and of the server."""
         client, server, started = self.airflow_cpu(), self.server_cpu(), time.perf_counter()
         work()
         seconds = time.perf_counter() - started
-        return Sample(ROWS, seconds, self.airflow_cpu() - client, self.server_cpu() - server, 0)
+        return Sample(rows, seconds, self.airflow_cpu() - client, self.server_cpu() - server, 0)
 
 
 def key(day: date) -> str:

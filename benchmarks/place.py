@@ -93,12 +93,16 @@ class Place:
     def run_plain(self, day: date) -> Sample:
         """Put a day and process it with the plain script, as a whole process."""
         self.put(day)
-        build = [DBT, "build", "--exclude-resource-type", "unit_test", *self._places()]
-        given = {"bucket": self.name, "key": key(day), "dsn": self.dsn("loader"), "dbt": build}
-        argv = [sys.executable, "-m", "benchmarks.jobs.plain", json.dumps(given)]
-        sample = run_process(argv, self.environment(), self.live.server_cpu, ROWS)
+        sample = self.process(key(day), ROWS)
         self.check()
         return sample
+
+    def process(self, landed: str, rows: int) -> Sample:
+        """Process the object with this key with the plain script, as a whole process."""
+        build = [DBT, "build", "--exclude-resource-type", "unit_test", *self._places()]
+        given = {"bucket": self.name, "key": landed, "dsn": self.dsn("loader"), "dbt": build}
+        argv = [sys.executable, "-m", "benchmarks.jobs.plain", json.dumps(given)]
+        return run_process(argv, self.environment(), self.live.server_cpu, rows)
 
     def _places(self) -> list[str]:
         return ["--project-dir", str(self.project), "--profiles-dir", str(self.project)]

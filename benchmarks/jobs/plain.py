@@ -11,30 +11,37 @@ import sys
 
 import boto3
 import psycopg
+from psycopg.types.json import Jsonb
 
-_FIELDS = ("userId", "id", "title", "body")
-_COPY = "copy raw.posts_rows (load_id, position, user_id, id, title, body) from stdin"
+_FIELDS = {"posts": ("userId", "id", "title", "body"), "earthquakes": ("id", "properties")}
+_COPIES = {
+    "posts": "copy raw.posts_rows (load_id, position, user_id, id, title, body) from stdin",
+    "earthquakes": "copy raw.earthquakes_rows (load_id, position, id, properties) from stdin",
+}
 _LEDGER = """
     insert into ops.loads (
         load_id, source, day, key, etag, last_modified, bytes, sha256, state, received, loaded,
         rejected, seconds, is_current
     ) values (
-        nextval('ops.load_id'), 'posts', %s, %s, '', now(), %s, '', 'loaded', %s, %s, 0, 0, true
+        nextval('ops.load_id'), %s, %s, %s, '', now(), %s, '', 'loaded', %s, %s, 0, 0, true
     ) returning load_id
 """
 
 
 def load(bucket: str, key: str, dsn: str) -> None:
-    """Copy the records of one object, ``.../<day>.json``, into the table of all loads."""
+    """Copy the records of an object, ``raw/<source>/<day>.json``, into the table of all loads."""
     body = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     records = json.loads(body)
-    day, count = key.rsplit("/", 1)[1].removesuffix(".json"), len(records)
+    _, source, name = key.split("/")
+    day, count, fields = name.removesuffix(".json"), len(records), _FIELDS[source]
     with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
-        made = cursor.execute(_LEDGER, (day, key, len(body), count, count)).fetchone()
+        made = cursor.execute(_LEDGER, (source, day, key, len(body), count, count)).fetchone()
         (load_id,) = made or (0,)
-        with cursor.copy(_COPY) as copy:
+        with cursor.copy(_COPIES[source]) as copy:
             for position, record in enumerate(records):
-                copy.write_row((load_id, position, *map(record.get, _FIELDS)))
+                values = (record.get(field) for field in fields)
+                shown = (Jsonb(value) if isinstance(value, dict) else value for value in values)
+                copy.write_row((load_id, position, *shown))
 
 
 def publish(dsn: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -109,6 +109,42 @@ def test_history_of_days_that_come_one_by_one(dbt: Dbt, loader: Loader) -> None:
     ]
     volumes = "select loaded from build.fct_daily_loads order by day"
     assert dbt.rows(volumes) == [(2,), (0,), (2,)]
+
+
+def _compared_by_row(dbt: Dbt, nodes: Sequence[Any], setting: str) -> set[str]:
+    """Return the models whose plan compares each row of one table with each of another."""
+
+    def is_so(plan: dict[str, Any]) -> bool:
+        parts = plan.get("Plans", [])
+        is_loop = plan["Node Type"] == "Nested Loop" and "Join Filter" in plan
+        return (is_loop and parts[1]["Plan Rows"] > 1) or any(map(is_so, parts))
+
+    with psycopg.connect(dbt.warehouse.transformer) as connection:
+        connection.execute(sql.SQL("set enable_nestloop = {}").format(sql.Literal(setting)))
+        found = {}
+        for node in nodes:
+            row = connection.execute(f"explain (format json) {node.compiled_code}").fetchone()
+            assert row is not None
+            found[node.name] = row[0][0]["Plan"]
+    return {name for name, plan in found.items() if is_so(plan)}
+
+
+def test_no_model_joins_each_row_with_each_other(dbt: Dbt, loader: Loader) -> None:
+    loader.load(DAYS[0], [post(1), post(2)])
+    Loader(dbt.warehouse, "users").load(DAYS[0], [user(1)])
+    done = dbt.invoke("run", "--full-refresh")
+    nodes = [r.node for r in done.result.results if r.node.config.materialized != "view"]
+    for node in nodes:
+        assert "{{ join_by_hash() }}" in [hook.sql for hook in node.config.pre_hook], node.name
+    assert "fct_posts" in _compared_by_row(dbt, nodes, "on"), "then the setting is not needed"
+    assert _compared_by_row(dbt, nodes, "off") == set()
+
+
+def test_a_new_history_has_statistics(dbt: Dbt, loader: Loader) -> None:
+    loader.load(DAYS[0], [post(1), post(2)])
+    dbt.run("--full-refresh")
+    question = "select attname from pg_stats where tablename = 'int_post_changes'"
+    assert ("version",) in dbt.rows(question)
 
 
 CHANGES = "select day, post_id, change from build.fct_post_changes order by 1, 2"

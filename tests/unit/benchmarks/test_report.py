@@ -10,7 +10,7 @@ from benchmarks.picture import picture
 from benchmarks.report import END, begin, put_between_markers, table
 
 pytestmark = pytest.mark.unit
-_MODULES = ("benchmarks.load", "benchmarks.pipeline", "benchmarks.history")
+_MODULES = ("benchmarks.load", "benchmarks.pipeline", "benchmarks.history", "benchmarks.large_day")
 _BEGIN = begin("benchmarks.load")
 _SVG = "{http://www.w3.org/2000/svg}"
 
