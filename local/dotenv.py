@@ -1,7 +1,8 @@
 """Write .env from .env.example with new secrets. Invariant: no line of a file is ever changed.
 
-The file has every setting that docker-compose.yaml needs. Profiles add stand-ins and workers. What
-a file of an earlier release lacks is appended. The secrets of the servers are files in .secrets/.
+The file has every setting that docker-compose.yaml needs. Profiles add stand-ins and workers, or
+remove the warehouse. What a file of an earlier release lacks is appended. The secrets of the
+servers are files in .secrets/.
 """
 
 import json
@@ -20,15 +21,15 @@ from local.state import ROOT, new_secret
 from scripts.cli import run_cli
 from scripts.errors import ConfigurationError
 
-_PROFILES = {"local", "celery"}
+_PROFILES = {"local", "celery", "managed"}
+_MANAGED = {"COMPOSE_FILE": "docker-compose.yaml:deploy/managed_warehouse.yaml"}
 _CELERY = {"PIPELINE_EXECUTOR": "CeleryExecutor", "PIPELINE_SCHEDULER_CONNECTION": ""}
 _PRIVATE = {"sslmode": "disable"}  # between containers of one network, and said on purpose
-_SECRETS = (
-    "PIPELINE_ADMIN_PASSWORD",
+_SECRETS = ("PIPELINE_ADMIN_PASSWORD", "PIPELINE_VIEWER_PASSWORD")
+_SECRETS_OF_ROLES = (
     "PIPELINE_LOADER_PASSWORD",
     "PIPELINE_READER_PASSWORD",
     "PIPELINE_TRANSFORMER_PASSWORD",
-    "PIPELINE_VIEWER_PASSWORD",
 )
 
 
@@ -72,8 +73,10 @@ def _line(name: str, value: str) -> str:
 
 def _values(profiles: set[str], known: Mapping[str, str], owner_password: str) -> dict[str, str]:
     """Return every value that is not in the example, with the secrets that are known."""
-    values = {name: known.get(name) or new_secret() for name in _SECRETS}
-    values |= _warehouse(values, owner_password)
+    is_managed = "managed" in profiles
+    names = _SECRETS if is_managed else (*_SECRETS, *_SECRETS_OF_ROLES)
+    values = {name: known.get(name) or new_secret() for name in names}
+    values |= _MANAGED if is_managed else _warehouse(values, owner_password)
     values["AIRFLOW_CONN_AIRFLOW_API"] = _json(
         conn_type="http",
         host="http://api-server:8080",
@@ -137,13 +140,15 @@ def _json(**parts: Any) -> str:
 
 
 def main(
-    profiles: Annotated[str, typer.Option(help="local, celery or both, separated by a comma")] = "",
+    profiles: Annotated[str, typer.Option(help="local, celery, managed, separated by commas")] = "",
     folder: Annotated[Path, typer.Option(help="folder for .env")] = ROOT,
 ) -> None:
     """Write .env with new passwords and keys. Only its owner can read it."""
     chosen = {profile.strip() for profile in profiles.split(",") if profile.strip()}
     if unknown := chosen - _PROFILES:
-        raise ConfigurationError(f"unknown profile {', '.join(unknown)}: use local or celery")
+        raise ConfigurationError(
+            f"unknown profile {', '.join(unknown)}: use local, celery or managed"
+        )
     path = folder / ".env"
     known = {n: value or "" for n, value in dotenv_values(path, interpolate=False).items()}
     owner_password = write_secrets(folder, known)["warehouse_password"]

@@ -46,9 +46,11 @@ class Terraform:
             check=False,
         )
 
-    def run_readme(self, line: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the README in the tree, unchanged."""
-        return run_readme(line, self.folder.parent, {**_PLAIN, **self.env})
+    def run_readme(
+        self, line: str, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of the README in the tree, unchanged. `env` overrides the environment."""
+        return run_readme(line, self.folder.parent, {**_PLAIN, **self.env, **(env or {})})
 
 
 def _plugins(folder: Path) -> dict[str, str]:

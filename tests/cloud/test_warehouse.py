@@ -122,11 +122,10 @@ def _machine(cloud: Cloud, user: str) -> dict[str, str]:
     }
 
 
-def _python(cloud: Cloud, user: str, *arguments: str, given: str = "", **more: str) -> Any:
+def _python(cloud: Cloud, user: str, *arguments: str, **more: str) -> Any:
     """Run Python in the tree of the project, on a machine that acts as this user."""
     return subprocess.run(
         [sys.executable, *arguments],
-        input=given,
         env={**os.environ, **_machine(cloud, user), **more},
         cwd=Path(__file__).parents[2],
         capture_output=True,
@@ -240,8 +239,11 @@ def test_killed_between_the_roles_and_their_secrets_it_is_run_again(
 
 @pytest.mark.usefixtures("warehouse")
 def test_the_command_reads_terraforms_output_and_asks_for_encryption(cloud: Cloud) -> None:
-    output = json.dumps(cloud.outputs["warehouse"])
-    done = _python(cloud, "deployer", "-m", "scripts.migrate", "--managed", given=output)
+    done = cloud.terraform.run_readme(
+        "terraform -chdir=terraform output -json warehouse"
+        " | python -m scripts.migrate --managed --ca-file /etc/ssl/rds.pem",
+        _machine(cloud, "deployer"),
+    )
     assert done.returncode == 2
     # The server of the test cannot encrypt.
     assert done.stderr.startswith("error: warehouse localhost:")

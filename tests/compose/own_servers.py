@@ -1,4 +1,4 @@
-"""A team's own servers: a warehouse, an S3 API and an HTTP API beside the deployment."""
+"""A team's own servers: a warehouse, S3, Secrets Manager and an HTTP API beside the deployment."""
 
 import json
 import os
@@ -19,12 +19,19 @@ from local.ministack import LOGIN, REGION
 from local.stand_in_api import stand_in
 from local.state import ROOT
 from local.switchable import running
+from scripts.migrate import migrate
 from tests.compose.engine import base_images, docker
 from tests.stack import wait_for
 
 BUCKET = "own-landing"
-_PASSWORD = "own-pw"  # of every login of the server below
+PASSWORD = "own-pw"  # of every login of the server below
 _SCRIPTS = ("create_owner.sh", "lock_down.sql")
+_PREFIX = "own/connections"
+_ROLES = {
+    "warehouse": "loader",
+    "dbt_postgres_conn": "transformer",
+    "warehouse_reader": "reader",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class OwnServers:
             port=self.warehouse_port,
             dbname="warehouse",
             user=role,
-            password=_PASSWORD,
+            password=PASSWORD,
             sslmode="disable",
         )
 
@@ -52,28 +59,39 @@ class OwnServers:
         return _session().client("s3", endpoint_url=self.s3)
 
     def settings(self) -> dict[str, str]:
-        """Return the lines of .env that the README names for own servers."""
-        owner = f"owner:{_PASSWORD}@{self.host}:{self.warehouse_port}"
+        """Return the lines of .env for own servers, as the README and Terraform give them."""
         extra = {"region_name": REGION, "endpoint_url": self.s3}
         aws = {"conn_type": "aws", "login": LOGIN, "password": LOGIN, "extra": extra}
+        backend = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
+        kwargs = {
+            "connections_prefix": _PREFIX,
+            "connections_lookup_pattern": f"^({'|'.join(_ROLES)})$",
+            "variables_prefix": None,
+            "config_prefix": None,
+            **extra,
+        }
         return {
             "LANDING_BUCKET": BUCKET,
+            "AIRFLOW__SECRETS__BACKEND": backend,
+            "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(kwargs),
+            "PIPELINE_AWS_ACCESS_KEY_ID": LOGIN,
+            "PIPELINE_AWS_SECRET_ACCESS_KEY": LOGIN,
             "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
             "AIRFLOW_CONN_POSTS_API": json.dumps({"conn_type": "http", "host": self.api}),
             "AIRFLOW_CONN_EARTHQUAKES_API": json.dumps({"conn_type": "http", "host": self.api}),
             "PIPELINE_ALLOW_PRIVATE_API": "true",
-            "PIPELINE_WAREHOUSE_ADMIN_DSN": f"postgresql://{owner}/warehouse?sslmode=disable",
-            "AIRFLOW_CONN_WAREHOUSE": self._connection("loader"),
-            "AIRFLOW_CONN_DBT_POSTGRES_CONN": self._connection("transformer"),
-            "AIRFLOW_CONN_WAREHOUSE_READER": self._connection("reader"),
-            "PIPELINE_LOADER_PASSWORD": _PASSWORD,
-            "PIPELINE_TRANSFORMER_PASSWORD": _PASSWORD,
-            "PIPELINE_READER_PASSWORD": _PASSWORD,
         }
+
+    def prepare(self) -> None:
+        """Migrate the warehouse, and keep its connections in Secrets Manager."""
+        migrate(self.dsn("owner"), dict.fromkeys(_ROLES.values(), PASSWORD))
+        secrets = _session().client("secretsmanager", endpoint_url=self.s3)
+        for name, role in _ROLES.items():
+            secrets.create_secret(Name=f"{_PREFIX}/{name}", SecretString=self._connection(role))
 
     def _connection(self, role: str) -> str:
         place = {"host": self.host, "port": self.warehouse_port, "schema": "warehouse"}
-        login = {"login": role, "password": _PASSWORD, "extra": {"sslmode": "disable"}}
+        login = {"login": role, "password": PASSWORD, "extra": {"sslmode": "disable"}}
         return json.dumps({"conn_type": "postgres", **place, **login})
 
 
@@ -88,17 +106,20 @@ def own_servers(folder: Path) -> Iterator[OwnServers]:
         for number, name in enumerate(_SCRIPTS, 1)
     ]
     password = folder / "password"
-    password.write_text(_PASSWORD)
+    password.write_text(PASSWORD)
     volumes.append(f"{password}:/password:ro")
     logins = {"POSTGRES_DB": "warehouse", "POSTGRES_PASSWORD_FILE": "/password", "OWNER": "owner"}
     logins |= {"OWNER_RIGHT": "createrole", "OWNER_PASSWORD_FILE": "/password"}
     with (
         _container(images["postgres"], host, 5432, logins, volumes) as warehouse_port,
-        _container(images["ministackorg/ministack"], host, 4566, {"SERVICES": "s3"}) as s3_port,
+        _container(
+            images["ministackorg/ministack"], host, 4566, {"SERVICES": "s3,secretsmanager"}
+        ) as s3_port,
         running(stand_in(100, 1, host)) as api,
     ):
         own = OwnServers(host, warehouse_port, f"http://{host}:{s3_port}", api.url)
         wait_for(lambda: _is_up(own), bool, 60)
+        own.prepare()
         yield own
 
 

@@ -1,6 +1,7 @@
-"""The deployment without a profile: the bucket, the warehouse and the API are a team's own.
+"""The deployment with a managed warehouse: that, the bucket and the API are a team's own.
 
-Its containers run as another user than the image's, as OpenShift and others demand.
+No container and no file of the deployment has a password of the warehouse: Secrets Manager has it.
+The containers run as another user than the image's, as OpenShift and others demand.
 """
 
 from collections.abc import Iterator
@@ -10,15 +11,14 @@ import pytest
 
 from sources import SOURCES
 from tests.compose.engine import Added, Deployed
-from tests.compose.own_servers import BUCKET, OwnServers, own_servers
+from tests.compose.own_servers import BUCKET, PASSWORD, OwnServers, own_servers
 from tests.compose.runs import main_job
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
-PROFILES = ""
+PROFILES = "managed"
 _USER = "123456:0"
 _AIRFLOW = (
     "airflow-init",
-    "warehouse-init",
     "api-server",
     "scheduler",
     "dag-processor",
@@ -37,7 +37,9 @@ def own(
 
 @pytest.fixture(scope="module")
 def added(own: OwnServers) -> Added:
-    return Added(own.settings(), {name: {"user": _USER} for name in _AIRFLOW})
+    files = "docker-compose.yaml:deploy/managed_warehouse.yaml:docker-compose.override.yaml"
+    settings = {**own.settings(), "COMPOSE_FILE": files}
+    return Added(settings, {name: {"user": _USER} for name in _AIRFLOW})
 
 
 def test_the_main_job_succeeds_on_them(deployment: Deployed, own: OwnServers) -> None:
@@ -49,6 +51,17 @@ def test_the_main_job_succeeds_on_them(deployment: Deployed, own: OwnServers) ->
     with psycopg.connect(own.dsn("reader")) as connection:
         found = connection.execute("select count(*) from marts.fct_posts").fetchone()
     assert found == (100,)
+
+
+def test_it_has_no_warehouse_and_no_password_of_one(deployment: Deployed) -> None:
+    services = {found["Service"] for found in deployment.containers()}
+    assert not services & {"warehouse", "warehouse-init"}
+    assert not [
+        name
+        for name in deployment.settings
+        if "WAREHOUSE" in name and deployment.settings[name] and name != "PIPELINE_WAREHOUSE_PORT"
+    ]
+    assert PASSWORD not in (deployment.folder / ".env").read_text()
 
 
 def test_every_container_is_well_under_another_user(deployment: Deployed) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from local.dotenv import main as write_dotenv
 from scripts.settings import Deployment
+from tests.documents import dotenv_settings
 
 pytestmark = pytest.mark.integration
 
@@ -65,7 +66,12 @@ def parsed(folder: Path, profiles: str) -> dict[str, Any]:
     if "local" not in profiles:
         with (folder / ".env").open("a") as file:
             file.write(_TERRAFORM)  # as `terraform output -raw env >> .env` does
-    done = compose(folder, "config", "--format", "json")
+    more = (
+        ["--file", str(_ROOT / "deploy" / "managed_warehouse.yaml")]
+        if "managed" in profiles
+        else []
+    )
+    done = compose(folder, *more, "config", "--format", "json")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # no variable is unset, no option is obsolete
     found: dict[str, Any] = json.loads(done.stdout)
@@ -89,6 +95,21 @@ def test_every_profile_is_valid_with_what_make_env_writes(tmp_path: Path, profil
     assert environment["AIRFLOW__CORE__EXECUTOR"] == executor
     assert environment["AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME"] == rest
     assert environment["LANDING_BUCKET"] == ("landing" if "local" in profiles else "of-terraform")
+
+
+def test_a_managed_warehouse_needs_no_password_of_it(tmp_path: Path) -> None:
+    services = parsed(tmp_path, "managed")["services"]
+    assert set(services) == _ALWAYS - {"warehouse", "warehouse-init"}
+    for service in services.values():
+        environment = service["environment"]
+        assert {v for name, v in environment.items() if name.startswith("AIRFLOW_CONN_WARE")} <= {
+            ""
+        }
+        assert not environment.get("AIRFLOW_CONN_DBT_POSTGRES_CONN")
+    settings = dotenv_settings((tmp_path / ".env").read_text())
+    assert settings["COMPOSE_FILE"] == "docker-compose.yaml:deploy/managed_warehouse.yaml"
+    made = {name for name, value in settings.items() if "PASSWORD" in name and value}
+    assert made == {"PIPELINE_ADMIN_PASSWORD", "PIPELINE_VIEWER_PASSWORD"}
 
 
 def test_a_value_between_quotes_arrives_unchanged(tmp_path: Path) -> None:

@@ -59,7 +59,10 @@ def test_env_is_written_with_fresh_secrets_as_the_profiles_want_it(tree: Path) -
     local = _taken(tree)
     made.append(run_readme("make env PROFILES=local,celery", tree))
     celery = _taken(tree)
-    assert [done.returncode for done in made] == [0, 0, 0, 0], made[0].stderr
+    made.append(run_readme("make env PROFILES=managed", tree))
+    managed = _taken(tree)
+    assert [done.returncode for done in made] == [0, 0, 0, 0, 0], made[0].stderr
+    assert managed["COMPOSE_FILE"] == "docker-compose.yaml:deploy/managed_warehouse.yaml"
     assert "lacks nothing" in made[1].stdout
     assert (ours["COMPOSE_PROFILES"], ours["LANDING_BUCKET"]) == ("", "")
     assert (local["COMPOSE_PROFILES"], local["LANDING_BUCKET"]) == ("local", "landing")
