@@ -2,7 +2,7 @@
 SHELL := /bin/bash -eu -o pipefail
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-PYTHONS := >=3.11,<3.14
+PYTHONS := >=3.11,<3.15
 VENV := .venv
 BIN := $(VENV)/bin
 # The installer: the one on PATH, or the locked one, which any python3 can install.
@@ -23,7 +23,7 @@ MANIFEST := dbt/target/manifest.json
 # A release that is younger than a week is not taken: most malicious ones are found within days.
 WEEK_AGO = $(shell $(PYTHON) -c 'import datetime as d; print(d.date.today() - d.timedelta(days=7))')
 LOCK = uv pip compile --exclude-newer $(WEEK_AGO) --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
+	--excludes requirements/excluded.in --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
 .PHONY: help setup source run up down status env doctor test test-e2e test-alerts test-fault soak chaos sim test-cloud test-celery test-compose \
 	lint lint-types lint-style lint-wheels format lock audit manifest docs pictures mutants bench bench-pipeline \
@@ -160,7 +160,7 @@ lint-types: setup ## Check the types
 # Every requirement must have a wheel: nobody needs a compiler.
 lint-wheels: $(INSTALLED) ## Look for a wheel of each requirement on each system and Python that is supported
 	@for system in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
-		for python in 3.11 3.12 3.13; do \
+		for python in 3.11 3.12 3.13 3.14; do \
 			uv pip sync --dry-run --quiet --require-hashes --only-binary :all: --python-platform $$system \
 				--python-version $$python --target .tools/wheels requirements/dev.txt || \
 				{ echo "not installable: $$system, Python $$python" >&2; exit 1; }; done; done

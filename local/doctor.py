@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _ROOT = Path(__file__).parents[1]
-_VERSIONS = ((3, 11), (3, 12), (3, 13))
+_VERSIONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 _INTERPRETERS = ("python3", *(f"python{major}.{minor}" for major, minor in _VERSIONS))
 _GIGABYTE = 1e9
 _DISK, _TEMPORARY, _MEMORY = 2.5, 0.5, 2.0  # GB that a run needs. The tests need 2 GB more disk
@@ -64,7 +64,7 @@ def _python() -> Finding:
         return Finding(
             "python",
             fact,
-            "none of 3.11 to 3.13 is on PATH: uv downloads one. Without internet, install one",
+            "none of 3.11 to 3.14 is on PATH: uv downloads one. Without internet, install one",
             is_fatal=False,
         )
     newest = max(found)

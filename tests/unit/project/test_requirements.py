@@ -4,7 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
 
 import pytest
@@ -32,8 +32,8 @@ def _imported(folder: str) -> Iterator[tuple[str, str]]:
                     yield name, str(file.relative_to(ROOT))
 
 
-def _locked(lock: str) -> set[str]:
-    text = Path(ROOT / "requirements" / lock).read_text()
+def _locked(lock: Path) -> set[str]:
+    text = lock.read_text()
     return set(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==", text, re.MULTILINE))
 
 
@@ -45,7 +45,7 @@ def _locked(lock: str) -> set[str]:
     ],
 )
 def test_every_import_is_installed(lock: str, folders: tuple[str, ...]) -> None:
-    locked, distributions = _locked(lock), packages_distributions()
+    locked, distributions = _locked(ROOT / "requirements" / lock), packages_distributions()
     missing = [
         f"{where}: {name}"
         for folder in folders
@@ -53,6 +53,15 @@ def test_every_import_is_installed(lock: str, folders: tuple[str, ...]) -> None:
         if not locked & {_normal(one) for one in distributions.get(name.partition(".")[0], [])}
     ]
     assert missing == []
+
+
+def test_the_parser_that_dbt_requires_is_neither_locked_nor_installed() -> None:
+    parser, folder = "dbt-core-experimental-parser", ROOT / "requirements"
+    assert [lock for lock in folder.rglob("*.txt") if parser in _locked(lock)] == []
+    with pytest.raises(PackageNotFoundError):
+        version(parser)
+    required = {one.partition("<")[0] for one in requires("dbt-core") or []}
+    assert parser in required, "dbt-core does not require it any more: delete it from excluded.in"
 
 
 def _normal(distribution: str) -> str:
