@@ -273,9 +273,12 @@ def _configuration(folder: Path, state: StackState) -> dict[str, object]:
 def _executor(state: StackState) -> dict[str, object]:
     """Return the executor's settings: tasks run beside the scheduler or in Celery workers."""
     if not state.options.workers:
+        # From 3.14 on Python starts a server to fork from, which has loaded nothing.
+        start = {"SCHEDULER__MP_START_METHOD": "fork"} if tasks_inherit_dbt() else {}
         return {
             "CORE__EXECUTOR": "prompt_executor.PromptLocalExecutor",
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0,  # the executor waits instead
+            **start,
         }
     return {
         "CORE__EXECUTOR": "CeleryExecutor",

@@ -45,12 +45,20 @@ def test_an_experiment_that_is_no_object_is_named(
         environment(tmp_path, StackState())
 
 
-@pytest.mark.parametrize(("system", "single"), [("Linux", None), ("Darwin", "true")])
+@pytest.mark.parametrize(
+    ("system", "single", "start"), [("Linux", None, "fork"), ("Darwin", "true", None)]
+)
 def test_dbt_is_one_task_where_tasks_would_load_it_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, single: str | None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    single: str | None,
+    start: str | None,
 ) -> None:
     monkeypatch.delenv("PIPELINE_DBT_SINGLE_TASK", raising=False)
     monkeypatch.setattr("platform.system", lambda: system)
-    assert environment(tmp_path, StackState()).get("PIPELINE_DBT_SINGLE_TASK") == single
+    found = environment(tmp_path, StackState())
+    assert found.get("PIPELINE_DBT_SINGLE_TASK") == single
+    assert found.get("AIRFLOW__SCHEDULER__MP_START_METHOD") == start
     monkeypatch.setenv("PIPELINE_DBT_SINGLE_TASK", "false")
     assert environment(tmp_path, StackState())["PIPELINE_DBT_SINGLE_TASK"] == "false"
