@@ -38,7 +38,7 @@ def fetch(url: str, *, is_private_allowed: bool, **changes: float) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433"])
 def test_a_private_address_is_refused_at_once_under_every_name(api: Api, host: str) -> None:
     url = api.url.replace("127.0.0.1", host)
-    with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1.*PIPELINE_ALLOW_PRIVATE_API"):
+    with pytest.raises(ConfigurationError, match=r"(127\.0\.0\.1|::1).*PIPELINE_ALLOW_PRIVATE_API"):
         fetch(url, is_private_allowed=False)
     assert not api.requests
 

@@ -121,7 +121,7 @@ def test_a_large_array_arrives_whole_in_few_batches(separator: bytes) -> None:
         (b"{'a': 1}", "not JSON"),
         (b'{"a": 1,}', "not JSON"),
         (b'{"a": 1}}', "not JSON"),
-        (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not JSON: nested too deep"),
+        (b'{"a":' + b"[" * 10**6 + b"]" * 10**6 + b"}", "not JSON: nested too deep"),
         (b"tru", "not JSON"),
     ],
 )
