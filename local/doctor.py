@@ -126,18 +126,27 @@ def _folder(folder: Path) -> Finding:
     """Look whether a database and an environment can live here."""
     try:
         with tempfile.TemporaryDirectory(prefix=".doctor-", dir=folder) as made:
-            Path(made).chmod(0o700)
-            (Path(made) / "link").symlink_to(made)
-            keeps_modes = Path(made).stat().st_mode & 0o777 == 0o700
+            lacks = _lacks(Path(made))
             has_case = not Path(made.replace(".doctor-", ".DOCTOR-")).exists()
     except OSError as error:
         return Finding("folder", str(folder), f"{error.strerror}: use a folder that you can write")
-    if not keeps_modes:
-        return Finding("folder", str(folder), "its file system keeps no modes: use a local disk")
+    if lacks:
+        return Finding("folder", str(folder), f"its file system has no {lacks}: use a local disk")
     if not has_case:
         text = "its file system ignores case: two keys that differ in case are one file"
         return Finding("folder", str(folder), text, is_fatal=False)
     return Finding("folder", str(folder))
+
+
+def _lacks(folder: Path) -> str:
+    """Return what the file system of an empty folder cannot do, or nothing."""
+    try:
+        (folder / "link").symlink_to(folder)
+    except OSError:
+        return "symbolic links"
+    with suppress(OSError):
+        folder.chmod(0o700)
+    return "" if folder.stat().st_mode & 0o777 == 0o700 else "permissions"
 
 
 def _loopback() -> Finding:

@@ -82,5 +82,21 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "No such file" in doctor._folder(gone).problem
 
 
+def test_a_file_system_without_links_or_permissions_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As exFAT has neither: mounted, it gave these answers."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    (tmp_path / "made").mkdir(mode=0o777)
+    os.chmod(tmp_path / "made", 0o777)
+    assert doctor._lacks(tmp_path / "made") == "permissions"
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    assert _problems(tmp_path)["folder"] == "its file system has no symbolic links: use a local disk"
+
+
 def test_an_old_python_can_read_it() -> None:
     ast.parse(Path(doctor.__file__).read_text(), feature_version=(3, 9))
