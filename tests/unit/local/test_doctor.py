@@ -95,7 +95,9 @@ def test_a_file_system_without_links_or_permissions_is_refused(
     os.chmod(tmp_path / "made", 0o777)
     assert doctor._lacks(tmp_path / "made") == "permissions"
     monkeypatch.setattr(Path, "symlink_to", refuse)
-    assert _problems(tmp_path)["folder"] == "its file system has no symbolic links: use a local disk"
+    assert (
+        _problems(tmp_path)["folder"] == "its file system has no symbolic links: use a local disk"
+    )
 
 
 def test_an_old_python_can_read_it() -> None:
