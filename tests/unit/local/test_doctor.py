@@ -90,10 +90,11 @@ def test_a_file_system_without_links_or_permissions_is_refused(
     def refuse(*_: object) -> None:
         raise OSError(38, "Function not implemented")
 
+    made = tmp_path / "made"
+    made.mkdir()
+    made.chmod(0o777)
     monkeypatch.setattr(Path, "chmod", refuse)
-    (tmp_path / "made").mkdir(mode=0o777)
-    os.chmod(tmp_path / "made", 0o777)
-    assert doctor._lacks(tmp_path / "made") == "permissions"
+    assert doctor._lacks(made) == "permissions"
     monkeypatch.setattr(Path, "symlink_to", refuse)
     assert (
         _problems(tmp_path)["folder"] == "its file system has no symbolic links: use a local disk"
