@@ -229,6 +229,7 @@ def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[s
         **{f"DBT_{name.upper()}": parts[name] for name in names},
         **_tls_environment(dsn),
         "PGCLIENTENCODING": "UTF8",
+        "PYTHON_DOTENV_DISABLED": "1",  # dbt would add the settings of the nearest .env
     }
 
 

@@ -12,6 +12,7 @@ from unittest import mock
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="elt-airflow-home-")
 
 os.environ["PIPELINE_ALLOW_PRIVATE_API"] = "true"  # every API of the tests is on loopback
+os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # dbt would add the settings of a developer's .env
 
 import psycopg
 import pytest

@@ -6,6 +6,7 @@ from the scheduler, and a Celery worker forks them from itself, so every task in
 Put this file's folder on PYTHONPATH. docs/adr/0004-dbt-preload.md has the measurements.
 """
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +25,10 @@ _LIBRARIES = (  # none of our modules: every task imports those again
     "pydantic_settings",
     "typer",
 )
+
+
+# dbt would add the settings of the nearest .env, such as that of another deployment.
+os.environ["PYTHON_DOTENV_DISABLED"] = "1"
 
 
 def _import_libraries() -> None:
