@@ -20,7 +20,8 @@ from sqlalchemy.pool import NullPool
 
 from scripts.cli import run_cli
 from scripts.errors import ConfigurationError
-from scripts.load.raw_tables import create_record_keys, ensure_raw
+from scripts.load.raw_rows import raw_rows
+from scripts.load.raw_tables import create_record_keys
 from scripts.load.record_key import read_missing_keys
 from scripts.settings import admin_dsn_from_env, role_passwords_from_env
 from scripts.warehouse.connection import (
@@ -58,7 +59,7 @@ def migrate(dsn: str, passwords: dict[str, str] | None = None) -> None:
         for source in SOURCES.values():
             try:
                 with connection.transaction():
-                    ensure_raw(connection, source)
+                    raw_rows(connection, source).ensure()
                     read_missing_keys(connection, source)
             except ConfigurationError as error:  # adapt the other tables all the same
                 refused.append(str(error))

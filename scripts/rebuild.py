@@ -29,7 +29,8 @@ from scripts.landing.keys import FIRST_DAY, raw_key, raw_prefix
 from scripts.landing.store import Store
 from scripts.load.attempt import LoadResult
 from scripts.load.load import load_work, summary
-from scripts.load.raw_tables import is_incomplete, mark_complete, recreate_raw
+from scripts.load.raw_rows import raw_rows
+from scripts.load.raw_tables import is_incomplete, mark_complete
 from scripts.migrate import migrate
 from scripts.reconcile.pending import LandingSurvey, Work, survey_landing
 from scripts.settings import RunSettings
@@ -69,7 +70,7 @@ def _load_fresh(
             # A build in progress would read an empty table. Without its tables it fails instead.
             with dbt_lock(dbt_dsn, is_alone=True):
                 drop_build_tables(dbt_dsn)
-                recreate_raw(owner, source)
+                raw_rows(owner, source).recreate()
         reach("rebuild.recreated")
         waiting = survey_landing(store, dsn, FIRST_DAY).waiting
         counts = load(Work([found for found in waiting if found[0] == source.name]))

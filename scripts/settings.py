@@ -13,7 +13,7 @@ Airflow's Connections become `Endpoint` values or DSNs. Commands read them from 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -35,6 +35,9 @@ class Deployment(BaseSettings):
     landing_queue_url: str = ""  # SQS queue of the bucket's notifications. Empty: do not listen
     queue_wait_seconds: int = Field(default=20, ge=1, le=20)  # how long one request waits there
     landing_bucket: str = Field(default="", validation_alias="LANDING_BUCKET")
+    warehouse: Literal["postgres", "delta"] = "postgres"  # where the rows of loads are
+    # Where the Delta tables are: s3://bucket/prefix or a local folder.
+    lakehouse_root: str = ""
     dbt_single_task: bool = False  # build, test and publish in one task, not one task per model
     allow_private_api: bool = False  # whether the API may have a private or loopback address
     ingest_aws_conn_id: str = "aws_default"  # for ingest, which writes. Loads use aws_default
@@ -57,6 +60,15 @@ class Deployment(BaseSettings):
         if not self.landing_bucket:
             raise ConfigurationError("LANDING_BUCKET is not set: name the landing zone's bucket")
         return self.landing_bucket
+
+    def lakehouse(self) -> str:
+        """Return the root of the Delta tables. Raises ConfigurationError if it is not set."""
+        if not self.lakehouse_root:
+            raise ConfigurationError(
+                "PIPELINE_LAKEHOUSE_ROOT is not set: PIPELINE_WAREHOUSE=delta needs the place of "
+                "the Delta tables, such as s3://bucket/lakehouse"
+            )
+        return self.lakehouse_root.rstrip("/")
 
 
 class RunSettings(BaseModel):

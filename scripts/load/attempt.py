@@ -19,17 +19,9 @@ from scripts.killpoints import reach
 from scripts.landing.json_array import Batch, MalformedRecord, read_records
 from scripts.landing.keys import raw_key
 from scripts.landing.store import ObjectHead, ObjectInfo, OpenObject, Store
-from scripts.load.binary_copy import (
-    HEADER,
-    TRAILER,
-    RowCopy,
-    count_duplicates,
-    delete_duplicates,
-    first_duplicates,
-)
-from scripts.load.contract import Contract, Violation
+from scripts.load.contract import CheckedBatch, Contract, Violation
 from scripts.load.quarantine import Quarantine
-from scripts.load.raw_tables import check_raw
+from scripts.load.raw_rows import RawRows
 from scripts.settings import RunSettings
 from scripts.warehouse import ledger
 from scripts.warehouse.connection import plain_errors
@@ -79,6 +71,7 @@ class Attempt:
     day: date
     store: Store
     connection: psycopg.Connection
+    rows: RawRows
     settings: RunSettings
     run_id: str | None
     quarantine: Quarantine
@@ -121,7 +114,7 @@ class Attempt:
         """Copy the object and make it the current load, unless its content is `known`."""
         with self.connection.transaction():
             self.load_id = ledger.next_load_id(self.connection)
-            check_raw(self.connection, self.source)
+            self.rows.check()
             self._copy()
             self._check_promise()
             if self.digest == known:
@@ -141,46 +134,42 @@ class Attempt:
     def _copy(self) -> None:
         """Copy every valid record, without a lock and invisible to readers."""
         contract = Contract(self.source)
-        rows = RowCopy(self.source, self.load_id)
-        limit = self.settings.max_reject_count
-        cursor = self.connection.cursor()
-        with cursor.copy(rows.statement) as copy:
-            copy.write(HEADER)
-            for item in self._records(self._blocks()):
-                if isinstance(item, MalformedRecord):
-                    self.quarantine.add_faulty(item)
-                    self.received = item.position + 1
-                else:
-                    self.received = item.first + len(item.records)
-                    checked = contract.check(item)
-                    self.quarantine.add_breaches(item, checked.breaches)
-                    copy.write(rows.pack(item, checked))
-                    reach("load.in_copy")
-                if self.quarantine.count > limit:
-                    raise InvalidDataError(self._too_many(self.quarantine.count))
-            copy.write(TRAILER)
-        stored = cursor.rowcount
-        demand(stored == rows.copied, f"of {rows.copied} copied rows, {stored} were stored")
-        self.loaded, self.new_fields = rows.copied, contract.new_fields
+        counted = self.rows.append(self.load_id, self._checked(contract))
+        self.loaded, self.new_fields = counted.copied, contract.new_fields
         reach("load.after_copy")
-        if not rows.is_ordered:
+        if not counted.is_ordered:
             self._drop_duplicates()
+
+    def _checked(self, contract: Contract) -> Iterator[tuple[Batch, CheckedBatch]]:
+        """Yield each batch with its valid records. The others go to the quarantine."""
+        limit = self.settings.max_reject_count
+        for item in self._records(self._blocks()):
+            if isinstance(item, MalformedRecord):
+                self.quarantine.add_faulty(item)
+                self.received = item.position + 1
+            else:
+                self.received = item.first + len(item.records)
+                checked = contract.check(item)
+                self.quarantine.add_breaches(item, checked.breaches)
+                yield item, checked
+            if self.quarantine.count > limit:
+                raise InvalidDataError(self._too_many(self.quarantine.count))
 
     def _drop_duplicates(self) -> None:
         """Move rows with a duplicate key to the quarantine. Their text is read once more."""
-        surplus = count_duplicates(self.connection, self.source, self.load_id)
+        surplus = self.rows.count_duplicates(self.load_id)
         if not surplus:
             return
         if self.source.on_duplicate == "last":
             self.replaced = surplus
         total = self.quarantine.count + surplus
         if self._is_too_much(total):  # keep some examples: all of them may be millions
-            self._quarantine(first_duplicates(self.connection, self.source, self.load_id))
+            self._quarantine(self.rows.first_duplicates(self.load_id))
             raise InvalidDataError(
                 f"{surplus} records have the key of another one. "
                 + self._too_many(total - self.replaced)
             )
-        deleted = delete_duplicates(self.connection, self.source, self.load_id)
+        deleted = self.rows.delete_duplicates(self.load_id)
         self.loaded -= len(deleted)
         self._quarantine(deleted)
 

@@ -4,17 +4,13 @@ The copy takes no lock and writes rows under a load_id that is not current in th
 transaction makes them visible later.
 """
 
-from collections.abc import Sequence
-from itertools import compress, islice
-from operator import lt
-from typing import Any
-
 import psycopg
 from psycopg import sql
 
 from scripts.landing.json_array import Batch
 from scripts.load.contract import CheckedBatch
 from scripts.load.raw_tables import rows_table
+from scripts.load.row_count import RowCount
 from scripts.load.row_format import RowFormat
 from sources import Source
 
@@ -22,40 +18,23 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
 
-class RowCopy:
+class RowCopy(RowCount):
     """Packs checked batches for one binary COPY, and counts the rows.
 
     Attributes:
         statement: the COPY statement for the packed bytes.
-        copied: rows packed so far.
-        is_ordered: whether the keys are strictly increasing. Then no key occurs twice.
     """
 
     def __init__(self, source: Source, load_id: int) -> None:
+        super().__init__(source)
         self._format = RowFormat(source, load_id)
         self.statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
             rows_table(source), sql.SQL(", ").join(map(sql.Identifier, self._format.names))
         )
-        self.copied = 0
-        # Moments with and without a zone cannot be compared here: PostgreSQL does it.
-        self.is_ordered = "timestamp with time zone" not in source.key_columns.values()
-        self._last: list[Any] = []
-        self._key = source.key_in if source.key else None
 
     def pack(self, batch: Batch, checked: CheckedBatch) -> bytes:
         """Return the rows of the valid records in the format of COPY BINARY."""
-        positions: Sequence[int] = range(batch.first, batch.first + len(batch.records))
-        if checked.breaches:
-            passes = [True] * len(batch.records)
-            for index in checked.breaches:
-                passes[index] = False
-            positions = list(compress(positions, passes))
-        if self.is_ordered and self._key and checked.rows:
-            chain = self._last + list(map(self._key, checked.rows))
-            self.is_ordered = all(map(lt, chain, islice(chain, 1, None)))
-            self._last = chain[-1:]
-        self.copied += len(checked.rows)
-        return self._format.pack(positions, checked.rows, checked.extras)
+        return self._format.pack(self.positions(batch, checked), checked.rows, checked.extras)
 
 
 def count_duplicates(connection: psycopg.Connection, source: Source, load_id: int) -> int:

@@ -14,6 +14,7 @@ from scripts.landing.keys import raw_key
 from scripts.landing.store import Store, UnreadableError
 from scripts.load.attempt import Attempt, LoadResult, OutdatedError, park_unreadable
 from scripts.load.quarantine import quarantine
+from scripts.load.raw_rows import raw_rows
 from scripts.reconcile.pending import Work
 from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect
@@ -53,9 +54,10 @@ def load(
             commit was lost. Loading again is correct in both cases.
     """
     with connect(dsn, autocommit=True) as connection:
+        rows = raw_rows(connection, source)
         for _ in range(_ATTEMPTS):
             with quarantine(source) as rejects:
-                attempt = Attempt(source, day, store, connection, settings, run_id, rejects)
+                attempt = Attempt(source, day, store, connection, rows, settings, run_id, rejects)
                 try:
                     return attempt.run(again=again)
                 except OutdatedError:

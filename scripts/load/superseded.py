@@ -5,19 +5,15 @@ which loads the build reads. No build may pin loads during the clean-up. So `cle
 lock of dbt alone: a task that Airflow gave up may still clean up when the next run builds.
 """
 
-from collections.abc import Callable
-from functools import partial
-
-import psycopg
 from psycopg import sql
 
+from scripts.load.postgres_rows import BATCH_ROWS, in_batches
+from scripts.load.raw_rows import raw_rows
 from scripts.load.raw_tables import rows_table
 from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.dbt_lock import dbt_lock
 from sources import SOURCES, Source
-
-_BATCH_ROWS = 10_000
 
 
 def clean_up(dsn: str, source: Source, settings: RunSettings, pinned: list[int]) -> int:
@@ -31,16 +27,17 @@ def clean_up(dsn: str, source: Source, settings: RunSettings, pinned: list[int])
         the number of rows deleted from ``raw.<source>_rows``.
     """
     with connect(dsn, autocommit=True) as connection, plain_errors():
-        delete_rows = partial(_delete_rows, connection, source)
-        deleted = sum(
-            _in_batches(partial(delete_rows, load_id))
-            for load_id in _replaced(connection, source, pinned)
-        )
-        values = {"source": source.name, "days": settings.retention_days, "limit": _BATCH_ROWS}
-        _in_batches(lambda: connection.execute(_OLD_REJECTS, values).rowcount)
-        _in_batches(lambda: connection.execute(_OLD_RECORDS, values).rowcount)
+        deleted = raw_rows(connection, source).delete_unread(pinned)
+        values = {
+            "source": source.name,
+            "days": settings.retention_days,
+            "limit": BATCH_ROWS,
+            "pinned": pinned,
+        }
+        in_batches(lambda: connection.execute(_OLD_REJECTS, values).rowcount)
+        in_batches(lambda: connection.execute(_OLD_RECORDS, values).rowcount)
         old_loads = sql.SQL(_OLD_LOADS).format(rows=rows_table(source))
-        _in_batches(lambda: connection.execute(old_loads, values).rowcount)
+        in_batches(lambda: connection.execute(old_loads, values).rowcount)
     return deleted
 
 
@@ -80,6 +77,7 @@ _OLD_LOADS = """
         select old.ctid
         from ops.loads as old
         where old.source = %(source)s and not old.is_current
+            and old.load_id <> all(%(pinned)s)
             and old.loaded_at < clock_timestamp() - make_interval(days => %(days)s)
             and not exists (select from {rows} as raw_rows where raw_rows.load_id = old.load_id)
             and exists (
@@ -100,29 +98,6 @@ _OLD_INCIDENTS = """
 """
 
 
-def _in_batches(delete: Callable[[], int]) -> int:
-    """Call `delete` until a batch is not full. Return the number of deleted rows."""
-    total = 0
-    while True:
-        deleted = delete()
-        total += deleted
-        if deleted < _BATCH_ROWS:
-            return total
-
-
-def _replaced(connection: psycopg.Connection, source: Source, pinned: list[int]) -> list[int]:
-    """Return the loads that still have rows but no reader."""
-    query = sql.SQL(
-        """
-        select load_id from ops.loads
-        where source = %s and not is_current and load_id <> all(%s)
-            and exists (select from {} as raw_rows where raw_rows.load_id = loads.load_id)
-        """
-    ).format(rows_table(source))
-    rows = connection.execute(query, (source.name, pinned)).fetchall()
-    return [int(row[0]) for row in rows]
-
-
 def pinned_loads(dbt_dsn: str) -> list[int]:
     """Return the loads that dbt's current or last build reads."""
     with connect(dbt_dsn) as connection, plain_errors():
@@ -130,11 +105,3 @@ def pinned_loads(dbt_dsn: str) -> list[int]:
             return []
         rows = connection.execute("select load_id from build.pinned_loads")
         return [int(load_id) for (load_id,) in rows]
-
-
-def _delete_rows(connection: psycopg.Connection, source: Source, load_id: int) -> int:
-    query = sql.SQL(
-        "delete from {rows} where ctid = any(array("
-        "select ctid from {rows} where load_id = %s limit %s))"
-    ).format(rows=rows_table(source))
-    return connection.execute(query, (load_id, _BATCH_ROWS)).rowcount

@@ -1,9 +1,9 @@
 """The tree: every module has a name of its own, and its tests stand at the mirrored path.
 
 ``scripts/load/contract.py`` is tested by ``tests/unit/load/test_contract.py`` or by
-``tests/integration/load/test_contract.py``. A test of one aspect adds it to the name:
-``test_contract_memory.py``. The same holds for dags/, callbacks/, local/, sources/ and
-deploy/airflow/ (as ``tests/unit/deploy/...``).
+``tests/integration/load/test_contract.py``, or below ``tests/lakehouse``. A test of one aspect
+adds it to the name: ``test_contract_memory.py``. The same holds for dags/, callbacks/, local/,
+sources/ and deploy/airflow/ (as ``tests/unit/deploy/...``).
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.unit
 
 _ROOT = Path(__file__).parents[3]
 _ROOMS = ("sources", "scripts", "dags", "callbacks", "local", "deploy/airflow")
-_KINDS = ("unit", "integration")
+_KINDS = ("unit", "integration", "lakehouse")
 # Rooms that hold no module of ours, or whose tests look at more than one module.
 _OTHER_TESTS = {"benchmarks", "dbt", "deployment", "docs", "project"}
 # Declarations are data: `python -m scripts.source check` compares one with its API.
