@@ -5,7 +5,7 @@ of dbt's context is here, and nothing else: another name is an error.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from hashlib import md5
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ import psycopg
 from scripts.errors import BuildFailedError
 
 _MACROS = Path(__file__).parents[2] / "dbt" / "macros"
-_FILES = ("publish", "published_days", "outcomes", "logic_checksum")
+_FILES = ("history", "logic_checksum", "outcomes", "portable", "publish", "published_days")
 _COLUMNS = """
     select attname, format_type(atttypid, atttypmod) from pg_attribute
     where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum
@@ -63,7 +63,7 @@ class Macros:
     def _context(self, nodes: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "adapter": SimpleNamespace(
-                dispatch=lambda name, _: getattr(self, f"postgres__{name}"),
+                dispatch=self._dispatched,
                 get_columns_in_relation=self._columns,
             ),
             "api": SimpleNamespace(Relation=SimpleNamespace(create=Relation)),
@@ -84,11 +84,22 @@ class Macros:
         }
 
     def run_query(self, sql: Any) -> SimpleNamespace:
-        """Run statements. Return a table with the rows of the last one."""
+        """Run statements. Return a table with the rows and the columns of the last one."""
         cursor = self._connection.execute(str(sql))
         names = [column.name for column in cursor.description or ()]
         rows = cursor.fetchall() if names else []
-        return SimpleNamespace(rows=[_Row(zip(names, row, strict=True)) for row in rows])
+        columns = [[row[index] for row in rows] for index in range(len(names))]
+        return SimpleNamespace(
+            rows=[_Row(zip(names, row, strict=True)) for row in rows],
+            columns=[SimpleNamespace(values=partial(list, column)) for column in columns],
+        )
+
+    def _dispatched(self, name: str, _package: str) -> Callable[..., Any]:
+        own = f"postgres__{name}"
+        found: Callable[..., Any] = getattr(
+            self, own if hasattr(self._module, own) else f"default__{name}"
+        )
+        return found
 
     def _statement(self, *_: Any, caller: Callable[[], str], **__: Any) -> str:
         self._affected = self._connection.execute(caller()).rowcount
