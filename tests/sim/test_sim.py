@@ -28,7 +28,7 @@ def test_no_schedule_breaks_a_promise(simulated: Simulated) -> None:
 
 
 def test_a_seed_gives_the_same_schedule_again(simulated: Simulated) -> None:
-    for seed in (6, 9, 12):  # without kills, and without three that wait for one day
+    for seed in (1, 9, 22):  # without kills, and without three that wait for one day
         assert simulate(simulated, seed) == simulate(simulated, seed)
 
 
@@ -51,7 +51,7 @@ def test_the_shortest_schedule_that_breaks_a_promise_is_looked_for(
 ) -> None:
     monkeypatch.setattr(Attempt, "_is_same", lambda *_: True)
     monkeypatch.setattr("tests.sim.schedules._TRIES", 5)
-    schedules = [simulate(simulated, seed) for seed in range(1, 21)]
+    schedules = [simulate(simulated, seed) for seed in range(21, 41)]
     found = max((s for s in schedules if s.violation), key=lambda schedule: len(schedule.steps))
     short = shortest(simulated, found, lambda _: None)
     assert short.violation
