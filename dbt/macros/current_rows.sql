@@ -45,6 +45,6 @@
             {%- endfor %}
         end
     {%- else -%}
-        cast(null as text)
+        cast(null as {{ text_type() }})
     {%- endif -%}
 {%- endmacro %}

@@ -10,7 +10,11 @@
 
 {% macro default__record_outcomes(results) -%}{%- endmacro %}
 
-{% macro postgres__record_outcomes(results) -%}
+{#
+    What each node of an invocation came to, as rows of SQL: node, whether it passed, how many rows a
+    test found, and where they are kept.
+#}
+{% macro outcomes_of(results) -%}
     {%- set outcomes = [] -%}
     {%- for result in results
         if result.node.resource_type in ("model", "test") and result.status != "skipped" -%}
@@ -22,6 +26,11 @@
             ~ result.node.alias ~ "')"
         ) -%}
     {%- endfor -%}
+    {{ return(outcomes) }}
+{%- endmacro %}
+
+{% macro postgres__record_outcomes(results) -%}
+    {%- set outcomes = elt.outcomes_of(results) -%}
     {%- if outcomes -%}
         {%- set is_pinned = elt.exists(target.schema ~ ".pinned_loads") -%}
         begin;
@@ -61,12 +70,40 @@
 {# Which loads are pinned, as one value. #}
 {% macro snapshot() -%}
     (
-        select md5(coalesce(string_agg(cast(load_id as text), ',' order by load_id), ''))
+        select
+            md5(coalesce({{ ordered_texts(
+                "cast(load_id as " ~ text_type() ~ ")", ["load_id"]
+            ) }}, ''))
         from {{ target.schema }}.pinned_loads
     )
 {%- endmacro %}
 
+{# The table with the last outcome of each node. #}
+{% macro last_outcomes() -%}
+    {{ return(adapter.dispatch("last_outcomes", "elt")()) }}
+{%- endmacro %}
+
+{% macro default__last_outcomes() -%}
+    {{ return(target.schema ~ ".outcomes") }}
+{%- endmacro %}
+
+{# The raw tables that a rebuild has not filled yet. #}
+{% macro incomplete_raw_tables() -%}
+    {{ return(adapter.dispatch("incomplete_raw_tables", "elt")()) }}
+{%- endmacro %}
+
+{% macro default__incomplete_raw_tables() -%}
+    {{ return(run_query(
+        "select relname from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace"
+        ~ " where nspname = 'raw' and obj_description(pg_class.oid, 'pg_class') = 'rebuilding'"
+    ).columns[0].values() | list) }}
+{%- endmacro %}
+
 {% macro exists(table) -%}
+    {{ return(adapter.dispatch("exists", "elt")(table)) }}
+{%- endmacro %}
+
+{% macro default__exists(table) -%}
     {{ return(run_query("select to_regclass('" ~ table ~ "') is not null").rows[0][0]) }}
 {%- endmacro %}
 
@@ -76,19 +113,16 @@
     {%- set table = run_query(
         "select node, passed, recorded_at, "
         ~ "snapshot = " ~ elt.snapshot() ~ " as is_pinned "
-        ~ "from " ~ target.schema ~ ".outcomes"
+        ~ "from " ~ elt.last_outcomes()
     ) -%}
     {%- for row in table.rows -%}
         {%- do outcomes.update({row["node"]: row}) -%}
     {%- endfor -%}
     {%- set reasons = [] -%}
-    {%- for row in run_query(
-        "select relname from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace"
-        ~ " where nspname = 'raw' and obj_description(pg_class.oid, 'pg_class') = 'rebuilding'"
-    ).rows -%}
+    {%- for table in elt.incomplete_raw_tables() -%}
         {%- do reasons.append(
-            "raw." ~ row[0] ~ " is not complete: run python -m scripts.rebuild --source "
-            ~ row[0].removesuffix("_rows")
+            "raw." ~ table ~ " is not complete: run python -m scripts.rebuild --source "
+            ~ table.removesuffix("_rows")
         ) -%}
     {%- endfor -%}
     {%- for node in graph.nodes.values() if elt.is_gate(node) -%}

@@ -14,14 +14,10 @@
         where position is not null
     ),
 
-    raw_rows (raw_load_id) as (
-        select * from {{ source("raw", source_name) }}
-    ),
+    {{ raw_rows("raw_rows", source_name) }},
 
     {#- Imported twice: PostgreSQL materialises a CTE that is read in two places. #}
-    earlier_rows (raw_load_id) as (
-        select * from {{ source("raw", source_name) }}
-    )
+    {{ raw_rows("earlier_rows", source_name) }}
 
     {{ rows_of(
         "raw_rows", "raw_load_id", "pinned_loads", "load_id", ["*"],

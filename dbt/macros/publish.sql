@@ -6,6 +6,10 @@
     days (`meta: {days: int_...}`) is merged day by day, see published_days.sql.
 #}
 {% macro publish(drop_unowned=false) -%}
+    {{ return(adapter.dispatch("publish", "elt")(drop_unowned)) }}
+{%- endmacro %}
+
+{% macro default__publish(drop_unowned) -%}
     {%- set models = elt.marts_models() -%}
     {%- do run_query("begin") -%}
     {%- do run_query("lock table ops.publish_lock in exclusive mode") -%}

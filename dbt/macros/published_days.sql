@@ -27,11 +27,18 @@
 
 {# What was published of a mart that is gone has to be published again. #}
 {% macro forget_missing_marts(published) -%}
+    {{ return(adapter.dispatch("forget_missing_marts", "elt")(published)) }}
+{%- endmacro %}
+
+{% macro default__forget_missing_marts(published) -%}
     delete from {{ published }}
     where mart not in (
         select table_name from information_schema.tables where table_schema = 'marts'
     )
 {%- endmacro %}
+
+{# Nothing is noted there: a publish on a lakehouse writes whole marts. #}
+{% macro spark__forget_missing_marts(published) -%}{%- endmacro %}
 
 {#
     Merge the days that differ, and note their versions. The whole table if nothing of it is noted:

@@ -11,7 +11,7 @@
     indexes=[{"columns": ["source", "day", "record_key"], "unique": true}],
 ) }}
 
-with recursive pinned_loads as (
+{{ with_recursive() }} pinned_loads as (
     select * from {{ ref("pinned_loads") }}
 ),
 
@@ -93,7 +93,8 @@ uncertain_days as (
             compared_days.day,
             compared_days.load_id,
             compared_days.previous_load_id,
-            compared_days.logic
+            compared_days.logic,
+            compared_days.streak
         from compared_days
         inner join first_changes
             on
@@ -123,7 +124,8 @@ uncertain_days as (
             day,
             load_id,
             previous_load_id,
-            logic
+            logic,
+            streak
         from uncertain_days
     ),
 {% endif %}
@@ -131,7 +133,7 @@ uncertain_days as (
 unknown_keys as (
     select distinct
         rejects.load_id,
-        coalesce(cast(rejects.record_key as text), '{}') as record_key
+        coalesce(cast(rejects.record_key as {{ text_type() }}), '{}') as record_key
     from rejects
     inner join changed_days on rejects.load_id = changed_days.load_id
 ),
@@ -190,45 +192,15 @@ known_keys as (
     where present_keys.record_key in (select unknown_rows.record_key from unknown_rows)
 ),
 
-carried as (
-    select unknown_rows.*
-    from unknown_rows
-    left join known_keys
-        on
-            unknown_rows.load_id = known_keys.load_id
-            and unknown_rows.record_key = known_keys.record_key
-    where known_keys.load_id is null
-    union all
-    select
-        next_day.source,
-        next_day.day,
-        next_day.load_id,
-        carried.carried_load_id,
-        carried.position,
-        carried.record_key
-    from carried
-    inner join changed_days as next_day on carried.load_id = next_day.previous_load_id
-    left join unknown_keys
-        on
-            next_day.load_id = unknown_keys.load_id
-            and carried.record_key = unknown_keys.record_key
-    left join unreadable_keys on next_day.load_id = unreadable_keys.load_id
-    left join known_keys
-        on
-            next_day.load_id = known_keys.load_id
-            and carried.record_key = known_keys.record_key
-    where
-        (unknown_keys.load_id is not null or unreadable_keys.load_id is not null)
-        and known_keys.load_id is null
-),
+{{ carried() }},
 
 checksums as (
     select
         load_id,
         md5(
-            string_agg(
-                concat(carried_load_id, ':', position), ',' order by carried_load_id, position
-            )
+            {{ ordered_texts(
+                "concat(carried_load_id, ':', position)", ["carried_load_id", "position"]
+            ) }}
         ) as checksum
     from carried
     group by load_id
@@ -244,7 +216,7 @@ final as (
         checksums.checksum,
         cast(null as bigint) as carried_load_id,
         cast(null as bigint) as position,
-        cast(null as text) as record_key
+        cast(null as {{ text_type() }}) as record_key
     from changed_days
     left join checksums on changed_days.load_id = checksums.load_id
     union all

@@ -9,7 +9,7 @@ with days as (
     select
         day,
         load_id,
-        concat(load_id, '/', loaded, '/{{ logic_checksum() }}') as version
+        concat_ws('', load_id, '/', loaded, '/{{ logic_checksum() }}') as version
     from {{ ref("pinned_loads") }}
     where source = 'earthquakes'
 ),
@@ -37,7 +37,7 @@ counted as (
         day,
         count(*) as earthquakes,
         max(magnitude) as strongest,
-        cast(avg(magnitude) as numeric(6, 2)) as average_magnitude
+        {{ average("magnitude", "numeric(6, 2)") }} as average_magnitude
     from earthquakes
     group by day
 ),

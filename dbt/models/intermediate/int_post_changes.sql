@@ -47,8 +47,8 @@ days as (
         pinned_loads.day,
         pinned_loads.load_id,
         pinned_loads.previous_load_id,
-        concat(
-            pinned_loads.load_id, '/', pinned_loads.loaded,
+        concat_ws(
+            '', pinned_loads.load_id, '/', pinned_loads.loaded,
             '/', pinned_loads.previous_load_id, '/', previous_loads.loaded,
             '/', carried.checksum, '/', carried_before.checksum, '/{{ logic_checksum() }}'
         ) as version
@@ -185,10 +185,14 @@ counted as (
         counted_changes.*,
         min(counted_changes.day) over post_history as first_seen_day,
         count(case when counted_changes.change = 'edited' then 1 end)
-            over (post_history order by counted_changes.day)
-            as revisions
+            over post_history_until as revisions
     from counted_changes
-    window post_history as (partition by counted_changes.post_id)
+    window
+        post_history as (partition by counted_changes.post_id),
+        post_history_until as (
+            partition by counted_changes.post_id
+            order by counted_changes.day
+        )
 ),
 
 final as (
@@ -197,14 +201,14 @@ final as (
         version,
         cast(null as bigint) as post_id,
         cast(null as bigint) as author_id,
-        cast(null as text) as title,
-        cast(null as text) as body,
+        cast(null as {{ text_type() }}) as title,
+        cast(null as {{ text_type() }}) as body,
         cast(null as integer) as title_length,
         cast(null as integer) as body_length,
         cast(null as integer) as title_words,
         cast(null as integer) as body_words,
-        cast(null as text) as change,
-        cast(null as text) as changed_fields,
+        cast(null as {{ text_type() }}) as change,
+        cast(null as {{ text_type() }}) as changed_fields,
         cast(null as date) as first_seen_day,
         cast(null as bigint) as revisions
     from counted_days

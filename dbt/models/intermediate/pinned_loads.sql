@@ -4,7 +4,7 @@
 {{ config(
     materialized="incremental",
     pre_hook="{% if is_incremental() %} delete from {{ this }} {% endif %}",
-    post_hook="analyze {{ this }}",
+    post_hook="{{ analyze(this) }}",
     on_schema_change="sync_all_columns",
 ) }}
 

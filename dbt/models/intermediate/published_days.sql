@@ -10,9 +10,9 @@
 
 with final as (
     select
-        cast(null as text) as mart,
+        cast(null as {{ text_type() }}) as mart,
         cast(null as date) as day,
-        cast(null as text) as version
+        cast(null as {{ text_type() }}) as version
 )
 
 select * from final

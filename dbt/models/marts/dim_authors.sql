@@ -26,8 +26,8 @@ present as (
         author_id,
         count(*) as posts,
         sum(comment_count) as comments,
-        avg(body_length) as average_body_length,
-        avg(body_words) as average_body_words
+        {{ average("body_length", whole=true) }} as average_body_length,
+        {{ average("body_words", whole=true) }} as average_body_words
     from fct_posts
     where not is_deleted
     group by author_id
@@ -46,8 +46,8 @@ final as (
         activity.active_days,
         activity.first_active_day,
         activity.last_active_day,
-        cast(present.average_body_length as numeric(18, 2)) as average_body_length,
-        cast(present.average_body_words as numeric(18, 2)) as average_body_words
+        present.average_body_length,
+        present.average_body_words
     from activity
     left join present on activity.author_id = present.author_id
     left join current_users on activity.author_id = current_users.user_id

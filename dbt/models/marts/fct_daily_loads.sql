@@ -11,8 +11,8 @@ weighed as (
     window
         four_weeks_before as (
             partition by source
-            order by day
-            range between interval '28 days' preceding and interval '1 day' preceding
+            order by {{ day_number("day") }}
+            range between 28 preceding and 1 preceding
         )
 ),
 
@@ -25,7 +25,7 @@ final as (
         rejected,
         -- An even history has no deviation. A hundredth of the volume replaces it.
         cast(
-            (loaded - usual) / greatest(deviation, usual * 0.01, 1)
+            (loaded - usual) / greatest(coalesce(deviation, 0), usual * 0.01, 1)
             as numeric(18, 2)
         ) as z_score
     from weighed

@@ -7,7 +7,7 @@ final as (
         id as earthquake_id,
         {{ moment_of_milliseconds(json_text("properties", "time")) }} as happened_at,
         cast({{ json_text("properties", "mag") }} as numeric(6, 2)) as magnitude,
-        cast({{ json_text("properties", "place") }} as text) as place,
+        cast({{ json_text("properties", "place") }} as {{ text_type() }}) as place,
         day,
         load_id,
         is_latest,
