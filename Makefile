@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 RUNS := run up down status env manifest
 INSTALLED := $(VENV)/.$(if $(WORKERS)$(wildcard $(VENV)/.installed)$(filter-out $(RUNS),$(MAKECMDGOALS)),installed,runnable)
 # Programs whose requirements conflict with ours. Each has a separate environment, created on demand.
-TOOLS := audit checkov cloud datamodel lakehouse
+TOOLS := audit checkov cloud datamodel lakehouse spark
 # Where the tests of the product run: here, or in a copy with exactly the sample.
 TREE := python -m tests.tree
 # PYTEST_ARGS may select tests of one suite only. pytest exits with 5 if it selects none.
@@ -25,7 +25,7 @@ WEEK_AGO = $(shell $(PYTHON) -c 'import datetime as d; print(d.date.today() - d.
 LOCK = uv pip compile --exclude-newer $(WEEK_AGO) --universal --python-version 3.11 --generate-hashes \
 	--excludes requirements/excluded.in --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
-.PHONY: help setup source run up down status env doctor test test-e2e test-alerts test-fault soak chaos sim test-cloud test-lakehouse test-celery test-compose \
+.PHONY: help setup source run up down status env doctor test test-e2e test-alerts test-fault soak chaos sim test-cloud dbt-spark test-lakehouse test-celery test-compose \
 	lint lint-types lint-style lint-wheels format lock audit manifest docs pictures mutants bench bench-pipeline \
 	bench-day bench-health bench-history clean
 
@@ -127,7 +127,10 @@ sim: setup ## Let loaders, builds, an eraser and others move in many orders (N=5
 test-cloud: setup .tools/cloud/.installed ## Apply terraform/ to a cloud on loopback, test every identity, destroy
 	@$(TREE) pytest tests/cloud $(PYTEST_ARGS)
 
-test-lakehouse: setup .tools/lakehouse/.installed ## Load into Delta tables, kill the loader at each step, and compare with PostgreSQL
+dbt-spark: setup .tools/spark/.installed ## Build the marts on a Spark Connect engine, and compare them with PostgreSQL's
+	@$(TREE) pytest tests/spark $(PYTEST_ARGS)
+
+test-lakehouse: dbt-spark .tools/lakehouse/.installed ## And load into Delta tables, kill the loader at each step, compare with PostgreSQL
 	@$(TREE) pytest tests/lakehouse $(PYTEST_ARGS)
 
 test-celery: setup ## Run the main job on two Celery workers, and kill one in the middle of a load
