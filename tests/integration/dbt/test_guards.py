@@ -29,7 +29,11 @@ FIRST, SECOND = days(2)
 _MUTANTS = Path(__file__).parents[2] / "mutants"
 _NAMED = re.compile(r"^test: .*::test_a_test_of_the_project_passes\[(.*)\]")
 GUARDED = sorted(
-    found[1] for patch in _MUTANTS.glob("dbt_*.patch") if (found := _NAMED.match(patch.read_text()))
+    {
+        found[1]
+        for patch in _MUTANTS.glob("dbt_*.patch")
+        if (found := _NAMED.match(patch.read_text()))
+    }
 )
 
 
