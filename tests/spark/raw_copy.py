@@ -1,4 +1,4 @@
-"""Copy the raw tables of PostgreSQL into Delta tables. Runs in ``.tools/lakehouse``."""
+"""Copy the raw tables of PostgreSQL into Delta tables. Runs in ``.tools/spark``."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """Sail on loopback: the engine that stands in for a Spark cluster, reached through Spark Connect.
 
 It keeps nothing: its catalog is that of a session, and the tables are files. It runs in the
-environment ``.tools/lakehouse``, which `make dbt-spark` installs.
+environment ``.tools/spark``, which `make dbt-spark` installs.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.processes import ManagedProcess, is_listening
 
-ENVIRONMENT = Path(__file__).parents[2] / ".tools" / "lakehouse" / "bin"
+ENVIRONMENT = Path(__file__).parents[2] / ".tools" / "spark" / "bin"
 
 
 @dataclass(frozen=True)

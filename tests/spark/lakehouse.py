@@ -1,6 +1,6 @@
 """Build, test and publish the marts on a lakehouse. Invariant: PostgreSQL's ledger decides.
 
-It runs in the environment ``.tools/lakehouse``. Before a build it pins the ledger: the current
+It runs in the environment ``.tools/spark``. Before a build it pins the ledger: the current
 loads and their rejects become two small Delta tables, each in one commit. After a publish it notes
 in the ledger which loads readers see. If it is killed before, the next build does that.
 

@@ -27,11 +27,11 @@ from scripts.settings import RunSettings
 from sources import SOURCES, Source
 from tests.conftest import Warehouse
 from tests.integration.dbt.support import PROJECT, Dbt, Loader
-from tests.lakehouse.engine import ENVIRONMENT, Sail
+from tests.spark.engine import ENVIRONMENT, Sail
 
 pytestmark = [pytest.mark.lakehouse, pytest.mark.timeout(300)]
 
-_ANSWER = "answer: "  # of tests/lakehouse/session.py
+_ANSWER = "answer: "  # of tests/spark/session.py
 _MARTS = sorted(path.stem for path in (PROJECT / "models" / "marts").glob("*.sql"))
 _DAYS = [date(2026, 1, day) for day in range(1, 7)]
 _FIRST = {
@@ -48,11 +48,11 @@ _CHANGED = {
 
 
 class Session:
-    """The program `tests.lakehouse.session` in the environment of the lakehouse."""
+    """The program `tests.spark.session` in the environment of the lakehouse."""
 
     def __init__(self, root: Path, dsn: str, remote: str) -> None:
         self.process = subprocess.Popen(
-            [ENVIRONMENT / "python", "-m", "tests.lakehouse.session", str(root), dsn, remote],
+            [ENVIRONMENT / "python", "-m", "tests.spark.session", str(root), dsn, remote],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,4 +1,4 @@
-"""A program in ``.tools/lakehouse`` that keeps one session of the engine and obeys its parent.
+"""A program in ``.tools/spark`` that keeps one session of the engine and obeys its parent.
 
 Each line of its input is a JSON list: a command and its arguments. It answers each with a line.
 """
@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 from scripts.errors import PipelineError
-from tests.lakehouse.lakehouse import Lakehouse
-from tests.lakehouse.raw_copy import copy_raw
+from tests.spark.lakehouse import Lakehouse
+from tests.spark.raw_copy import copy_raw
 
 ANSWER = "answer: "
 
