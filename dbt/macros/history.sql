@@ -124,7 +124,7 @@
 {%- endmacro %}
 
 {% macro default__analyze_grown(table) -%}
-    {{ analyze(table) }}
+    {{ elt.analyze(table) }}
 {%- endmacro %}
 
 {% macro postgres__analyze_grown(table) -%}

@@ -71,8 +71,8 @@
 {% macro snapshot() -%}
     (
         select
-            md5(coalesce({{ ordered_texts(
-                "cast(load_id as " ~ text_type() ~ ")", ["load_id"]
+            md5(coalesce({{ elt.ordered_texts(
+                "cast(load_id as " ~ elt.text_type() ~ ")", ["load_id"]
             ) }}, ''))
         from {{ target.schema }}.pinned_loads
     )

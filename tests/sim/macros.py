@@ -51,7 +51,9 @@ class Macros:
 
     def render(self, text: str, **more: Any) -> str:
         """Return the SQL of a model, as it is after its first build."""
+        macros = {name: getattr(self, name) for name in vars(self._module) if name[0] != "_"}
         return _compiled(text).render(
+            macros,
             config=lambda **_: "",
             elt=self,
             flags=SimpleNamespace(FULL_REFRESH=False),
