@@ -14,6 +14,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 _FIELDS = {"posts": ("userId", "id", "title", "body"), "earthquakes": ("id", "properties")}
+_KINDS = {"posts": "snapshot", "earthquakes": "window"}
 _COPIES = {
     "posts": "copy raw.posts_rows (load_id, position, user_id, id, title, body) from stdin",
     "earthquakes": "copy raw.earthquakes_rows (load_id, position, id, properties) from stdin",
@@ -21,9 +22,9 @@ _COPIES = {
 _LEDGER = """
     insert into ops.loads (
         load_id, source, day, key, etag, last_modified, bytes, sha256, state, received, loaded,
-        rejected, seconds, is_current
+        rejected, seconds, is_current, day_kind
     ) values (
-        nextval('ops.load_id'), %s, %s, %s, '', now(), %s, '', 'loaded', %s, %s, 0, 0, true
+        nextval('ops.load_id'), %s, %s, %s, '', now(), %s, '', 'loaded', %s, %s, 0, 0, true, %s
     ) returning load_id
 """
 
@@ -35,7 +36,8 @@ def load(bucket: str, key: str, dsn: str) -> None:
     _, source, name = key.split("/")
     day, count, fields = name.removesuffix(".json"), len(records), _FIELDS[source]
     with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
-        made = cursor.execute(_LEDGER, (source, day, key, len(body), count, count)).fetchone()
+        facts = (source, day, key, len(body), count, count, _KINDS[source])
+        made = cursor.execute(_LEDGER, facts).fetchone()
         (load_id,) = made or (0,)
         with cursor.copy(_COPIES[source]) as copy:
             for position, record in enumerate(records):
