@@ -147,16 +147,22 @@ def growth(
             measured = [_one_day(days, dbt, day) for day in range(depth, depth + _DAYS)]
             found.append(Depth(mode, depth, measured))
             tell(f"{mode}, {depth} days: {found[-1].seconds:.1f} s")
-        figures = _compared(found[-1], rows, days, dbt)
+        figures = _compared(found[-1], rows, days)
         tell(", ".join(f"{figure.value:.2f}" for figure in figures))
     return found, figures
 
 
-def _compared(last: Depth, rows: int, days: RawDays, dbt: WarmDbt) -> list[Figure]:
-    """Return the days after a long history relative to those of a new warehouse, by turns."""
+def _compared(last: Depth, rows: int, days: RawDays) -> list[Figure]:
+    """Return the days after a long history relative to those of a new warehouse, by turns.
+
+    Each side has a new process of dbt: a command takes longer in one that has run many.
+    """
     label = f"{last.mode}, at {last.days} days / at {_SHORT} days"
     pairs = []
-    with new_warehouse(rows, rows, _MODES[last.mode]) as (few, dbt_of_few):
+    with (
+        warm_dbt(days.warehouse) as dbt,
+        new_warehouse(rows, rows, _MODES[last.mode]) as (few, dbt_of_few),
+    ):
         _catch_up(few, dbt_of_few, 1, _SHORT - 1)
         for number in range(_PAIRS):
             long = (days, dbt, last.days + _DAYS + number)
