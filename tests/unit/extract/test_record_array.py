@@ -70,7 +70,11 @@ def test_neither_blocks_nor_line_breaks_change_what_lands(size: int, indent: int
 
 
 @given(
-    st.lists(st.tuples(_fields, st.sampled_from([None, 1]), st.sampled_from(["", "\n", "\r\n"]))),
+    st.lists(
+        st.tuples(
+            _fields, st.sampled_from([None, 1]), st.sampled_from(["", " ", "\t", "\n", " \r\n"])
+        )
+    ),
     st.integers(1, 200),
 )
 def test_a_record_lands_as_it_would_alone(
