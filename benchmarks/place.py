@@ -70,7 +70,7 @@ class Place:
         """Raise RuntimeError unless the models hold the posts of the last landed day."""
         with psycopg.connect(self.dsn("transformer")) as connection:
             found = connection.execute(
-                "select count(*), max(last_seen_day) from build.fct_posts"
+                "select count(*), (select max(day) from build.fct_daily_loads) from build.fct_posts"
             ).fetchone()
         if found != (ROWS, self._latest):
             raise RuntimeError(f"{self.name}: expected {(ROWS, self._latest)}, found {found}")

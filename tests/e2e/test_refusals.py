@@ -19,7 +19,10 @@ pytestmark = [
     pytest.mark.usefixtures("one_dbt_task"),
 ]
 
-_LATEST = "select max(last_seen_day)::text, count(*) from marts.fct_posts where not is_deleted"
+_LATEST = (
+    "select (select max(day)::text from marts.fct_daily_loads where source = 'posts'), count(*)"
+    " from marts.fct_posts where not is_deleted"
+)
 _FUTURE = "raw/posts/2062-01-31.json"
 
 

@@ -100,7 +100,7 @@ def test_the_figures_are_those_of_the_ledger_and_the_marts(
     with psycopg.connect(stack.warehouse.transformer) as connection:
         connection.execute(
             "create table marts.fct_posts as select 1 as post_id, 'Ada' as author_name, 5 as"
-            " comment_count, e'two\nlines' as title, current_date as last_seen_day"
+            " comment_count, e'two\nlines' as title, current_date as first_seen_day"
         )
         connection.execute(
             "create table marts.fct_earthquake_days as select current_date as day, 5 as"
