@@ -77,8 +77,8 @@ def load_figures(samples: Samples) -> list[Figure]:
     limit, load = samples["limit"], samples["load"]
     return [
         Figure("share of the limit, clean", ratio(limit, load), at_least=0.95),
-        Figure("share of two COPYs at once", ratio(samples["two"], load)),
-        Figure("faster than COPY of whole records", ratio(samples["whole"], load), at_least=1.4),
+        Figure("share of two COPYs at once", ratio(samples["two"], load), at_least=0.9),
+        Figure("faster than COPY of whole records", ratio(samples["whole"], load), at_least=1.8),
         Figure("share of the limit, 0.1 % bad records", ratio(limit, samples["bad"]), at_least=0.9),
         Figure("rerun of a day / its first load", ratio(samples["rerun"], load), at_most=1.1),
         *(

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 # Airflow reads AIRFLOW_HOME at its first import, so set the tests' folder before that.
-os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="elt-airflow-home-")
+_AIRFLOW_HOME = os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="elt-airflow-home-")
 
 os.environ["PIPELINE_ALLOW_PRIVATE_API"] = "true"  # every API of the tests is on loopback
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # dbt would add the settings of a developer's .env
@@ -50,6 +51,11 @@ class Warehouse:
     @property
     def reader(self) -> str:
         return self.server.dsn(self.name, "reader", _PASSWORDS["reader"])
+
+
+def pytest_unconfigure() -> None:
+    """Delete the tests' Airflow folder."""
+    shutil.rmtree(_AIRFLOW_HOME)
 
 
 @pytest.fixture(autouse=True)
