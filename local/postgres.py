@@ -17,6 +17,7 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from local.state import is_open_to_all
 from scripts.errors import ConfigurationError, UnavailableError
 
 LOCK_DOWN = Path(__file__).parents[1] / "deploy" / "postgres" / "lock_down.sql"
@@ -55,6 +56,11 @@ class PostgresServer:
             return
         self.data.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
+            if not is_open_to_all(self.data.parent):
+                raise ConfigurationError(
+                    f"as root, PostgreSQL runs as {_ORDINARY_USER}, who cannot enter "
+                    f"{self.data.parent}: name another folder in PIPELINE_LOCAL_DIR"
+                )
             shutil.chown(self.data, _ORDINARY_USER, _group())
         self.data.chmod(0o700)
         with tempfile.NamedTemporaryFile("w", suffix=".pw") as secret:
@@ -151,7 +157,7 @@ def _group() -> int:
 def _binaries(data: Path) -> Path:
     """Return the folder of the binaries, or of a copy that `_ORDINARY_USER` can read."""
     packaged = _packaged_binaries()
-    if os.geteuid() != 0 or _is_open_to_all(packaged):
+    if os.geteuid() != 0 or is_open_to_all(packaged):
         return packaged
     package, copy = packaged.parents[1], data.parent / f"postgres-py{sys.version_info.minor}"
     # The binaries find their libraries in a folder beside the package.
@@ -159,7 +165,3 @@ def _binaries(data: Path) -> Path:
         if part.exists() and not (copy / part.name).exists():
             shutil.copytree(part, copy / part.name, symlinks=True)
     return copy / packaged.relative_to(package.parent)
-
-
-def _is_open_to_all(folder: Path) -> bool:
-    return all(part.stat().st_mode & 0o005 == 0o005 for part in [folder, *folder.parents])

@@ -56,7 +56,7 @@ def show_result(
         write_report(declared_plots(marts), stack.dsn("reader"), page)
         console.print(f"the marts as plots: {page}", highlight=False, soft_wrap=True)
     else:
-        _show_failures(runs, console)
+        _show_failures(stack, runs, console)
     return is_good
 
 
@@ -105,12 +105,13 @@ def _dbt_line(stack: Stack, runs: list[dict[str, Any]]) -> str:
     return f"{counts.get('model', 0)} models built, {counts.get('test', 0)} tests passed"
 
 
-def _show_failures(runs: list[dict[str, Any]], console: Console) -> None:
+def _show_failures(stack: Stack, runs: list[dict[str, Any]], console: Console) -> None:
     for run in runs:
         failed = [task["task_id"] for task in run["tasks"] if task["state"] == "failed"]
         if failed:
             console.print(f"[red]failed[/red]: {run['dag_id']}: {', '.join(failed)}")
-    console.print("open the run in Airflow's UI, or read the task logs in .local/logs/tasks")
+    logs = stack.folder / "logs" / "tasks"
+    console.print(f"open the run in Airflow's UI, or read the task logs in {logs}", soft_wrap=True)
 
 
 def marts_of_manifest() -> list[dict[str, Any]]:

@@ -1,10 +1,12 @@
 """The local stack's state between commands. Invariant: one file that only its owner can read.
 
 One folder holds everything: the servers' data, their logs, and ``state.json`` with ports and
-generated passwords. It is `.local` in the working tree, or the folder in PIPELINE_LOCAL_DIR.
+generated passwords. It is `.local` in the working tree, or the folder in PIPELINE_LOCAL_DIR. As
+root in a private work tree it is in ``/var/lib``.
 """
 
 import base64
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -83,7 +85,19 @@ class StackState(msgspec.Struct):
 
 def state_folder() -> Path:
     """Return the folder of the stack's state."""
-    return Path(os.environ.get("PIPELINE_LOCAL_DIR") or ROOT / ".local").resolve()
+    return Path(os.environ.get("PIPELINE_LOCAL_DIR") or _default_folder()).resolve()
+
+
+def _default_folder() -> Path:
+    if os.geteuid() or is_open_to_all(ROOT):
+        return ROOT / ".local"
+    # PostgreSQL does not run as root, and another user cannot enter the work tree.
+    return Path("/var/lib") / f"elt-local-{hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:8]}"
+
+
+def is_open_to_all(folder: Path) -> bool:
+    """Return whether every user can enter and list a folder."""
+    return all(part.stat().st_mode & 0o005 == 0o005 for part in [folder, *folder.parents])
 
 
 def check_state_folder(folder: Path) -> None:

@@ -1,7 +1,14 @@
 """Errors named by recovery. A message says what happened, where, and what to do next."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
+
+# What libpq says of a server that it does not trust.
+UNTRUSTED = re.compile(
+    r"certificate verify failed|does not match host name|certificate file \".*\" does not exist"
+    r"|does not support SSL, but SSL was required"
+)
 
 
 class PipelineError(Exception):

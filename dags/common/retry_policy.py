@@ -1,9 +1,9 @@
 """When a dbt task is retried. Invariant: what dbt has decided about the data is final.
 
 dbt wraps every fault into one exception, of which only the text remains. So this lists what is
-decided: dbt's own verdicts, and what PostgreSQL says of SQL, rights and values. Everything else is
-retried: a connection that breaks off, a failover, a deadlock, a timeout, a pooler's message, or a
-message in another language.
+decided: dbt's own verdicts, what PostgreSQL says of SQL, rights and values, and a server that is
+not trusted. Everything else is retried: a connection that breaks off, a failover, a deadlock, a
+timeout, a pooler's message, or a message in another language.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
-from scripts.errors import UnavailableError
+from scripts.errors import UNTRUSTED, UnavailableError
 
 _VERDICTS = (
     r"Got \d+ results?, configured to fail|(Compilation|Parsing|Contract|Validation) Error"
@@ -25,7 +25,7 @@ _STATEMENTS = (  # SQLSTATE classes 22, 23 and 42
     r"|is ambiguous|GROUP BY|cannot affect row a second time|could not create unique index"
     r"|value too long|specified more than once|but expression is of type"
 )
-_DECIDED = re.compile(f"{_VERDICTS}|{_STATEMENTS}")
+_DECIDED = re.compile(f"{_VERDICTS}|{_STATEMENTS}|{UNTRUSTED.pattern}")
 
 
 class WarehousePolicy(RetryPolicy):

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from scripts.errors import ConfigurationError, InvalidDataError, UnavailableError
+from scripts.errors import UNTRUSTED, ConfigurationError, InvalidDataError, UnavailableError
 
 _log = logging.getLogger(__name__)
 # Our texts are UTF-8, whatever the environment, the role or the database prefers.
@@ -23,7 +23,12 @@ OWNER_OPTIONS = "-c search_path=pg_catalog,pg_temp"
 
 @contextmanager
 def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
-    """Connect for the length of a block. UnavailableError names host, database and role."""
+    """Connect for the length of a block. An error names host, database and role.
+
+    Raises:
+        ConfigurationError: the server's certificate is not trusted.
+        UnavailableError: there is no connection for another reason.
+    """
     try:
         connection = psycopg.connect(
             dsn, **{"connect_timeout": 10, **_KEEPALIVES, **options, "client_encoding": ENCODING}
@@ -32,7 +37,10 @@ def connect(dsn: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
         place = psycopg.conninfo.conninfo_to_dict(dsn)
         where = f"{place.get('host')}:{place.get('port')}/{place.get('dbname')}"
         reason = str(error).splitlines()[0]
-        raise UnavailableError(f"warehouse {where} as {place.get('user')}: {reason}") from None
+        line = f"warehouse {where} as {place.get('user')}: {reason}"
+        if UNTRUSTED.search(reason):
+            raise ConfigurationError(f"{line}. Correct sslmode, sslrootcert or the host") from None
+        raise UnavailableError(line) from None
     has_choice = "sslmode" in psycopg.conninfo.conninfo_to_dict(dsn)
     is_encrypted = connection.pgconn.ssl_in_use or has_choice
     if not is_encrypted and leaves_this_machine(connection.info.hostaddr):

@@ -9,8 +9,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from local.postgres import PostgresServer, _causes
+from local.postgres import PostgresServer, _causes, _packaged_binaries
 from local.processes import free_port
+from scripts.errors import ConfigurationError
 
 pytestmark = pytest.mark.integration
 
@@ -76,7 +77,8 @@ def test_a_folder_without_a_server_has_no_process_and_stopping_it_is_no_error(
 def test_as_root_in_a_private_folder_the_server_runs_from_a_copy_that_all_can_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("local.postgres._is_open_to_all", lambda _folder: False)
+    packaged = _packaged_binaries()
+    monkeypatch.setattr("local.postgres.is_open_to_all", lambda folder: folder != packaged)
     with tempfile.TemporaryDirectory(prefix="elt-private-") as folder:
         Path(folder).chmod(0o755)
         server = PostgresServer(Path(folder) / "data", free_port(), "pw")
@@ -84,6 +86,15 @@ def test_as_root_in_a_private_folder_the_server_runs_from_a_copy_that_all_can_re
         server.start()
         assert _value(server.dsn("postgres"), "select 1") == 1
         server.stop("immediate")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
+def test_as_root_a_folder_that_no_other_user_can_enter_is_refused_with_the_setting(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o700)
+    with pytest.raises(ConfigurationError, match=r"nobody, who cannot enter .*PIPELINE_LOCAL_DIR"):
+        PostgresServer(tmp_path / "data", free_port(), "pw").create()
 
 
 def test_the_cause_of_a_stop_is_found_above_the_last_lines_of_the_log(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The stack's state: one private file that survives a restart of the command."""
 
+import os
 import stat
 from base64 import urlsafe_b64decode
 from pathlib import Path
@@ -55,4 +56,15 @@ def test_the_folder_is_in_the_work_tree_unless_the_environment_names_another(
     assert state_folder() == tmp_path / "b"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIPELINE_LOCAL_DIR", "")
+    monkeypatch.setattr("local.state.is_open_to_all", lambda _folder: True)
     assert state_folder() == ROOT / ".local"
+
+
+@pytest.mark.parametrize(("user", "parent"), [(0, Path("/var/lib")), (1000, ROOT)])
+def test_only_as_root_a_private_work_tree_does_not_hold_the_folder(
+    monkeypatch: pytest.MonkeyPatch, user: int, parent: Path
+) -> None:
+    monkeypatch.delenv("PIPELINE_LOCAL_DIR", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr("local.state.is_open_to_all", lambda _folder: False)
+    assert state_folder().parent == parent

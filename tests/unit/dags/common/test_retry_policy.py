@@ -60,6 +60,8 @@ def test_a_warehouse_that_was_away_is_tried_again(text: str) -> None:
         "dbt publish: nothing published, run dbt build again: fct_posts has not run",
         "dbt publish: Compilation Error: fct_days has no primary key: add the constraint",
         "syntax error, and then: SSL SYSCALL error: EOF detected",
+        "SSL error: certificate verify failed",
+        'server certificate for "db" does not match host name "10.0.0.1"',
     ],
 )
 def test_what_dbt_has_decided_is_final(text: str) -> None:
