@@ -25,9 +25,9 @@ WEEK_AGO = $(shell $(PYTHON) -c 'import datetime as d; print(d.date.today() - d.
 LOCK = uv pip compile --exclude-newer $(WEEK_AGO) --universal --python-version 3.11 --generate-hashes \
 	--excludes requirements/excluded.in --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
-.PHONY: help setup source run up down status env doctor test test-e2e test-alerts test-fault soak chaos sim test-cloud dbt-spark test-lakehouse test-celery test-compose \
+.PHONY: help setup source run up down status env doctor test test-e2e test-alerts test-fault soak chaos sim test-cloud test-lakehouse test-celery test-compose \
 	lint lint-types lint-style lint-wheels format lock audit manifest docs pictures mutants bench bench-pipeline \
-	bench-day bench-health bench-history clean
+	bench-day bench-lakehouse bench-health bench-history clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -127,10 +127,7 @@ sim: setup ## Let loaders, builds, an eraser and others move in many orders (N=5
 test-cloud: setup .tools/cloud/.installed ## Apply terraform/ to a cloud on loopback, test every identity, destroy
 	@$(TREE) pytest tests/cloud $(PYTEST_ARGS)
 
-dbt-spark: setup .tools/spark/.installed ## Build the marts on a Spark Connect engine, and compare them with PostgreSQL's
-	@$(TREE) pytest tests/spark $(PYTEST_ARGS)
-
-test-lakehouse: dbt-spark .tools/lakehouse/.installed ## And load into Delta tables, kill the loader at each step, compare with PostgreSQL
+test-lakehouse: setup .tools/spark/.installed .tools/lakehouse/.installed ## Run the main job on Delta tables and a Spark Connect engine, kill both, compare with PostgreSQL
 	@$(TREE) pytest tests/lakehouse $(PYTEST_ARGS)
 
 test-celery: setup ## Run the main job on two Celery workers, and kill one in the middle of a load
@@ -151,6 +148,9 @@ bench-pipeline: setup ## Measure landing to marts, and waiting, and write them t
 
 bench-day: setup ## Measure a day of a million records from landing to marts, and write it there
 	@$(TREE) benchmarks.large_day --write
+
+bench-lakehouse: setup .tools/spark/.installed .tools/lakehouse/.installed ## Measure large days on PostgreSQL and on a lakehouse, and write it into docs/scaling.md
+	@$(TREE) benchmarks.lakehouse --write
 
 bench-health: setup ## Measure a request to the health page with two years of ledger, and write it there
 	@$(TREE) benchmarks.health --write

@@ -15,6 +15,7 @@ from benchmarks.warehouse import OPTIONS, Warehouse
 
 _OURS = ("psycopg", "msgspec", "requests", "boto3", "apache-airflow-providers-postgres")
 _PIPELINE = ("apache-airflow", "astronomer-cosmos", "dbt-core", "dbt-postgres", "psycopg", "boto3")
+_LAKEHOUSE = ("pysail", "pyspark-client", "dbt-core", "dbt-spark", "deltalake")
 _PEERS = ("dlt", "adbc-driver-postgresql", "pyarrow", "orjson", "pandas", "sqlalchemy")
 _MEASURED = ("sources", "scripts", "local", "benchmarks", "dags", "dbt", "deploy", "callbacks")
 
@@ -38,6 +39,12 @@ def pipeline_facts(server: str) -> dict[str, str]:
         "Python": f"{platform.python_version()}, bytecode compiled",
         "ours": ", ".join(f"{name} {version(name)}" for name in _PIPELINE),
     }
+
+
+def lakehouse_facts(warehouse: Warehouse) -> dict[str, str]:
+    """Return the facts of a warehouse, and the versions of the engine and its client."""
+    pinned = _pinned(ROOT / "requirements" / "tools" / "spark.txt", _LAKEHOUSE)
+    return facts(warehouse, with_peers=False) | {"lakehouse": pinned}
 
 
 def client_facts() -> dict[str, str]:
@@ -81,7 +88,11 @@ def _git(*arguments: str) -> str:
 
 def locked(environment: str, names: Sequence[str]) -> str:
     """Return the versions of some packages in a peer environment."""
-    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock(environment).read_text(), re.MULTILINE))
+    return _pinned(lock(environment), names)
+
+
+def _pinned(locked_file: Path, names: Sequence[str]) -> str:
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", locked_file.read_text(), re.MULTILINE))
     return ", ".join(f"{name} {pinned[name]}" for name in names)
 
 

@@ -38,14 +38,17 @@ def run_job(
     arguments: Mapping[str, Any],
     server_cpu: Callable[[], float],
     python: str = sys.executable,
+    env: Mapping[str, str] | None = None,
 ) -> Sample:
     """Run ``python -m module`` with a JSON object, and return what its job reports.
+
+    Without `env` the job gets the environment of `environment`.
 
     Raises:
         RuntimeError: the job failed. The message holds its last lines.
     """
     before = server_cpu()
-    said = _run([python, "-m", module, json.dumps(dict(arguments))], environment())
+    said = _run([python, "-m", module, json.dumps(dict(arguments))], env or environment())
     report = json.loads(said.splitlines()[-1])
     return Sample(server_cpu=server_cpu() - before, **report)
 

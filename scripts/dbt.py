@@ -3,8 +3,12 @@
 ``python -m scripts.dbt`` runs dbt in its own process and holds `scripts.warehouse.dbt_lock` until
 it ends. Other commands start it as a child process: a parent that is killed leaves no state behind,
 and the next dbt waits until that child has ended.
+
+With PIPELINE_WAREHOUSE=delta the child is `scripts.warehouse.spark_marts`, which has an environment
+with dbt-spark and a deadline.
 """
 
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -16,7 +20,7 @@ from psycopg import sql
 
 from scripts import settings
 from scripts.cli import run_cli
-from scripts.errors import BuildFailedError
+from scripts.errors import BuildFailedError, UnavailableError
 from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.dbt_lock import dbt_lock
 
@@ -39,19 +43,38 @@ def build_and_publish(dsn: str, *options: str) -> None:
 
     Raises:
         BuildFailedError: dbt failed. The marts do not change. The message names the node.
+        ConfigurationError: a setting of the engine is missing.
+        UnavailableError: the engine did not finish in time. Perhaps the marts changed.
     """
+    command, environment = _builder(dsn)
     child = subprocess.run(
-        [sys.executable, "-m", "scripts.dbt", *options],
+        [*command, *options],
         cwd=_ROOT,
-        env=settings.dbt_environment(dsn),
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
+    if child.returncode == -signal.SIGALRM:
+        raise UnavailableError(
+            "the engine of PIPELINE_SPARK_REMOTE did not finish within "
+            "PIPELINE_LAKEHOUSE_TIMEOUT_SECONDS: check that it answers, then build again"
+        )
     if child.returncode:
-        message = child.stderr.strip() or f"dbt ended with status {child.returncode}"
+        lines = child.stderr.strip().splitlines() or [f"dbt ended with status {child.returncode}"]
+        message = next((line for line in lines if line.startswith("error: ")), lines[-1])
         raise BuildFailedError(f"the marts did not change: {message.removeprefix('error: ')}")
+
+
+def _builder(dsn: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command that builds in this deployment, and its environment."""
+    chosen = settings.deployment()
+    if chosen.warehouse == "delta":
+        engine = chosen.engine()
+        command = [engine.python, "-m", "scripts.warehouse.spark_marts"]
+        return command, settings.engine_environment(dsn, engine)
+    return [sys.executable, "-m", "scripts.dbt"], settings.dbt_environment(dsn)
 
 
 def run_dbt(dsn: str, *, is_full_refresh: bool, drops_unowned: bool) -> None:
@@ -121,9 +144,13 @@ def main(
     AIRFLOW_VAR_PIPELINE.
     """
     dsn = settings.transformer_dsn_from_env()
-    settings.enter_dbt_environment(dsn)  # dbt's profile cannot read an Airflow connection
-    settings.enter_dbt_settings(settings.run_settings_from_env())
-    run_dbt(dsn, is_full_refresh=full_refresh, drops_unowned=drop_unowned)
+    if settings.deployment().warehouse == "delta":
+        chosen = {"--full-refresh": full_refresh, "--drop-unowned": drop_unowned}
+        build_and_publish(dsn, *(option for option, is_set in chosen.items() if is_set))
+    else:
+        settings.enter_dbt_environment(dsn)  # dbt's profile cannot read an Airflow connection
+        settings.enter_dbt_settings(settings.run_settings_from_env())
+        run_dbt(dsn, is_full_refresh=full_refresh, drops_unowned=drop_unowned)
     typer.echo("built, tested and published")
 
 

@@ -38,6 +38,12 @@ class Deployment(BaseSettings):
     warehouse: Literal["postgres", "delta"] = "postgres"  # where the rows of loads are
     # Where the Delta tables are: s3://bucket/prefix or a local folder.
     lakehouse_root: str = ""
+    # The engine that builds the marts there, sc://host:port, and the interpreter of an environment
+    # with requirements/tools/spark.txt. A build that takes longer ends, because Spark Connect waits
+    # without end for a server that is gone.
+    spark_remote: str = ""
+    lakehouse_python: str = ""
+    lakehouse_timeout_seconds: int = Field(default=1500, ge=1)
     dbt_single_task: bool = False  # build, test and publish in one task, not one task per model
     allow_private_api: bool = False  # whether the API may have a private or loopback address
     ingest_aws_conn_id: str = "aws_default"  # for ingest, which writes. Loads use aws_default
@@ -69,6 +75,35 @@ class Deployment(BaseSettings):
                 "the Delta tables, such as s3://bucket/lakehouse"
             )
         return self.lakehouse_root.rstrip("/")
+
+    def engine(self) -> "Engine":
+        """Return the engine of the lakehouse. Raises ConfigurationError that names the setting."""
+        if not self.spark_remote.startswith("sc://"):
+            raise ConfigurationError(
+                "PIPELINE_SPARK_REMOTE is not sc://host:port: PIPELINE_WAREHOUSE=delta needs an "
+                "engine that is reached through Spark Connect"
+            )
+        if not os.access(self.lakehouse_python, os.X_OK):
+            raise ConfigurationError(
+                f"PIPELINE_LAKEHOUSE_PYTHON={self.lakehouse_python} is not a program: name the "
+                "Python of an environment with requirements/tools/spark.txt"
+            )
+        return Engine(
+            self.lakehouse(),
+            self.spark_remote,
+            self.lakehouse_python,
+            self.lakehouse_timeout_seconds,
+        )
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What builds the marts of a lakehouse: the root of its tables, and how to reach it."""
+
+    root: str
+    remote: str
+    python: str
+    timeout_seconds: int
 
 
 class RunSettings(BaseModel):
@@ -245,6 +280,13 @@ def dbt_environment(dsn: str, environ: Mapping[str, str] = os.environ) -> dict[s
     }
 
 
+def engine_environment(dsn: str, engine: Engine) -> dict[str, str]:
+    """Return the environment in which dbt-spark reaches the engine, and its process the ledger."""
+    ours = {"SPARK_REMOTE": engine.remote, "PIPELINE_LAKEHOUSE_ROOT": engine.root, "TZ": "UTC"}
+    # The packages of this interpreter are not those of the other one.
+    return {n: v for n, v in dbt_environment(dsn).items() if n != "PYTHONPATH"} | ours
+
+
 def enter_tls_environment(dsn: str) -> None:
     """Put the ``ssl*`` options of a DSN into this process's environment, for libpq."""
     os.environ.update(_tls_environment(dsn))
@@ -265,6 +307,11 @@ def enter_dbt_environment(dsn: str) -> None:
 def enter_dbt_settings(settings: RunSettings) -> None:
     """Put the run settings that the dbt project reads into this process's environment."""
     os.environ["PIPELINE_VOLUME_Z_SCORE"] = str(settings.volume_z_score)
+
+
+def enter_run_settings(settings: RunSettings) -> None:
+    """Put run settings into this process's environment, where the commands that it starts look."""
+    os.environ["AIRFLOW_VAR_PIPELINE"] = settings.model_dump_json()
 
 
 def dsn_of(connection: AirflowConnection) -> str:

@@ -1,5 +1,7 @@
 """The dbt project as Airflow tasks, through Cosmos: one task per model, or one for all models.
 
+On a lakehouse it is one task, which starts dbt beside the engine.
+
 Invariant: drawing the graph reads one file, writes none, and needs no database and no network.
 """
 
@@ -31,6 +33,7 @@ from cosmos.profiles import PostgresUserPasswordProfileMapping
 
 from dags.common.assets import LANDING_SWEEP, POSTS_MARTS
 from dags.common.defaults import DEPLOYMENT
+from dags.common.lakehouse_operator import BuildOnEngine
 from dags.common.publish_operator import PublishMarts
 from dags.common.retry_policy import WarehousePolicy
 
@@ -116,6 +119,8 @@ _PUBLISHES: dict[str, Any] = {
 
 def build_and_publish() -> Sequence[Any]:
     """Return the steps that build and test the models in schema build and publish the marts."""
+    if DEPLOYMENT.warehouse == "delta":
+        return [_on_engine()]
     if DEPLOYMENT.dbt_single_task:
         return [_one_task()]
     # Cosmos' build tasks never run the tests of a source. The models do not wait for them: a build
@@ -131,6 +136,21 @@ def _one_task() -> TaskGroup:
     with TaskGroup("dbt") as group:
         DbtBuildLocalOperator(
             task_id="build_and_publish", full_refresh=_REBUILDS, **publishing, **_PUBLISHES
+        )
+    return group
+
+
+def _on_engine() -> TaskGroup:
+    """Return one task that builds and publishes on the engine of the lakehouse."""
+    engine = DEPLOYMENT.engine()
+    with TaskGroup("dbt") as group:
+        BuildOnEngine(
+            task_id="build_and_publish",
+            full_refresh=_REBUILDS,
+            # Its process ends before, at the deadline of the engine.
+            execution_timeout=timedelta(seconds=engine.timeout_seconds) + timedelta(minutes=2),
+            retry_policy=WarehousePolicy(),
+            **_PUBLISHES,
         )
     return group
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
-from scripts.errors import UNTRUSTED, UnavailableError
+from scripts.errors import UNTRUSTED, ConfigurationError, UnavailableError
 
 _VERDICTS = (
     r"Got \d+ results?, configured to fail|(Compilation|Parsing|Contract|Validation) Error"
@@ -33,6 +33,8 @@ class WarehousePolicy(RetryPolicy):
 
     def evaluate(self, exception: BaseException, *_: Any, **__: Any) -> RetryDecision:
         """Decide by dbt's message. The task limits the number of retries."""
+        if isinstance(exception, ConfigurationError):
+            return RetryDecision.fail(reason="a setting must change first")
         if isinstance(exception, UnavailableError):  # no lock: a manual dbt holds it
             return RetryDecision.retry(
                 reason="the warehouse was away, or another dbt holds its lock"

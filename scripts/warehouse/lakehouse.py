@@ -1,7 +1,8 @@
-"""A Delta table of rows by load. Invariant: each change is one commit, so a kill leaves no half.
+"""Delta tables. Invariant: each change is one commit, so a kill leaves no half.
 
-The table is partitioned by ``load_id``. So deleting a load removes whole files, and reading a load
-opens only its files. The log keeps no value of a row, because an erasure could not remove it there.
+A table of loads is partitioned by ``load_id``. So deleting a load removes whole files, and reading
+a load opens only its files. The log keeps no value of a row, because an erasure could not remove it
+there.
 """
 
 import json
@@ -28,7 +29,7 @@ _PROPERTIES = {
 _MAX_REASON = 300
 
 
-class LoadTable:
+class LakeTable:
     """One Delta table. Each method may raise UnavailableError.
 
     Attributes:
@@ -38,15 +39,61 @@ class LoadTable:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self._delta = library("deltalake")
-        library("deltalake.fs")
         self._arrow = library("pyarrow")
+        self._options = _storage_options(uri)
+
+    def exists(self) -> bool:
+        """Return whether the place has a Delta table."""
+        with self._errors():
+            return bool(self._delta.DeltaTable.is_deltatable(self.uri, self._options))
+
+    def overwrite(self, rows: Any) -> None:
+        """Replace everything by an Arrow table, in one commit."""
+        with self._errors():
+            self._delta.write_deltalake(
+                self.uri,
+                rows,
+                mode="overwrite",
+                schema_mode="overwrite",
+                storage_options=self._options,
+            )
+
+    def column(self, name: str, **where: Any) -> list[Any]:
+        """Return the values of a column, of the rows whose other columns have these values."""
+        filters = [(column, "=", value) for column, value in where.items()]
+        with self._errors():
+            rows = self._open().to_pyarrow_table(columns=[name], filters=filters or None)
+        return list(rows[name].to_pylist())
+
+    def _open(self) -> Any:
+        return self._delta.DeltaTable(self.uri, storage_options=self._options)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn errors of the library into ours, in one line."""
+        try:
+            yield
+        except self._delta.exceptions.TableNotFoundError:
+            raise ConfigurationError(
+                f"there is no Delta table at {self.uri}: run `python -m scripts.migrate`"
+            ) from None
+        except (self._delta.exceptions.DeltaError, OSError) as error:
+            line = (str(error).splitlines() or [type(error).__name__])[0][:_MAX_REASON]
+            raise UnavailableError(f"lakehouse {self.uri}: {line}") from error
+
+
+class LoadTable(LakeTable):
+    """The Delta table of the rows of loads, partitioned by ``load_id``."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        library("deltalake.fs")
         self._files = library("pyarrow.fs")
         self._parquet = library("pyarrow.parquet")
-        self._options = _storage_options(uri)
 
     def schema(self) -> Any | None:
         """Return its Arrow schema, or None if it does not exist."""
-        if not self._exists():
+        if not self.exists():
             return None
         return self._arrow.schema(self._open().schema().to_arrow())
 
@@ -116,13 +163,6 @@ class LoadTable:
             builder = self._delta.QueryBuilder().register("rows", self._open())
             yield from map(self._arrow.record_batch, builder.execute(statement))
 
-    def _exists(self) -> bool:
-        with self._errors():
-            return bool(self._delta.DeltaTable.is_deltatable(self.uri, self._options))
-
-    def _open(self) -> Any:
-        return self._delta.DeltaTable(self.uri, storage_options=self._options)
-
     def _written(self, load_id: int, schema: Any, batches: Iterable[Any]) -> list[Any]:
         """Write one file, a row group at a time. Return the actions that add it to the table."""
         path, rows, folder = f"load_id={load_id}/{uuid4()}.parquet", 0, self._folder()
@@ -160,19 +200,6 @@ class LoadTable:
         handler = self._delta.fs.DeltaStorageHandler(self.uri, self._options)
         return self._files.PyFileSystem(handler)
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turn errors of the library into ours, in one line."""
-        try:
-            yield
-        except self._delta.exceptions.TableNotFoundError:
-            raise ConfigurationError(
-                f"there is no Delta table at {self.uri}: run `python -m scripts.migrate`"
-            ) from None
-        except (self._delta.exceptions.DeltaError, OSError) as error:
-            line = (str(error).splitlines() or [type(error).__name__])[0][:_MAX_REASON]
-            raise UnavailableError(f"lakehouse {self.uri}: {line}") from error
-
 
 def _groups(batches: Iterable[Any]) -> Iterator[list[Any]]:
     """Yield batches together, as many as a row group may have."""
@@ -195,7 +222,8 @@ def library(name: str) -> Any:
     except ImportError:
         raise ConfigurationError(
             f"PIPELINE_WAREHOUSE=delta needs the package {name}: install "
-            "requirements/tools/lakehouse.txt beside the pipeline's own requirements"
+            "requirements/tools/lakehouse.txt beside the pipeline's own requirements, and "
+            "requirements/tools/spark.txt into the environment of PIPELINE_LAKEHOUSE_PYTHON"
         ) from None
 
 

@@ -11,24 +11,49 @@ import pytest
 
 from local.ministack import MiniStack
 from local.postgres import PostgresServer
+from local.sail import PYTHON, Sail, packages, running_sail
 from scripts.landing.store import Store
 from sources import Source
 from tests.conftest import Warehouse
+from tests.lakehouse.lake import Lake
 from tests.lakehouse.tables import ensure, lake_rows, load_body, outcome, postgres_rows
 from tests.loading import KEY, bucket_of, database_of, empty
 from tests.tools import unavailable
-
-_TOOLS = Path(__file__).parents[2] / ".tools" / "lakehouse"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _packages() -> None:
     """Let this process and its children import the packages, behind those of the pipeline."""
-    for folder in _TOOLS.glob("lib/python*/site-packages"):
-        sys.path.append(str(folder))
-        os.environ["PYTHONPATH"] = str(folder)
-        return
-    unavailable("the packages of a lakehouse are missing: run `make .tools/lakehouse/.installed`")
+    folder = packages()
+    if not folder:
+        unavailable(
+            "the packages of a lakehouse are missing: run `make .tools/lakehouse/.installed`"
+        )
+    sys.path.append(str(folder))
+    os.environ["PYTHONPATH"] = str(folder)
+
+
+@pytest.fixture(scope="session")
+def sail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sail]:
+    """One engine for all tests. A test that kills it starts it again."""
+    if not Path(PYTHON).exists():
+        unavailable("the engine is missing: run `make .tools/spark/.installed`")
+    with running_sail(tmp_path_factory.mktemp("sail")) as server:
+        yield server
+
+
+@pytest.fixture
+def lake(
+    postgres: PostgresServer,
+    _migrated_template: str,
+    ministack: MiniStack,
+    sail: Sail,
+    tmp_path: Path,
+) -> Iterator[Lake]:
+    """A fresh lakehouse, with a ledger and a landing zone of its own."""
+    name = f"test-{tmp_path.name}".replace("_", "-").lower()[:60].strip("-")
+    with database_of(postgres, _migrated_template, name) as warehouse:
+        yield Lake(warehouse, str(tmp_path / "lake"), sail, bucket_of(ministack, name))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from scripts.warehouse.lakehouse import LoadTable, library
 from sources import Source
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
+from tests.documents import ROOT
 from tests.loading import DAY, load_day, put, query
 
 _REJECTS = """
@@ -32,6 +33,7 @@ _LEDGER = """
     from ops.loads order by load_id
 """
 Row = dict[str, Any]
+MARTS = sorted(path.stem for path in (ROOT / "dbt" / "models" / "marts").glob("*.sql"))
 
 
 def ensure(warehouse: Warehouse, source: Source) -> None:
@@ -121,3 +123,30 @@ def current_rows(warehouse: Warehouse, root: str) -> list[Row]:
 def files(root: str, name: str = "posts") -> list[Path]:
     """Return the files of rows that are on the disk."""
     return list(Path(root, "raw", f"{name}_rows").rglob("*.parquet"))
+
+
+def shown(root: str) -> dict[str, list[Row]]:
+    """Return the rows of each mart that readers see, without an engine: as the views join them."""
+    deltalake = library("deltalake")
+
+    def rows(name: str) -> list[Row]:
+        return list(deltalake.DeltaTable(f"{root}/published/{name}").to_pyarrow_table().to_pylist())
+
+    if not Path(root, "published", "current").exists():
+        return {}
+    [current] = rows("current")
+    return {
+        mart: sorted((r for r in rows(mart) if r["publish_id"] == current["publish_id"]), key=repr)
+        for mart in MARTS
+    }
+
+
+def same(found: dict[str, list[Row]], expected: dict[str, list[Row]]) -> bool:
+    """Return whether two publishes show the same."""
+
+    def cells(marts: dict[str, list[Row]]) -> list[str]:
+        return sorted(
+            repr((mart, {**row, "publish_id": ""})) for mart, rows in marts.items() for row in rows
+        )
+
+    return cells(found) == cells(expected)

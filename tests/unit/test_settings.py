@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 import traceback
 from functools import partial
 from pathlib import Path
@@ -14,10 +15,12 @@ from psycopg.conninfo import conninfo_to_dict
 from scripts.errors import ConfigurationError
 from scripts.settings import (
     Deployment,
+    Engine,
     RunSettings,
     admin_dsn_from_env,
     api_from_env,
     deployment,
+    engine_environment,
     enter_dbt_settings,
     role_passwords_from_env,
     run_settings_from_env,
@@ -303,3 +306,25 @@ def test_dbt_reads_the_threshold_of_the_run_settings(monkeypatch: pytest.MonkeyP
     test = (_ROOT / "dbt" / "tests" / "singular" / "volume_is_usual.sql").read_text()
     [default] = re.findall(r'env_var\("PIPELINE_VOLUME_Z_SCORE", "([\d.]+)"\)', test)
     assert float(default) == RunSettings().volume_z_score
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"lakehouse_python": sys.executable}, "PIPELINE_SPARK_REMOTE"),
+        ({"spark_remote": "sc://h:1", "lakehouse_python": "/nowhere"}, "PIPELINE_LAKEHOUSE_PYTHON"),
+        ({"spark_remote": "sc://h:1", "lakehouse_python": sys.executable}, "LAKEHOUSE_ROOT"),
+    ],
+)
+def test_an_engine_that_is_not_configured_is_named(settings: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        Deployment(**settings).engine()
+
+
+def test_the_engines_interpreter_gets_its_own_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/ours")
+    engine = Engine("/lake", "sc://h:1", sys.executable, 9)
+    environment = engine_environment("host=db dbname=elt", engine)
+    assert "PYTHONPATH" not in environment
+    assert environment["SPARK_REMOTE"] == "sc://h:1"
+    assert environment["DBT_HOST"] == "db"
