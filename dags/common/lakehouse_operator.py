@@ -20,12 +20,13 @@ class BuildOnEngine(BaseOperator):
         super().__init__(**arguments)
         self.full_refresh = full_refresh
 
-    def execute(self, context: Any) -> None:  # noqa: ARG002 - Airflow passes it
+    def execute(self, context: Any) -> None:
         """Build. Raises BuildFailedError with dbt's own words, on which the policy decides."""
         from dags.common.connections import run_settings, transformer_dsn
         from scripts.dbt import build_and_publish
         from scripts.settings import enter_run_settings
 
+        del context
         enter_run_settings(run_settings())
         options = ["--full-refresh"] if self.full_refresh == "True" else []
         build_and_publish(transformer_dsn(), *options)
