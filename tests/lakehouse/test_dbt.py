@@ -91,12 +91,13 @@ def _commits(lake: Lake, name: str) -> Callable[[], int]:
 def test_an_engine_that_is_killed_leaves_the_marts_as_they_were(name: str, published: Lake) -> None:
     before, commits = published.shown(), _commits(published, name)
     known = commits()
-    build = _start(published, "dbt", PIPELINE_LAKEHOUSE_TIMEOUT_SECONDS=str(_SECONDS))
-    while commits() == known:
-        assert build.poll() is None, build.communicate()
-        time.sleep(0.002)
-    published.sail.kill()
-    assert build.wait(timeout=_SECONDS + 30) == 2
+    with _start(published, "dbt", PIPELINE_LAKEHOUSE_TIMEOUT_SECONDS=str(_SECONDS)) as build:
+        while commits() == known:
+            assert build.poll() is None, build.communicate()
+            time.sleep(0.002)
+        published.sail.kill()
+        _, said = build.communicate(timeout=_SECONDS + 30)
+    assert build.returncode == 2, said
     assert same(published.shown(), before)
 
     published.sail.start()
