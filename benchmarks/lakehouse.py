@@ -130,7 +130,7 @@ def _land(bucket: Path, key: str, body: bytes) -> None:
 
 def timings(found: Mapping[Case, Pair]) -> Iterator[list[str]]:
     """Yield the rows of the table."""
-    for (rows, day, name), (loads, builds) in sorted(found.items()):
+    for (rows, day, name), (loads, builds) in sorted(found.items(), key=_place):
         yield [
             f"{rows:,}",
             day,
@@ -142,6 +142,11 @@ def timings(found: Mapping[Case, Pair]) -> Iterator[list[str]]:
             f"{middle(builds):.1f}",
             f"{middle(builds, cpu):.1f}",
         ]
+
+
+def _place(found: tuple[Case, Pair]) -> tuple[int, int, str]:
+    (rows, day, name), _ = found
+    return rows, _DAYS.index(day), name
 
 
 def main(

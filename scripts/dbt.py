@@ -62,9 +62,16 @@ def build_and_publish(dsn: str, *options: str) -> None:
             "PIPELINE_LAKEHOUSE_TIMEOUT_SECONDS: check that it answers, then build again"
         )
     if child.returncode:
-        lines = child.stderr.strip().splitlines() or [f"dbt ended with status {child.returncode}"]
-        message = next((line for line in lines if line.startswith("error: ")), lines[-1])
-        raise BuildFailedError(f"the marts did not change: {message.removeprefix('error: ')}")
+        raise BuildFailedError(f"the marts did not change: {_last_words(child)}")
+
+
+def _last_words(child: subprocess.CompletedProcess[str]) -> str:
+    """Return the error of a child process. One that was killed may leave other lines."""
+    lines = child.stderr.strip().splitlines()
+    if child.returncode < 0 or not lines:
+        return f"dbt ended with status {child.returncode}"
+    error = next((line for line in lines if line.startswith("error: ")), lines[-1])
+    return error.removeprefix("error: ")
 
 
 def _builder(dsn: str) -> tuple[list[str], dict[str, str]]:
