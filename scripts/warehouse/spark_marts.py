@@ -27,7 +27,7 @@ _PROJECT = Path(__file__).parents[2] / "dbt"
 _PLACE = ("--project-dir", str(_PROJECT), "--profiles-dir", str(_PROJECT), "--target", "lakehouse")
 _QUIET = ("--quiet", "--no-write-json", "--log-level-file", "none")
 _BUILD = ("build", "--exclude-resource-type", "unit_test")
-_MAX_REASON = 500  # characters of an error: the engine adds the plan of the query
+_MAX_REASON = 2000  # characters of an error: the engine adds the plan of the query
 _KEYS = "select load_id, position, concat({}) as record_key from raw.{}_rows"
 _NO_KEYS = (
     "select cast(0 as bigint) as load_id, cast(0 as bigint) as position, '' as record_key"
