@@ -1,11 +1,12 @@
 """dbt from the command line: how it finds its warehouse, and what it prints of an error."""
 
 import json
+import subprocess
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from scripts.dbt import one_line
+from scripts.dbt import _last_words, one_line
 from scripts.errors import ConfigurationError
 from scripts.settings import dbt_environment, transformer_dsn_from_env
 
@@ -39,3 +40,16 @@ def test_without_dbts_variables_it_is_airflows_connection() -> None:
 def test_no_value_of_a_row_is_repeated() -> None:
     said = "Database Error\n  duplicate key\n  DETAIL:  Key (title)=(secret) exists.\n"
     assert one_line(said) == "Database Error duplicate key"
+
+
+@pytest.mark.parametrize(
+    ("status", "stderr", "said"),
+    [
+        (2, "a warning\nerror: dbt build: t: Got 1 result\nanother", "dbt build: t: Got 1 result"),
+        (1, "Traceback\nModuleNotFoundError: typer", "ModuleNotFoundError: typer"),
+        (-9, "a warning of another process", "dbt ended with status -9"),
+        (1, "", "dbt ended with status 1"),
+    ],
+)
+def test_the_last_words_of_a_build_are_its_error(status: int, stderr: str, said: str) -> None:
+    assert _last_words(subprocess.CompletedProcess([], status, "", stderr)) == said
