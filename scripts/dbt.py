@@ -44,7 +44,8 @@ def build_and_publish(dsn: str, *options: str) -> None:
     Raises:
         BuildFailedError: dbt failed. The marts do not change. The message names the node.
         ConfigurationError: a setting of the engine is missing.
-        UnavailableError: the engine did not finish in time. Perhaps the marts changed.
+        UnavailableError: the build was killed, or the engine did not finish in time. Perhaps the
+            marts changed.
     """
     command, environment = _builder(dsn)
     child = subprocess.run(
@@ -61,15 +62,17 @@ def build_and_publish(dsn: str, *options: str) -> None:
             "the engine of PIPELINE_SPARK_REMOTE did not finish within "
             "PIPELINE_LAKEHOUSE_TIMEOUT_SECONDS: check that it answers, then build again"
         )
+    if child.returncode < 0:
+        raise UnavailableError(
+            f"dbt was killed by signal {-child.returncode}, perhaps after its publish: build again"
+        )
     if child.returncode:
         raise BuildFailedError(f"the marts did not change: {_last_words(child)}")
 
 
 def _last_words(child: subprocess.CompletedProcess[str]) -> str:
-    """Return the error of a child process. One that was killed may leave other lines."""
-    lines = child.stderr.strip().splitlines()
-    if child.returncode < 0 or not lines:
-        return f"dbt ended with status {child.returncode}"
+    """Return the error of a child process."""
+    lines = child.stderr.strip().splitlines() or [f"dbt ended with status {child.returncode}"]
     error = next((line for line in lines if line.startswith("error: ")), lines[-1])
     return error.removeprefix("error: ")
 

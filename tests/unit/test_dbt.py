@@ -47,7 +47,6 @@ def test_no_value_of_a_row_is_repeated() -> None:
     [
         (2, "a warning\nerror: dbt build: t: Got 1 result\nanother", "dbt build: t: Got 1 result"),
         (1, "Traceback\nModuleNotFoundError: typer", "ModuleNotFoundError: typer"),
-        (-9, "a warning of another process", "dbt ended with status -9"),
         (1, "", "dbt ended with status 1"),
     ],
 )
