@@ -8,6 +8,7 @@ is split until single records are left to check.
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from math import isfinite
 from typing import NamedTuple
 
@@ -72,10 +73,11 @@ class Contract:
         Raises:
             InvalidDataError: the contract is frozen and a record has a new field.
         """
-        suspects = sorted(self._suspects(batch))
-        if not suspects and isinstance(found := self._decode(batch.first, batch.text), tuple):
+        suspects, checked = sorted(self._suspects(batch)), CheckedBatch([], [], {})
+        found = None if suspects else self._decode(batch.first, batch.text)
+        if isinstance(found, tuple):
             return CheckedBatch(*found, {})
-        checked, stretches = CheckedBatch([], [], {}), [(0, len(batch.records))]
+        stretches = _parted(0, len(batch.records), found)
         while stretches:
             low, high = stretches.pop()
             if high - low == 1:
@@ -88,20 +90,20 @@ class Contract:
             if isinstance(passed, tuple):
                 self._add(checked, *passed)
             else:
-                stretches += [(low + passed, high), (low, low + passed)]
+                stretches += passed
         return checked
 
     def _passed(
         self, batch: Batch, low: int, high: int, suspects: Sequence[int]
-    ) -> tuple[list[Values], list[Extra]] | int:
-        """Return the rows of adjacent records, or how many of them to check alone."""
+    ) -> tuple[list[Values], list[Extra]] | list[tuple[int, int]]:
+        """Return the rows of adjacent records, or the parts to check instead, last first."""
         place = bisect_left(suspects, low)
         if place < len(suspects) and suspects[place] < high:
-            return suspects[place] - low or 1
+            return _parted(low, high, suspects[place])
         found = self._decode(batch.first + low, batch.part(low, high))
-        if found is None:
-            return (high - low) // 2
-        return found or 1
+        if isinstance(found, tuple):
+            return found
+        return _parted(low, high, None if found is None else low + found)
 
     def _add(self, checked: CheckedBatch, rows: list[Values], extras: list[Extra]) -> None:
         """Add valid records. If one of all has an extra, there is one for each."""
@@ -179,6 +181,12 @@ class Contract:
             )
         self.new_fields = (self.new_fields + new)[:_MAX_NEW_FIELDS]
         self._is_wild = True
+
+
+def _parted(low: int, high: int, index: int | None) -> list[tuple[int, int]]:
+    """Return adjacent records in parts: one record alone, or halves if it is not known which."""
+    cuts = [low, (low + high) // 2, high] if index is None else [low, index, index + 1, high]
+    return [(start, end) for start, end in pairwise(cuts) if start < end][::-1]
 
 
 def _array_of(fields: Extra) -> bytes:
