@@ -37,7 +37,6 @@ from scripts.landing.keys import (
 from scripts.landing.store import Store, UnreadableError
 from scripts.load.attempt import LoadResult
 from scripts.load.load import load, load_work, summary
-from scripts.load.raw_rows import raw_rows
 from scripts.reconcile.pending import Work, survey_landing
 from scripts.settings import RunSettings
 from scripts.warehouse.connection import connect, plain_errors
@@ -54,7 +53,6 @@ def erase_records(
         counts of what was removed, and the keys of objects that are not JSON arrays.
     """
     source = wanted.source
-    _check_erasable(source, dsn)
     _load_pending(store, dsn, settings)
     parts = remove_parts(store, parts_prefix(source.name))
     uploads = store.abort_uploads(raw_prefix(source.name))  # nobody can look into them
@@ -82,7 +80,6 @@ def erase_records(
 
 def erase_day(source: Source, day: date, store: Store, dsn: str) -> dict[str, int]:
     """Erase one day everywhere except in the marts. Return counts of what was removed."""
-    _check_erasable(source, dsn)
     key = raw_key(source.name, day)
     parts = remove_parts(store, f"{parts_prefix(source.name)}{day.isoformat()}/")
     uploads = store.abort_uploads(key)
@@ -93,11 +90,6 @@ def erase_day(source: Source, day: date, store: Store, dsn: str) -> dict[str, in
         rows, rejects = delete_day(connection, source, day)
     reach("erase.after_rows")
     return {"versions": len(versions) + parts, "uploads": uploads, "rows": rows, "rejects": rejects}
-
-
-def _check_erasable(source: Source, dsn: str) -> None:
-    with connect(dsn) as connection:
-        raw_rows(connection, source).check_erasable()
 
 
 def _remove_everywhere(

@@ -1,30 +1,25 @@
 """Delete a record or a day from raw tables, rejects and ledger. Invariant: counts stay true."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from datetime import date, datetime
-from typing import Any
-from uuid import UUID
+from collections.abc import Iterator
+from datetime import date
 
 import psycopg
 from psycopg import sql
 
 from scripts.erase.wanted import Wanted
 from scripts.errors import demand
-from scripts.load.raw_tables import rows_table, value_at
+from scripts.killpoints import reach
+from scripts.load.raw_rows import RawRows, raw_rows
 from scripts.load.record_key import key_of_texts
 from scripts.warehouse.connection import connect, plain_errors
 from scripts.warehouse.ledger import lock_day
 from sources import Source
 
-_REMOVE_ROWS = "delete from {} where {} returning load_id"
-# Types whose values have several spellings.
-_READERS: dict[str, Callable[[str], Any]] = {
-    "uuid": UUID,
-    "date": date.fromisoformat,
-    "timestamp with time zone": datetime.fromisoformat,
-}
+_MARK = """
+    update ops.loads set sha256 = 'erased'
+    where load_id = any(%s) and sha256 is distinct from 'erased' returning load_id
+"""
 _REMOVE_REJECTS = """
     delete from ops.rejects using unnest(%s::bigint[], %s::bigint[]) as found (load_id, position)
     where rejects.load_id = found.load_id and rejects.position = found.position
@@ -57,14 +52,7 @@ _CORRECT_LOAD = """
     where load_id = %(load_id)s
 """
 # Other loads lose their rows to the clean-up.
-_MISCOUNTED = """
-    select load_id, loaded, counted.rows
-    from ops.loads as loads
-    cross join lateral (
-        select count(*) as rows from {} as raw_rows where raw_rows.load_id = loads.load_id
-    ) as counted
-    where load_id = any(%s) and is_current and loaded <> counted.rows
-"""
+_COUNTED = "select load_id, loaded from ops.loads where load_id = any(%s) and is_current"
 # If the object is parked by now, its last good load stays: nothing better can be loaded.
 _MARKED = """
     select day, received from ops.loads
@@ -83,15 +71,21 @@ _REJECTS = """
 
 
 def delete_records(connection: psycopg.Connection, wanted: Wanted) -> tuple[int, int]:
-    """Delete rows and rejects of the records in every load. Return both numbers."""
-    condition, values = _comparison(wanted)
-    remove_rows = sql.SQL(_REMOVE_ROWS).format(rows_table(wanted.source), condition)
+    """Delete rows and rejects of the records in every load. Return both numbers.
+
+    `connection` has autocommit, because loads are marked first.
+    """
+    stored = raw_rows(connection, wanted.source)
+    with connection.transaction():
+        loads = stored.loads_to_mark(wanted.keys, wanted.references)
+        marked = connection.execute(_MARK, [loads]).fetchall()
+        _check_counts(connection, stored, [load_id for (load_id,) in marked])
+    reach("erase.after_mark")
     with connection.transaction(), connection.cursor() as cursor:
+        rows = stored.erase(wanted.keys, wanted.references)
         found = list(_rejects_of(connection, wanted))
         places = [load_id for load_id, _ in found], [position for _, position in found]
-        removed_rows = cursor.execute(remove_rows, values).fetchall()
         removed_rejects = cursor.execute(_REMOVE_REJECTS, places).fetchall()
-        rows = Counter(load_id for (load_id,) in removed_rows)
         rejects = Counter(load_id for (load_id,) in removed_rejects)
         corrections = [
             {"load_id": load_id, "rows": rows[load_id], "rejects": rejects[load_id]}
@@ -101,48 +95,21 @@ def delete_records(connection: psycopg.Connection, wanted: Wanted) -> tuple[int,
         if corrections:
             cursor.execute(_FORGET_FIELDS, [wanted.source.name])
             cursor.execute(_FORGET_TESTS)
-        _check_counts(connection, wanted.source, list(rows | rejects))
+        _check_counts(connection, stored, list(rows | rejects))
+    reach("erase.before_purge")
+    stored.purge()
     return rows.total(), rejects.total()
 
 
-def _check_counts(connection: psycopg.Connection, source: Source, load_ids: list[int]) -> None:
-    """Raise BrokenInvariantError if the ledger miscounts the rows of a corrected load."""
-    miscounted = sql.SQL(_MISCOUNTED).format(rows_table(source))
-    for load_id, loaded, rows in connection.execute(miscounted, [load_ids]):
+def _check_counts(connection: psycopg.Connection, stored: RawRows, load_ids: list[int]) -> None:
+    """Raise BrokenInvariantError if the ledger miscounts the rows of a current load."""
+    rows = stored.count(load_ids)
+    for load_id, loaded in connection.execute(_COUNTED, [load_ids]):
         demand(
-            False,
-            f"load {load_id} has {rows} rows, but its ledger row says {loaded}. Load every day "
-            "again with `python -m scripts.rebuild`, then erase",
+            loaded == rows[load_id],
+            f"load {load_id} has {rows[load_id]} rows, but its ledger row says {loaded}. Load "
+            "every day again with `python -m scripts.rebuild`, then erase",
         )
-
-
-def _comparison(wanted: Wanted) -> tuple[sql.Composed, list[Any]]:
-    """Return a condition on keys and references, and its values. It compares numbers as texts."""
-    conditions, values = [], []
-    columns = list(wanted.source.key_columns.items())
-    if columns and wanted.keys:
-        names, arrays = [], []
-        for (column, type_), texts in zip(columns, zip(*wanted.keys, strict=True), strict=True):
-            is_text = type_ not in _READERS
-            names.append(sql.SQL("{}::text" if is_text else "{}").format(sql.Identifier(column)))
-            arrays.append(sql.SQL(f"%s::{'text' if is_text else type_}[]"))
-            values.append(list(texts) if is_text else [_read(type_, text) for text in texts])
-        conditions.append(
-            sql.SQL("({}) in (select * from unnest({}))").format(
-                sql.SQL(", ").join(names), sql.SQL(", ").join(arrays)
-            )
-        )
-    for place, referred in wanted.references.items():
-        conditions.append(sql.SQL("{} = any(%s)").format(value_at(wanted.source, place)))
-        values.append(list(referred))
-    return sql.SQL(" or ").join(conditions), values
-
-
-def _read(type_: str, text: str) -> Any:
-    """Return a value of a type, or None, which is equal to no value."""
-    with suppress(ValueError):
-        return _READERS[type_](text)
-    return None
 
 
 def _rejects_of(connection: psycopg.Connection, wanted: Wanted) -> Iterator[tuple[int, int]]:
@@ -160,14 +127,19 @@ def _rejects_of(connection: psycopg.Connection, wanted: Wanted) -> Iterator[tupl
 
 def delete_day(connection: psycopg.Connection, source: Source, day: date) -> tuple[int, int]:
     """Delete every load of a day with its rows and rejects. Return both numbers."""
+    stored = raw_rows(connection, source)
     query = "select load_id from ops.loads where source = %s and day = %s"
-    delete = sql.SQL("delete from {} where load_id = any(%s)")
-    tables = rows_table(source), sql.Identifier("ops", "rejects"), sql.Identifier("ops", "loads")
     with connection.transaction():
         lock_day(connection, source.name, day)
         loads = [load_id for (load_id,) in connection.execute(query, (source.name, day))]
-        counts = [connection.execute(delete.format(name), [loads]).rowcount for name in tables]
-    return counts[0], counts[1]
+        rows = stored.delete(loads)
+        rejects = connection.execute(
+            "delete from ops.rejects where load_id = any(%s)", [loads]
+        ).rowcount
+        connection.execute("delete from ops.loads where load_id = any(%s)", [loads])
+    reach("erase.before_purge")
+    stored.purge()
+    return rows, rejects
 
 
 def marked_days(connection: psycopg.Connection, source: Source) -> list[tuple[date, int]]:
@@ -200,7 +172,12 @@ def forget_statistics(dsn: str) -> list[str]:
 
 
 def unowned_marts(dbt_dsn: str) -> list[str]:
-    """Return the tables of schema marts that belong to no model, as the last publish noted them."""
+    """Return the tables of schema marts that belong to no model, as the last publish noted them.
+
+    A publish of a lakehouse notes none.
+    """
     with connect(dbt_dsn) as connection, plain_errors():
+        if connection.execute("select to_regclass('build.unowned_marts')").fetchone() == (None,):
+            return []
         rows = connection.execute("select name from build.unowned_marts order by name")
         return [f"marts.{name}" for (name,) in rows]

@@ -8,14 +8,13 @@ deleted already.
 from collections.abc import Callable
 
 import msgspec
-from psycopg import sql
 
 from scripts.erase.from_landing import records_of, versions_below
 from scripts.erase.wanted import Wanted, key_in
 from scripts.errors import ConfigurationError, InvalidDataError
 from scripts.landing.keys import raw_prefix
 from scripts.landing.store import Store, UnreadableError
-from scripts.load.raw_tables import rows_table, value_at
+from scripts.load.raw_rows import raw_rows
 from scripts.warehouse.connection import connect, plain_errors
 from sources import SOURCES, Source
 from sources.declaration.paths import parts_of
@@ -91,16 +90,7 @@ def _readable_key(source: Source, record: bytes) -> set[tuple[str, ...]]:
 
 def _loaded(wanted: Wanted, dsn: str) -> set[tuple[str, ...]]:
     """Return the keys of the rows of every load, as JSON spells their values."""
-    source = wanted.source
-    columns = [value_at(source, key.parts) for key in source.key_fields]
-    if not (columns and wanted.references):
+    if not (wanted.source.key_fields and wanted.references):
         return set()
-    values = [value_at(source, place) for place in wanted.references]
-    conditions = [sql.SQL("{} = any(%s)").format(value) for value in values]
-    query = sql.SQL("select distinct {} from {} where {}").format(
-        sql.SQL(", ").join(columns),
-        rows_table(source),
-        sql.SQL(" or ").join(conditions),
-    )
     with connect(dsn) as connection, plain_errors():
-        return {*connection.execute(query, [list(v) for v in wanted.references.values()])}
+        return raw_rows(connection, wanted.source).keys_of(wanted.references)

@@ -1,13 +1,14 @@
 """The records to erase. Invariant: exactly these in valid JSON, rather too many in invalid JSON."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
 import msgspec
 
+from scripts.load.row_search import spelled_at
 from sources import Source
 
 
@@ -65,18 +66,6 @@ class Wanted:
 def key_in(source: Source, fields: Mapping[str, Any]) -> tuple[str | None, ...]:
     """Return the values of the key fields as text. None for one that is not there."""
     return tuple(spelled_at(fields, key.parts) for key in source.key_fields)
-
-
-def spelled_at(fields: Any, parts: Sequence[str]) -> str | None:
-    """Return the value at a place as text. 7.0 is 7: the contract rejects it, the key is the same.
-
-    None if nothing is there.
-    """
-    for part in parts:
-        fields = fields.get(part) if isinstance(fields, dict) else None
-    if fields is None:
-        return None
-    return str(int(fields) if isinstance(fields, float) and fields.is_integer() else fields)
 
 
 def _pattern(name: str, value: str) -> re.Pattern[bytes]:

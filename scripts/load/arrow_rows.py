@@ -5,7 +5,7 @@ moment is in UTC.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,9 @@ from sources import Source
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# A moment that has no year in UTC has one in the time zone in which the record spells it.
+_MOST = timedelta(hours=23, minutes=59)
+_EAST, _WEST = (_EPOCH.astimezone(timezone(offset)) for offset in (_MOST, -_MOST))
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -119,24 +122,29 @@ def _decimal(value: Decimal) -> str:
     return f"{value:f}" if value else f"{value.copy_abs():f}"
 
 
-def _microseconds(value: datetime) -> int:
-    moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND
+def microseconds(value: datetime) -> int:
+    """Return the microseconds since 1970. A moment without a time zone is in UTC."""
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // _MICROSECOND
 
 
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+def moment(since: int) -> datetime:
+    """Return the moment so many microseconds after 1970, in UTC if it is in the years 1 to 9999."""
+    try:
+        return _EPOCH + timedelta(microseconds=since)
+    except OverflowError:
+        return (_EAST if since < 0 else _WEST) + timedelta(microseconds=since)
 
 
 _TO_ARROW: dict[str, Callable[[Any], Any]] = {
     "uuid": str,
     "numeric": _decimal,
-    "timestamp with time zone": _microseconds,
+    "timestamp with time zone": microseconds,
     "jsonb": _json,
 }
 _FROM_ARROW: dict[str, Callable[[Any], Any]] = {
     "uuid": UUID,
     "numeric": Decimal,
-    "timestamp with time zone": _moment,
+    "timestamp with time zone": moment,
     "jsonb": lambda text: msgspec.Raw(text.encode()),
 }

@@ -6,8 +6,10 @@ PostgreSQL stays empty: a load holds its lock, and compares there the records th
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import compress
 from typing import Any, LiteralString
 
 from psycopg import Connection, sql
@@ -21,9 +23,15 @@ from scripts.load.postgres_rows import PostgresRows
 from scripts.load.raw_tables import rows_table
 from scripts.load.row_count import CheckedBatches, RowCount
 from scripts.load.row_format import RowFormat
+from scripts.load.row_search import Key, References, RowMatcher
 from scripts.warehouse.lakehouse import LoadTable, library
 from sources import Source
 
+_LOADED = """
+    select load_id, loaded, is_current from ops.loads
+    where source = %(source)s and state = 'loaded'
+        and (%(sha256)s::text is null or sha256 = %(sha256)s)
+"""
 _PING_SECONDS = 10  # the server ends a transaction that is idle for a minute
 
 
@@ -57,14 +65,6 @@ class DeltaRows:
         """Replace the tables by empty ones. After a kill, the same again does the rest."""
         self._table.create(self._rows.schema)
         self._compared.recreate()
-
-    def check_erasable(self) -> None:
-        """Refuse: an erasure does not search the files yet."""
-        raise ConfigurationError(
-            f"an erasure does not search {self._table.uri} yet, so nothing was changed. Remove the "
-            "record from every version of its objects, then load the source into a fresh table: "
-            f"`python -m scripts.rebuild --source {self._source.name}`, and vacuum the old one"
-        )
 
     def append(self, load_id: int, batches: CheckedBatches) -> RowCount:
         """Add the rows of a load in one commit."""
@@ -117,6 +117,58 @@ class DeltaRows:
         self._table.vacuum()
         return deleted
 
+    def keys_of(self, references: References) -> set[Key]:
+        """Return the keys of the rows that refer to these values."""
+        matcher = RowMatcher(self._source, (), references)
+        return {key for batch in self._columns_of(matcher) for key in matcher.keys(batch)}
+
+    def loads_to_mark(self, keys: Collection[Key], references: References) -> list[int]:
+        """Return the loads of the ledger that have rows of these records."""
+        matcher, found = RowMatcher(self._source, keys, references), set()
+        for batch in self._columns_of(matcher):
+            ids = batch.column("load_id").to_pylist()
+            found |= {*compress(ids, matcher.matches(batch))}
+        return sorted(found & self._loaded().keys())
+
+    def erase(self, keys: Collection[Key], references: References) -> Counter[int]:
+        """Write every marked load again without the rows, each in one commit.
+
+        Rows that a killed erasure has deleted count, too: the ledger does not know yet.
+        """
+        self._hold()
+        matcher = RowMatcher(self._source, keys, references)
+        present, marked = self._table.loads(), self._loaded("erased")
+        for load_id in marked.keys() & present.keys():
+            self._table.rewrite(load_id, self._rows.schema, partial(self._others, matcher))
+            reach("erase.in_files")
+        left = self._table.loads()
+        lost = {
+            n: loaded - left.get(n, 0)
+            for n, (loaded, is_current) in marked.items()
+            if is_current or n in present
+        }
+        return Counter(lost)
+
+    def delete(self, load_ids: Collection[int]) -> int:
+        """Return the number of rows. `purge` deletes loads that the ledger does not know."""
+        return sum(self.count(load_ids).values())
+
+    def count(self, load_ids: Collection[int]) -> dict[int, int]:
+        """Return the number of rows of each load."""
+        present = self._table.loads()
+        return {load_id: present.get(load_id, 0) for load_id in load_ids}
+
+    def purge(self) -> None:
+        """Delete loads that the ledger does not know as loaded, and files that left the table.
+
+        No load may be in progress: the table does not know its file yet.
+        """
+        with self._connection.transaction():
+            self._hold()
+            self._table.delete([n for n in self._table.loads() if n not in self._loaded()])
+            reach("erase.before_vacuum")
+            self._table.vacuum(hours=0)
+
     def _packed(self, load_id: int, batches: CheckedBatches, count: RowCount) -> Iterator[Any]:
         for batch, checked in batches:
             positions = count.positions(batch, checked)
@@ -136,6 +188,11 @@ class DeltaRows:
             load_id=sql.Literal(load_id),
         )
 
+    def _columns_of(self, matcher: RowMatcher) -> Iterator[Any]:
+        """Yield the columns that a matcher reads, and ``load_id``."""
+        names = sql.SQL(", ").join(map(sql.Identifier, ["load_id", *matcher.columns]))
+        return self._query("select {names} from rows", names=names)
+
     def _query(self, statement: LiteralString, **names: sql.Composable) -> Iterator[Any]:
         """Query the Delta table. The engine quotes identifiers as PostgreSQL does."""
         composed = sql.SQL(statement).format(**names)
@@ -146,6 +203,21 @@ class DeltaRows:
         self._ping()
         kept = [position not in deleted for position in batch.column("position").to_pylist()]
         return self._rows.only(batch, kept)
+
+    def _others(self, matcher: RowMatcher, batch: Any) -> Any:
+        """Return a batch without the rows that match."""
+        return self._rows.only(batch, [not is_found for is_found in matcher.matches(batch)])
+
+    def _loaded(self, sha256: str | None = None) -> dict[int, tuple[int, bool]]:
+        """Return (rows, is_current) of the loads that the ledger knows as loaded."""
+        rows = self._connection.execute(_LOADED, {"source": self._source.name, "sha256": sha256})
+        return {load_id: (loaded, is_current) for load_id, loaded, is_current in rows}
+
+    def _hold(self) -> None:
+        """Wait until no load is in progress. No load and no clean-up begins in this transaction."""
+        self._connection.execute("set local idle_in_transaction_session_timeout = 0")
+        lock = sql.SQL("lock table {} in share row exclusive mode")
+        self._connection.execute(lock.format(rows_table(self._source)))
 
     def _ping(self) -> None:
         if time.monotonic() - self._pinged > _PING_SECONDS:

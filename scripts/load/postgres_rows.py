@@ -1,6 +1,7 @@
 """Raw rows in PostgreSQL: COPY into ``raw.<source>_rows``, in the transaction of the ledger row."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from psycopg import Connection, sql
@@ -15,8 +16,9 @@ from scripts.load.binary_copy import (
     delete_duplicates,
     first_duplicates,
 )
-from scripts.load.raw_tables import check_raw, ensure_raw, recreate_raw, rows_table
+from scripts.load.raw_tables import check_raw, ensure_raw, recreate_raw, rows_table, value_at
 from scripts.load.row_count import CheckedBatches, RowCount
+from scripts.load.row_search import Key, References, condition
 from sources import Source
 
 BATCH_ROWS = 10_000
@@ -40,9 +42,6 @@ class PostgresRows:
     def recreate(self) -> None:
         """Replace the table by an empty one that is marked as incomplete."""
         recreate_raw(self._connection, self._source)
-
-    def check_erasable(self) -> None:
-        """Do nothing: an erasure finds every row."""
 
     def append(self, load_id: int, batches: CheckedBatches) -> RowCount:
         """Copy the rows of a load. They are gone if the transaction fails."""
@@ -73,6 +72,42 @@ class PostgresRows:
     def delete_unread(self, pinned: Sequence[int]) -> int:
         """Delete the replaced loads. Each batch is a separate transaction, with autocommit."""
         return sum(in_batches(partial(self._delete_some, n)) for n in self._replaced(pinned))
+
+    def keys_of(self, references: References) -> set[Key]:
+        """Return the keys of the rows that refer to these values."""
+        refers, values = condition(self._source, (), references)
+        keys = [value_at(self._source, key.parts) for key in self._source.key_fields]
+        query = sql.SQL("select distinct {} from {} where {}").format(
+            sql.SQL(", ").join(keys), rows_table(self._source), refers
+        )
+        return {*self._connection.execute(query, values)}
+
+    def loads_to_mark(self, _keys: Collection[Key], _references: References) -> list[int]:
+        """Return nothing: rows leave with the transaction."""
+        return []
+
+    def erase(self, keys: Collection[Key], references: References) -> Counter[int]:
+        """Delete the rows of these records."""
+        matches, values = condition(self._source, keys, references)
+        delete = sql.SQL("delete from {} where {} returning load_id")
+        rows = self._connection.execute(delete.format(rows_table(self._source), matches), values)
+        return Counter(load_id for (load_id,) in rows)
+
+    def delete(self, load_ids: Collection[int]) -> int:
+        """Delete loads."""
+        delete = sql.SQL("delete from {} where load_id = any(%s)").format(rows_table(self._source))
+        return self._connection.execute(delete, [list(load_ids)]).rowcount
+
+    def count(self, load_ids: Collection[int]) -> dict[int, int]:
+        """Return the number of rows of each load."""
+        query = sql.SQL(
+            "select load_id, (select count(*) from {} as raw_rows"
+            " where raw_rows.load_id = loads.load_id) from unnest(%s::bigint[]) as loads (load_id)"
+        ).format(rows_table(self._source))
+        return dict(self._connection.execute(query, [list(load_ids)]).fetchall())
+
+    def purge(self) -> None:
+        """Do nothing: `scripts.erase` vacuums the tables of PostgreSQL at its end."""
 
     def _replaced(self, pinned: Sequence[int]) -> list[int]:
         """Return the loads that still have rows but no reader."""

@@ -3,7 +3,8 @@
 The setting PIPELINE_WAREHOUSE chooses where they are: in PostgreSQL, or in a Delta table.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from psycopg import Connection
@@ -11,6 +12,7 @@ from psycopg import Connection
 from scripts.load.delta_rows import DeltaRows
 from scripts.load.postgres_rows import PostgresRows
 from scripts.load.row_count import CheckedBatches, RowCount
+from scripts.load.row_search import Key, References
 from scripts.settings import deployment
 from sources import Source
 
@@ -33,9 +35,6 @@ class RawRows(Protocol):
     def recreate(self) -> None:
         """Replace the table by an empty one, and let every object be pending. As the owner."""
 
-    def check_erasable(self) -> None:
-        """Raise ConfigurationError, with what to do instead, if an erasure would not find rows."""
-
     def append(self, load_id: int, batches: CheckedBatches) -> RowCount:
         """Store the rows of a new load: all of them, or none."""
 
@@ -54,6 +53,27 @@ class RawRows(Protocol):
 
     def delete_unread(self, pinned: Sequence[int]) -> int:
         """Delete the loads that are neither current nor pinned. Return the number of rows."""
+
+    def keys_of(self, references: References) -> set[Key]:
+        """Return the keys of the rows, in any load, whose record refers to one of these values."""
+
+    def loads_to_mark(self, keys: Collection[Key], references: References) -> list[int]:
+        """Return the loads that `erase` changes before its transaction has ended.
+
+        Mark them as ``erased`` in the ledger, and commit that, before `erase` is called.
+        """
+
+    def erase(self, keys: Collection[Key], references: References) -> Counter[int]:
+        """Delete the rows of these records in every load. Return how many each load has lost."""
+
+    def delete(self, load_ids: Collection[int]) -> int:
+        """Delete loads that leave the ledger in the same transaction. Return the number of rows."""
+
+    def count(self, load_ids: Collection[int]) -> dict[int, int]:
+        """Return the number of rows of each of these loads."""
+
+    def purge(self) -> None:
+        """Remove what files still have of deleted rows, after the transaction. Waits for loads."""
 
 
 def raw_rows(connection: Connection, source: Source) -> RawRows:

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from scripts.load.arrow_rows import microseconds, moment
 from sources.declaration import Source
 from sources.jsonplaceholder import API
 from tests.integration.load.test_binary_copy_keys import _MOMENTS
@@ -42,3 +43,9 @@ def test_a_value_is_the_one_that_postgresql_has(both: Any, type_: Any, texts: li
     records = [f'{{"id": {n}{value}}}'.encode() for n, value in enumerate(values)]
     result = both(source, array(records))
     assert (result.outcome, result.loaded) == ("loaded", len(texts))
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_moment_without_a_year_in_utc_is_read_back(text: str) -> None:
+    expected = datetime.fromisoformat(text)
+    assert moment(microseconds(expected)) == expected

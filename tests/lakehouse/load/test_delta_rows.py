@@ -41,6 +41,11 @@ _MOMENT = "2026-01-01T00:00:00"
 _EQUAL = [b'{"name": "a", "x": {"b": 1.0, "a": 2}}', b'{"x":{"a":2,"b":1},"name":"a"}']
 
 
+def _no_year(moment: str) -> list[dict[str, Any]]:
+    """Return two records whose key has no year of four digits in UTC. Both are surplus."""
+    return [{"id": moment, "it": {"a": number}} for number in range(2)]
+
+
 def test_good_and_bad_records_end_as_in_postgresql(both: Any) -> None:
     records = [post(n) for n in range(200)]
     unusual = [*LOADED.values(), *(bad for bad, *_ in REJECTED.values())]
@@ -60,10 +65,19 @@ def test_good_and_bad_records_end_as_in_postgresql(both: Any) -> None:
         (TAGS, [*_EQUAL, {"name": "b", "weight": 1}, {"name": "b", "weight": 1.0}]),
         (THINGS, [{"id": _MOMENT}, {"id": f"{_MOMENT}Z", "it": {"a": 1}}, {"id": f"{_MOMENT}.1Z"}]),
         (THINGS, [{"id": _MOMENT}, {"id": "2026-01-01T01:00:00+01:00"}, {"id": f"{_MOMENT}.1Z"}]),
+        (THINGS, [*_no_year("0001-01-01T00:00:00+23:59"), {"id": _MOMENT}]),
+        (THINGS, [*_no_year("9999-12-31T23:59:59.999999-23:59"), {"id": _MOMENT}]),
     ],
     ids=[
         *("equal and other ones", "no order", "last", "no key", "all rejected"),
-        *("a key of two", "equal JSON", "other moments", "equal moments"),
+        *(
+            "a key of two",
+            "equal JSON",
+            "other moments",
+            "equal moments",
+            "before year 1",
+            "after year 9999",
+        ),
     ],
 )
 def test_records_with_one_key_end_as_in_postgresql(
