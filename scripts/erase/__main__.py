@@ -16,6 +16,7 @@ from scripts.erase.wanted import Wanted
 from scripts.errors import InvalidDataError, InvalidInputError
 from scripts.landing.keys import parse_any_day
 from scripts.landing.store import Store
+from scripts.warehouse.lake_history import forget_history
 from sources import Source
 
 
@@ -60,7 +61,8 @@ def main(
         show("building, testing and publishing the marts")
         build_and_publish(dbt_dsn, "--full-refresh", "--drop-unowned")
         unowned = unowned_marts(dbt_dsn)
-        show("removing the values from statistics and dead rows")
+        show("removing the values from old files, statistics and dead rows")
+        forget_history(dbt_dsn)
         kept = [column for role in (dsn, dbt_dsn) for column in forget_statistics(role)]
     for name, counts in report:
         typer.echo(f"erased from {name}: " + ", ".join(f"{n} {what}" for what, n in counts.items()))

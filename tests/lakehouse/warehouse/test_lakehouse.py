@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from local.ministack import LOGIN, REGION
 from scripts.errors import InvalidDataError, UnavailableError
 from scripts.landing.store import Store
 from scripts.load.superseded import clean_up
 from scripts.warehouse.lakehouse import LoadTable, library
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
+from tests.lakehouse.bucket import use_bucket
 from tests.lakehouse.tables import ensure, load_body, table
 from tests.loading import SETTINGS, array, post
 
@@ -88,15 +88,7 @@ def test_the_tables_may_be_on_s3(
     store: Store, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = f"s3://{store.bucket}/lakehouse"
-    for name, value in {
-        "PIPELINE_WAREHOUSE": "delta",
-        "PIPELINE_LAKEHOUSE_ROOT": f"{root}/",
-        "AWS_ENDPOINT_URL": store.client.meta.endpoint_url,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": LOGIN,
-        "AWS_SECRET_ACCESS_KEY": LOGIN,
-    }.items():
-        monkeypatch.setenv(name, value)
+    use_bucket(store, root, monkeypatch)
     ensure(warehouse, POSTS)
     for count in (30, 20):
         load_body(store, warehouse, POSTS, array([post(n % 11) for n in range(count)]))
