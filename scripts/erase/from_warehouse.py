@@ -76,8 +76,8 @@ def delete_records(connection: psycopg.Connection, wanted: Wanted) -> tuple[int,
     `connection` has autocommit, because loads are marked first.
     """
     stored = raw_rows(connection, wanted.source)
+    loads = stored.loads_to_mark(wanted.keys, wanted.references)
     with connection.transaction():
-        loads = stored.loads_to_mark(wanted.keys, wanted.references)
         marked = connection.execute(_MARK, [loads]).fetchall()
         _check_counts(connection, stored, [load_id for (load_id,) in marked])
     reach("erase.after_mark")

@@ -64,6 +64,7 @@ class DeltaRows:
     def recreate(self) -> None:
         """Replace the tables by empty ones. After a kill, the same again does the rest."""
         self._table.create(self._rows.schema)
+        reach("rebuild.in_recreate")
         self._compared.recreate()
 
     def append(self, load_id: int, batches: CheckedBatches) -> RowCount:
@@ -165,9 +166,11 @@ class DeltaRows:
         """
         with self._connection.transaction():
             self._hold()
-            self._table.delete([n for n in self._table.loads() if n not in self._loaded()])
+            known = self._loaded()
+            self._table.delete([n for n in self._table.loads() if n not in known])
             reach("erase.before_vacuum")
             self._table.vacuum(hours=0)
+            self._table.forget_versions()
 
     def _packed(self, load_id: int, batches: CheckedBatches, count: RowCount) -> Iterator[Any]:
         for batch, checked in batches:
@@ -176,6 +179,7 @@ class DeltaRows:
                 yield self._rows.batch(load_id, positions, checked.rows, checked.extras)
             self._ping()
             reach("load.in_copy")
+        self._connection.execute("select")  # a load that lost its lock must not commit its file
 
     def _sharing_a_key(self, load_id: int) -> Iterator[Any]:
         """Yield the rows of a load whose key another row has, too."""

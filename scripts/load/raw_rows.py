@@ -60,7 +60,8 @@ class RawRows(Protocol):
     def loads_to_mark(self, keys: Collection[Key], references: References) -> list[int]:
         """Return the loads that `erase` changes before its transaction has ended.
 
-        Mark them as ``erased`` in the ledger, and commit that, before `erase` is called.
+        Mark them as ``erased`` in the ledger, and commit that, before `erase` is called. This
+        searches all rows, so no transaction should be open.
         """
 
     def erase(self, keys: Collection[Key], references: References) -> Counter[int]:

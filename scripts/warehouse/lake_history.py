@@ -17,6 +17,7 @@ from scripts.warehouse.dbt_lock import dbt_lock
 from scripts.warehouse.lakehouse import LoadTable
 
 _MODELS = Path(__file__).parents[2] / "dbt" / "models"
+_SCHEMAS = ("ops", "build", "published")
 _OTHERS = {"current", "outcomes", "loads", "rejects"}  # tables that are not models
 
 
@@ -36,13 +37,15 @@ def forget_history(dbt_dsn: str) -> None:
     owned = {path.stem for path in _MODELS.glob("*/*.sql")} | _OTHERS
     with dbt_lock(dbt_dsn, is_alone=True):
         shown = root.shown()
-        for place in root.places("ops", "build", "published"):
+        for place in root.places(*_SCHEMAS):
             table = _History(f"{root.uri}/{place}")
             if place.rpartition("/")[2] in owned and table.exists():
                 table.forget(shown)
             else:
                 root.drop(place)
             reach("erase.in_history")
+        for schema in _SCHEMAS:
+            LoadTable(f"{root.uri}/{schema}").forget_versions()
 
 
 class _History(LoadTable):

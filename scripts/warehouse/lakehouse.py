@@ -17,6 +17,7 @@ import boto3
 from botocore.exceptions import BotoCoreError
 
 from scripts.errors import ConfigurationError, UnavailableError
+from scripts.landing.store import Store
 
 _GROUP_BYTES = 16 * 1024**2  # of a row group in memory, which bounds the memory of a writer
 _READ_ROWS = 10_000
@@ -156,6 +157,15 @@ class LoadTable(LakeTable):
             table, how = self._open(), {"enforce_retention_duration": False, "full": True}
             if table.vacuum(hours, dry_run=True, **how):  # each one that is not dry is a commit
                 table.vacuum(hours, dry_run=False, **how)
+
+    def forget_versions(self) -> None:
+        """Remove what a bucket keeps of removed files: older versions and unfinished uploads."""
+        bucket, _, prefix = self.uri.removeprefix("s3://").partition("/")
+        if self.uri.startswith("s3://"):
+            store = Store.of_environment(bucket)
+            store.abort_uploads(f"{prefix}/")
+            kept = store.versions(f"{prefix}/")
+            store.delete_versions([v for v in kept if v.is_marker or not v.is_latest])
 
     def query(self, statement: str) -> Iterator[Any]:
         """Yield the batches of an SQL query of the table ``rows``."""

@@ -1,6 +1,8 @@
 """A lakehouse of a test, on the engine that the tests share."""
 
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,6 +14,7 @@ from scripts.load.load import load
 from scripts.settings import RunSettings
 from sources import SOURCES, Source
 from tests.conftest import Warehouse
+from tests.documents import ROOT
 from tests.lakehouse.session import Session
 from tests.lakehouse.tables import Row, ensure, shown
 from tests.loading import environment
@@ -48,6 +51,20 @@ class Lake:
         place = dbt_place(self.warehouse, Path(self.root) / "target")
         return environment(
             self.store, self.warehouse.loader, **{**place, **self.settings(), **more}
+        )
+
+    def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m scripts.<command>`` and wait for its end."""
+        module, *arguments = command
+        return subprocess.run(
+            [sys.executable, "-m", f"scripts.{module}", *arguments],
+            cwd=ROOT,
+            env=self.environment(**more),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
         )
 
     def session(self) -> Session:

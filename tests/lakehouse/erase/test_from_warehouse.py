@@ -23,6 +23,7 @@ from scripts.warehouse.lakehouse import library
 from sources.jsonplaceholder import POSTS
 from tests.conftest import Warehouse
 from tests.fault.loaders import loader
+from tests.lakehouse.bucket import assert_forgotten, use_bucket
 from tests.lakehouse.tables import current_rows, ensure, table
 from tests.lakehouse.traces import files_with
 from tests.loading import DAY, SETTINGS, array, environment, post, put, query
@@ -168,3 +169,21 @@ def test_nothing_is_erased_from_a_load_that_the_ledger_miscounts(
         delete_records(connection, SEVEN)
     assert query(warehouse, "select count(*) from ops.loads where sha256 = 'erased'") == [(0,)]
     assert table(lakehouse).loads()[3] == 3
+
+
+def test_the_table_may_be_in_a_bucket_with_versions(
+    store: Store, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = f"s3://{store.bucket}/erased"
+    use_bucket(store, root, monkeypatch)
+    monkeypatch.setenv("LANDING_BUCKET", store.bucket)
+    ensure(warehouse, POSTS)
+    for title in (MARK, "other"):
+        _land(store, warehouse, DAY, [post(1), post(7, title=title)])
+    unfinished: Any = {"Bucket": store.bucket, "Key": "erased/raw/posts_rows/load_id=9/x.parquet"}
+    store.client.create_multipart_upload(**unfinished)
+    with psycopg.connect(warehouse.loader, autocommit=True) as connection:
+        assert delete_records(connection, SEVEN) == (2, 0)
+    assert table(root).loads() == {1: 1, 2: 1}
+    assert_forgotten(store, "erased/", MARK)
+    assert not store.client.list_multipart_uploads(Bucket=store.bucket).get("Uploads")

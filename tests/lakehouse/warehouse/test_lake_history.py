@@ -14,7 +14,7 @@ from scripts.landing.store import Store
 from scripts.warehouse.lake_history import forget_history
 from scripts.warehouse.lakehouse import LoadTable, library
 from tests.conftest import Warehouse
-from tests.lakehouse.bucket import use_bucket
+from tests.lakehouse.bucket import assert_forgotten, use_bucket
 from tests.lakehouse.traces import files_with
 
 pytestmark = pytest.mark.lakehouse
@@ -92,11 +92,8 @@ def test_the_tables_may_be_on_s3(
     publish(root, LoadTable(root)._options)
     forget_history(warehouse.transformer)
     assert rows(f"{root}/published/fct_posts") == SHOWN
-    left = {info.key: store.open(info.key) for info in store.list("marts/")}
-    assert not [key for key in left if "gone" in key or "computed" in key]
-    for key, opened in left.items():
-        assert opened, key
-        assert MARK.encode() not in b"".join(opened.blocks()), key
+    assert_forgotten(store, "marts/", MARK)
+    assert not [info for info in store.list("marts/") if "gone" in info.key]
 
 
 def test_a_warehouse_in_postgresql_has_no_files(
