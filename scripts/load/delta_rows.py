@@ -20,7 +20,7 @@ from scripts.killpoints import reach
 from scripts.load.arrow_rows import ArrowRows, extras
 from scripts.load.binary_copy import HEADER, TRAILER, RowCopy
 from scripts.load.postgres_rows import PostgresRows
-from scripts.load.raw_tables import rows_table
+from scripts.load.raw_tables import mark_recreating, rows_table
 from scripts.load.row_count import CheckedBatches, RowCount
 from scripts.load.row_format import RowFormat
 from scripts.load.row_search import Key, References, RowMatcher
@@ -62,7 +62,11 @@ class DeltaRows:
             self._add_columns(present)
 
     def recreate(self) -> None:
-        """Replace the tables by empty ones. After a kill, the same again does the rest."""
+        """Replace the tables by empty ones. After a kill, no build begins until it is done again.
+
+        The rows leave first, so a load in between is pending again.
+        """
+        mark_recreating(self._connection, self._source)
         self._table.create(self._rows.schema)
         reach("rebuild.in_recreate")
         self._compared.recreate()

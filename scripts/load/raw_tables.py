@@ -17,6 +17,7 @@ from sources.declaration.columns import Column
 _EPOCH_MICROSECONDS = "(extract(epoch from {}) * 1000000)::bigint"  # the same in every time zone
 # A table whose comment says so is not complete. The dbt macro `reasons_not_whole` reads it too.
 _REBUILDING = "rebuilding"
+_RECREATING = "recreating"  # only a lakehouse has this state between its files and its ledger
 _IS_GRANTED = """
     select has_table_privilege('loader', %s, 'maintain')
         and has_table_privilege('transformer', %s, 'select')
@@ -147,6 +148,12 @@ def is_incomplete(connection: Connection, source: Source) -> bool:
     query = "select obj_description(to_regclass(%s), 'pg_class') = %s"
     row = connection.execute(query, [name, _REBUILDING]).fetchone()
     return bool(row and row[0]) and _columns(connection, source) == _wanted(source)
+
+
+def mark_recreating(connection: Connection, source: Source) -> None:
+    """Let no build begin. `is_incomplete` stays false, so the table will be recreated."""
+    if _columns(connection, source):
+        _mark(connection, source, _RECREATING)
 
 
 def mark_complete(connection: Connection, source: Source) -> None:

@@ -25,7 +25,7 @@ _REJECTED = """
 """
 _REBUILDING = """
     select relname from pg_class where relnamespace = 'raw'::regnamespace
-        and obj_description(oid, 'pg_class') = 'rebuilding'
+        and obj_description(oid, 'pg_class') in ('rebuilding', 'recreating')
 """
 # dbt on PostgreSQL has a table of this name, too, with more columns.
 _PINS = "create table if not exists build.pinned_loads (load_id bigint)"
