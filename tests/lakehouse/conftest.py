@@ -78,6 +78,8 @@ def _bucket(ministack: MiniStack) -> Store:
 
 @pytest.fixture
 def warehouse(_database: Warehouse) -> Warehouse:
+    with psycopg.connect(_database.admin) as connection:
+        connection.execute("drop table if exists raw.things_rows cascade")  # of the tests' source
     empty(_database)
     return _database
 
