@@ -5,13 +5,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.ministack import LOGIN, REGION
 from scripts.errors import ConfigurationError
 from scripts.landing.store import Store
 from scripts.warehouse.lakehouse import LakeTable
 from scripts.warehouse.pinned_ledger import PinnedLedger
 from sources import SOURCES
 from tests.conftest import Warehouse
+from tests.lakehouse.bucket import use_bucket
 from tests.lakehouse.tables import ensure, load_body
 from tests.loading import array, post, query
 
@@ -19,18 +19,10 @@ pytestmark = pytest.mark.lakehouse
 
 
 @pytest.fixture
-def root(store: Store, lakehouse: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def root(store: Store, monkeypatch: pytest.MonkeyPatch) -> str:
     """A root on S3."""
-    assert lakehouse
     root = f"s3://{store.bucket}/lake"
-    for name, value in {
-        "PIPELINE_LAKEHOUSE_ROOT": root,
-        "AWS_ENDPOINT_URL": store.client.meta.endpoint_url,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": LOGIN,
-        "AWS_SECRET_ACCESS_KEY": LOGIN,
-    }.items():
-        monkeypatch.setenv(name, value)
+    use_bucket(store, root, monkeypatch)
     return root
 
 
